@@ -1,0 +1,121 @@
+#pragma once
+// A frame: 64 bytes in front of one record batch, on disk and on the wire (docs/FORMAT.md). The batch is Kafka's
+// RecordBatch v2, byte for byte; the frame adds what it lacks: a checksum of the header that is seeded with the
+// partition, a payload checksum that offset and epoch do not touch, and a chain to the frame before.
+//
+//      0  u64  header checksum: XXH3-64 of bytes 8..125, seeded with the partition's identity (a pad: of bytes 8..64)
+//      8  u32  magic and version
+//     12  u32  length: of the whole frame, 76 + batchLength; a pad frame has a length of its own
+//     16  u64  payload checksum: XXH3-64 of the batch from its byte 21 on, unseeded
+//     24  u64  chain: header checksum of the previous frame of this partition
+//     32  i64  base offset
+//     40  i32  leader epoch
+//     44  u32  flags
+//     48  i64  append time: broker clock, ms since 1970, never decreasing within a partition
+//     56  u64  zero
+//     64       the batch (61 bytes of header, then records)
+//
+// Numbers are little-endian in the frame and big-endian in the batch. A producer sends the frame unstamped: offset and
+// epoch -1, chain and time 0. The leader stamps it without touching or hashing the payload.
+
+#include <cstdint>
+
+#include "runtime/base/bytes.h"
+#include "runtime/base/ids.h"
+#include "runtime/base/result.h"
+
+namespace ironbark::record {
+
+constexpr size_t frame_header_size = 64;
+constexpr size_t batch_header_size = 61;
+constexpr size_t frame_prefix_size = frame_header_size + batch_header_size;  // what the header checksum covers
+constexpr uint32_t frame_magic = 0x31464249;                                 // "IBF1"
+
+constexpr uint32_t flag_pad = 1;              // no batch: fills the rest of a block; local, never sent
+constexpr uint32_t flag_chain_restarts = 2;   // the chain field does not name the frame before
+constexpr uint32_t flag_compacted = 4;        // records were removed by compaction; offsets have gaps
+constexpr uint32_t flags_known = 7;
+constexpr uint32_t flags_refused_mask = 0xffff;  // an unknown flag of the low half is refused, of the high half ignored
+
+struct FrameHeader {
+    uint64_t checksum = 0;
+    uint32_t length = 0;
+    uint64_t payload_checksum = 0;
+    uint64_t chain = 0;
+    Offset base_offset{-1};
+    Epoch leader_epoch{-1};
+    uint32_t flags = 0;
+    Timestamp append_time;
+
+    bool is_pad() const { return (flags & flag_pad) != 0; }
+};
+
+// The batch's own header, decoded. Field names are Kafka's.
+struct BatchHeader {
+    Offset base_offset;
+    int32_t batch_length = 0;
+    Epoch partition_leader_epoch;
+    int8_t magic = 0;
+    uint32_t crc = 0;
+    int16_t attributes = 0;
+    int32_t last_offset_delta = 0;
+    Timestamp base_timestamp;
+    Timestamp max_timestamp;
+    ProducerId producer_id;
+    ProducerEpoch producer_epoch;
+    int32_t base_sequence = 0;
+    int32_t records_count = 0;
+
+    int codec() const { return attributes & 7; }
+    bool is_control() const { return (attributes & 32) != 0; }
+    bool is_idempotent() const { return producer_id.value >= 0; }
+};
+
+// A frame whose header was verified. Borrows the bytes.
+struct FrameView {
+    FrameHeader header;
+    BatchHeader batch;  // undefined for a pad frame
+    Bytes bytes;        // the whole frame, or (from parse_header) only as much of it as there was
+
+    Offset next_offset() const { return header.base_offset + batch.last_offset_delta + 1; }
+    Bytes batch_bytes() const { return bytes.subspan(frame_header_size); }
+};
+
+// Decodes and verifies the header part: checksum under `seed`, magic, flags, length, the zero field, and that frame and
+// batch agree. `bytes` starts at a frame and holds at least `frame_prefix_size` bytes (`frame_header_size` suffice for
+// a pad). The length is believed only after the checksum; it may exceed bytes.size(). Errors: corrupt_data.
+Result<FrameView> parse_header(Bytes bytes, uint64_t seed);
+
+// Whether the payload checksum holds. REQUIRES: frame.bytes is the whole frame, and no pad.
+bool verify_payload(const FrameView& frame);
+
+// parse_header and verify_payload, and that the whole frame is there.
+Result<FrameView> parse_frame(Bytes bytes, uint64_t seed);
+
+// What ingest verifies of a frame that a client sent, before it is appended: everything of parse_frame, unstamped
+// fields, CRC-32C, the batch header (magic 2, counts, known codec, no control or transactional bit, sane sequence,
+// timestamps not later than `time_max`), and for an uncompressed batch that the records are well-formed, dense and
+// fill it exactly. Errors: corrupt_message, message_too_large, invalid_record, unsupported_compression,
+// invalid_timestamp; each text says what is wrong. `size_max` is of the batch.
+Result<FrameView> check_produced(Bytes bytes, uint64_t seed, size_t size_max, Timestamp time_max);
+
+// What the leader writes into a produced frame.
+struct Stamp {
+    Offset base_offset;
+    Epoch leader_epoch;
+    uint64_t chain = 0;
+    Timestamp append_time;
+    uint32_t flags = 0;
+};
+// Stamps offset, epoch, chain and time into frame and batch and returns the new header checksum (the chain value for
+// the next frame). Neither reads nor changes what the payload checksum covers. REQUIRES: a frame that was verified.
+uint64_t stamp(MutableBytes frame, uint64_t seed, const Stamp& stamp);
+
+// Fills `into` with a pad frame. REQUIRES: into.size() >= frame_header_size.
+void make_pad(MutableBytes into, uint64_t seed);
+
+// Completes a frame around a batch that stands at byte 64 of `frame`: unstamped, payload checksum computed. The batch
+// itself (CRC included) is complete. REQUIRES: frame.size() == 76 + batchLength.
+void seal_unstamped(MutableBytes frame, uint64_t seed);
+
+}  // namespace ironbark::record
