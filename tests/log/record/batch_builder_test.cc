@@ -1,7 +1,7 @@
 #include "log/record/batch_builder.h"
 
-#include <gtest/gtest.h>
 #include <deque>
+#include <gtest/gtest.h>
 #include <limits>
 #include <random>
 #include <string>
@@ -189,7 +189,7 @@ class RandomBatch {
     std::optional<Bytes> make_bytes() {
         size_t kind = below(10);
         if (kind == 0) return std::nullopt;
-        size_t size = kind == 1 ? 0 : below(kind == 2 ? 20000 : 200);
+        size_t size = kind == 1 ? 0 : below(kind == 2 ? 5000 : 200);
         std::string& text = texts_.emplace_back(size, 'a');
         for (char& character : text) character = static_cast<char>('a' + below(kind));
         return as_bytes(text);

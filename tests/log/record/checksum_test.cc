@@ -43,7 +43,8 @@ TEST(Crc32c, GivesTheValuesOfRfc3720) {
 
 TEST(Crc32c, AgreesWithTheDefinitionAtEverySizeAroundItsLanes) {
     std::vector<uint8_t> bytes = pattern(7000);
-    for (size_t size : {1, 7, 8, 9, 1023, 1024, 1025, 3071, 3072, 3073, 3079, 3080, 6143, 6144, 6145, 7000}) {
+    for (size_t size : std::initializer_list<size_t>{1, 7, 8, 9, 1023, 1024, 1025, 3071, 3072, 3073, 3079, 3080, 6143,
+                                                     6144, 6145, 7000}) {
         EXPECT_EQ(crc32c(Bytes(bytes).first(size)), crc32c_bit_by_bit(Bytes(bytes).first(size))) << size;
     }
 }

@@ -30,7 +30,7 @@ TEST_P(EachCodec, GivesBackWhatWasCompressed) {
     Compressor compressor;
     Decompressor decompressor;
     ByteBuffer output;
-    for (size_t size : {0, 1, 100, 65535, 65536, 65537, 300000}) {
+    for (size_t size : std::initializer_list<size_t>{0, 1, 100, 65535, 65536, 65537, 300000}) {
         std::vector<uint8_t> bytes = text_of(size);
         Result<Bytes> small = compressor.compress(GetParam(), bytes);
         ASSERT_TRUE(small.ok());
@@ -45,7 +45,7 @@ TEST_P(EachCodec, GivesNoMoreThanTheLimit) {
     Decompressor decompressor;
     ByteBuffer output;
     EXPECT_TRUE(decompressor.decompress(GetParam(), small, 200000, &output).ok());
-    for (size_t limit : {0, 1, 65536, 199999}) {
+    for (size_t limit : std::initializer_list<size_t>{0, 1, 65536, 199999}) {
         Result<void> result = decompressor.decompress(GetParam(), small, limit, &output);
         ASSERT_FALSE(result.ok()) << limit;
         EXPECT_EQ(result.error().code, ErrorCode::message_too_large) << limit;
