@@ -12,9 +12,6 @@ namespace ironbark::log {
 
 constexpr uint64_t block_size = io_alignment;  // rounds, heads and commits start on multiples of it
 
-constexpr size_t batch_size_max = size_t{16} << 20;  // of any topic's max.message.bytes: a batch is held in memory whole
-constexpr size_t frame_size_max = batch_size_max + record::frame_header_size;
-
 constexpr size_t round_size_max = size_t{4} << 20;  // one write: larger ones gain nothing (ADR 0003) and delay syncs
 
 constexpr size_t chunk_size_min = size_t{16} << 10;  // first memory of a log that wakes up: ten thousand may

@@ -86,7 +86,7 @@ Task<Result<Bytes>> WindowReader::at(uint64_t position, size_t wanted) {
     if (position >= size_) co_return Bytes();
     if (position < begin_ || wanted_end > end_) {
         uint64_t from = round_down(position, block_size);
-        uint64_t until = round_up(std::min(size_, std::max(wanted_end, from + read_size)), block_size);
+        uint64_t until = round_up(std::min(size_, std::max(wanted_end, from + window_)), block_size);
         size_t length = static_cast<size_t>(until - from);
         buffer_ = buffers_.take(length);
         begin_ = from;
@@ -97,7 +97,7 @@ Task<Result<Bytes>> WindowReader::at(uint64_t position, size_t wanted) {
 }
 
 BufferSlice WindowReader::slice(uint64_t position, size_t size) const {
-    ASSERT(position >= begin_ && position + size <= end_);
+    ASSERT(holds(position, size));
     return {buffer_, static_cast<size_t>(position - begin_), size};
 }
 

@@ -54,9 +54,11 @@ Offset epoch_limit(const std::vector<EpochStart>& starts, Epoch epoch);
 // A file read in windows: blocks that the disk cannot read are taken as zero, so that their checksums fail.
 class WindowReader {
   public:
-    WindowReader(File& file, BufferPool& buffers, uint64_t size) : file_(file), buffers_(buffers), size_(size) {}
+    WindowReader(File& file, BufferPool& buffers, uint64_t size, size_t window)
+        : file_(file), buffers_(buffers), size_(size), window_(window) {}
     // The bytes from `position` on: at least `wanted`, or as many as there are before the end.
     Task<Result<Bytes>> at(uint64_t position, size_t wanted);
+    bool holds(uint64_t position, size_t size) const { return position >= begin_ && position + size <= end_; }
     // The slice behind what `at` returned last.
     BufferSlice slice(uint64_t position, size_t size) const;
     uint64_t size() const { return size_; }
@@ -68,6 +70,7 @@ class WindowReader {
     File& file_;
     BufferPool& buffers_;
     uint64_t size_;
+    size_t window_;
     BufferRef buffer_;
     uint64_t begin_ = 0;  // positions [begin_, end_) are in buffer_
     uint64_t end_ = 0;

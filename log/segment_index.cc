@@ -15,7 +15,7 @@ constexpr size_t entry_size = 24;
 }  // namespace
 
 void SegmentIndex::add(const record::FrameView& frame, uint64_t position) {
-    ASSERT(frame.header.base_offset >= covered_until_);
+    if (frame.header.base_offset != covered_until_) return;
     if (entries_.empty() || position >= last_position_ + index_interval) {
         entries_.push_back({frame.header.base_offset, position, max_timestamp_});
         last_position_ = position;
@@ -33,11 +33,11 @@ uint64_t SegmentIndex::position_for(Offset offset, uint64_t start) const {
     return after == entries_.begin() ? start : std::prev(after)->position;
 }
 
-uint64_t SegmentIndex::position_for(Timestamp time, uint64_t start) const {
+Offset SegmentIndex::offset_before(Timestamp time, Offset base) const {
     auto after = std::lower_bound(entries_.begin(), entries_.end(), time, [](const IndexEntry& entry, Timestamp wanted) {
         return entry.max_timestamp_before < wanted;
     });
-    return after == entries_.begin() ? start : std::prev(after)->position;
+    return after == entries_.begin() ? base : std::prev(after)->offset;
 }
 
 void SegmentIndex::cut(Offset offset) {

@@ -19,13 +19,13 @@ struct IndexEntry {
 
 class SegmentIndex {
   public:
-    // Takes note of a frame. REQUIRES: frames come in order, without gaps, from `covered_until` on.
+    // Takes note of a frame, if it is the next one; behind a gap the index stays as far as it reaches.
     void add(const record::FrameView& frame, uint64_t position);
 
     // The position of the last indexed frame at or before `offset`; `start` of the segment's frames if there is none.
     uint64_t position_for(Offset offset, uint64_t start) const;
-    // The same for the first frame that may hold a timestamp at or after `time`.
-    uint64_t position_for(Timestamp time, uint64_t start) const;
+    // No record before this offset has a timestamp at or after `time`; `base` if nothing is known.
+    Offset offset_before(Timestamp time, Offset base) const;
 
     Timestamp max_timestamp() const { return max_timestamp_; }
     Offset offset_of_max_timestamp() const { return offset_of_max_timestamp_; }
