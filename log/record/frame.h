@@ -94,7 +94,8 @@ struct Stamp {
     uint32_t flags = 0;
 };
 // Stamps offset, epoch, chain and time into frame and batch and returns the new header checksum (the chain value for
-// the next frame). Neither reads nor changes what the payload checksum covers. REQUIRES: a frame that was verified.
+// the next frame). Of what the payload checksum covers it reads the batch header and changes nothing. REQUIRES: a frame
+// that was verified.
 uint64_t stamp(MutableBytes frame, uint64_t seed, const Stamp& stamp);
 
 // Fills `into` with a pad frame. Its offset and epoch fields are a promise: when it was made, in that epoch, everything
