@@ -19,6 +19,7 @@ void Node::begin(size_t shard_count, Build build) {
     is_paused_ = false;
     simulation_.record(TraceKind::node_started, id_, ++starts_);
     process_ = std::make_unique<Process>(*this, starts_, shard_count);
+    simulation_.network().node_started();
     if (build_) process_->set_program(build_(*process_));
 }
 
@@ -41,6 +42,7 @@ void Node::crash(Crash how) {
     has_power_ = how == Crash::kill;
     if (process_ != nullptr) process_->crash();
     disk_.process_died(how);
+    simulation_.network().process_died(*this, how);
     if (process_ == nullptr) return;
     is_dying_ = true;
     if (process_->owns_executor(simulation_.running_executor())) {
@@ -61,6 +63,7 @@ void Node::end() {
     simulation_.record(TraceKind::node_ended, id_, static_cast<uint64_t>(Crash::none));
     process_.reset();
     disk_.process_ended();
+    simulation_.network().process_died(*this, Crash::none);
 }
 
 void Node::spawn(Task<void> task, size_t shard) {

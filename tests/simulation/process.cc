@@ -11,6 +11,7 @@ Process::Shard::Shard(Node& node, uint64_t number, size_t index)
     : executor(node.simulation(), node),
       random(node.simulation().seed(), node.name() + "/" + std::to_string(number) + "/" + std::to_string(index)),
       disk(node.disk(), executor),
+      network(node.simulation().network(), node, executor),
       world{executor, disk, network, random, node.buffers()},
       scripts(std::make_unique<Scope>(executor)) {}
 

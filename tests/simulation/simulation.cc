@@ -25,7 +25,8 @@ Simulation::Simulation(uint64_t seed, Options options)
       scheduler_(seed, "scheduler"),
       shuffle_(options_.shuffle.value_or(scheduler_.chance(one_in(2)))),
       queue_(options_.tie.value_or(tie_of_seed(scheduler_)), RandomStream(seed, "ties")),
-      now_(start) {}
+      now_(start),
+      network_(*this) {}
 
 Simulation::~Simulation() {
     for (std::unique_ptr<Node>& node : nodes_) {
@@ -34,11 +35,22 @@ Simulation::~Simulation() {
 }
 
 Node& Simulation::node(std::string_view name) {
-    for (std::unique_ptr<Node>& node : nodes_) {
-        if (node->name() == name) return *node;
-    }
+    if (Node* found = find_node(name)) return *found;
     nodes_.push_back(std::make_unique<Node>(*this, std::string(name), nodes_.size() + 1));
     return *nodes_.back();
+}
+
+Node* Simulation::find_node(std::string_view name) {
+    for (std::unique_ptr<Node>& node : nodes_) {
+        if (node->name() == name) return node.get();
+    }
+    return nullptr;
+}
+
+std::vector<Node*> Simulation::nodes() {
+    std::vector<Node*> all;
+    for (std::unique_ptr<Node>& node : nodes_) all.push_back(node.get());
+    return all;
 }
 
 bool Simulation::run_until(const std::function<bool()>& condition, Duration limit) {

@@ -23,6 +23,7 @@
 #include "tests/simulation/event_queue.h"
 #include "tests/simulation/options.h"
 #include "tests/simulation/random_stream.h"
+#include "tests/simulation/simulated_network.h"
 #include "tests/simulation/trace.h"
 
 namespace ironbark::simulation {
@@ -43,6 +44,9 @@ class Simulation {
 
     // The machine of this name, made at the first call. Its name is its host name.
     Node& node(std::string_view name);
+    Node* find_node(std::string_view name);  // null if there is none
+    std::vector<Node*> nodes();
+    SimulatedNetwork& network() { return network_; }
 
     // Runs until the condition holds (true), or the limit of virtual time has passed or nothing is left to happen
     // (false). The condition is asked after every step.
@@ -94,6 +98,7 @@ class Simulation {
     std::map<uint64_t, SimulatedExecutor*> executors_;
     std::vector<SimulatedExecutor*> runnable_;
     std::vector<Node*> to_bury_;
+    SimulatedNetwork network_;
     std::vector<std::unique_ptr<Node>> nodes_;
 };
 
