@@ -40,8 +40,8 @@ class Scope {
             auto final_suspend() noexcept {
                 struct Final {
                     bool await_ready() noexcept { return false; }
-                    void await_suspend(std::coroutine_handle<promise_type> frame) noexcept {
-                        frame.promise().scope.ended(frame);
+                    void await_suspend(std::coroutine_handle<promise_type> ending) noexcept {
+                        ending.promise().scope.ended(ending);
                     }
                     void await_resume() noexcept {}
                 };
