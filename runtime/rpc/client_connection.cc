@@ -130,6 +130,7 @@ Task<CallResult> ClientConnection::call(const Message* message, Instant deadline
     const MethodLimits* method = find_method(static_cast<uint16_t>(message->method));
     ASSERT(method != nullptr && !message->is_one_way);
     Instant begun = world_.executor.now();
+    if (begun >= deadline) co_return never_sent(deadline_passed);
     uint64_t correlation = ++correlations_;
     Waiting waiting(world_.executor, *method);
     waiting_.emplace(correlation, &waiting);
