@@ -73,7 +73,9 @@ const char* pad_fault(const FrameHeader& header) {
     if (header.length < frame_header_size) return "the pad is shorter than its own header";
     if (header.length > frame_size_max) return "the pad is longer than any frame may be";
     if ((header.flags & flags_refused_mask) != flag_pad) return "the pad has flags of a frame with a batch";
-    if (!has_no_position(header) || header.payload_checksum != 0) return "the pad has fields of a frame with a batch";
+    if (header.payload_checksum != 0 || header.chain != 0 || header.append_time.milliseconds != 0) {
+        return "the pad has fields of a frame with a batch";
+    }
     return nullptr;
 }
 
@@ -158,12 +160,14 @@ uint64_t stamp(MutableBytes frame, uint64_t seed, const Stamp& stamp) {
     return store_checksum(frame, false, seed);
 }
 
-void make_pad(MutableBytes into, uint64_t seed) {
+void make_pad(MutableBytes into, uint64_t seed, Offset durable_end, Epoch epoch) {
     ASSERT(into.size() >= frame_header_size);
     ASSERT(into.size() <= frame_size_max);
     std::fill(into.begin(), into.end(), uint8_t{0});
     FrameHeader header;
     header.length = static_cast<uint32_t>(into.size());
+    header.base_offset = durable_end;
+    header.leader_epoch = epoch;
     header.flags = flag_pad;
     encode(header, into);
     store_checksum(into, true, seed);

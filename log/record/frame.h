@@ -98,9 +98,10 @@ struct Stamp {
 // that was verified.
 uint64_t stamp(MutableBytes frame, uint64_t seed, const Stamp& stamp);
 
-// Fills `into` with a pad frame; what is behind its header is zero. REQUIRES: frame_header_size <= into.size() <=
+// Fills `into` with a pad frame. Its offset and epoch fields are a promise: when it was made, in that epoch, everything
+// below `durable_end` was on disk (recovery tells torn from damaged by it); what is behind its header is zero. REQUIRES: frame_header_size <= into.size() <=
 // frame_size_max.
-void make_pad(MutableBytes into, uint64_t seed);
+void make_pad(MutableBytes into, uint64_t seed, Offset durable_end = Offset(-1), Epoch epoch = Epoch(-1));
 
 // Completes a frame around a batch that stands at byte 64 of `frame`: unstamped, payload checksum computed. The batch
 // itself (CRC included) is complete; its offset and epoch are set to 0 and -1. REQUIRES: frame.size() == 76 +

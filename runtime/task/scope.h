@@ -40,8 +40,8 @@ class Scope {
             auto final_suspend() noexcept {
                 struct Final {
                     bool await_ready() noexcept { return false; }
-                    void await_suspend(std::coroutine_handle<promise_type> frame) noexcept {
-                        frame.promise().scope.ended(frame);
+                    void await_suspend(std::coroutine_handle<promise_type> ending) noexcept {
+                        ending.promise().scope.ended(ending);
                     }
                     void await_resume() noexcept {}
                 };
@@ -97,8 +97,11 @@ Task<T> run_on(Executor& here, Executor& there, Scope& there_scope, Make make) {
         Executor* home;
         Make make;
         static Task<void> run(Call* call) {
-            Task<T> task = call->make();
-            call->result.emplace(co_await std::move(task));
+            {
+                Task<T> task = call->make();
+                call->result.emplace(co_await std::move(task));
+            }
+            // From here on the caller may be gone, and with it everything that the task's parameters referred to.
             call->home->post_remote([call] { call->home->post(call->caller); });
         }
     };

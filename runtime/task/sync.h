@@ -181,22 +181,16 @@ class Queue {
     bool closed_ = false;
 };
 
-// A number that only grows, and coroutines that wait until it has reached theirs (log ends, watermarks). `fail` wakes
-// everyone for good with an error; `retreat` lowers it (a cut) and wakes those who wait beyond with `offsets_lost`.
+// A number that only grows, and coroutines that wait until it has reached theirs (log ends, watermarks). `close` wakes
+// everyone for good; `retreat` lowers it (a cut).
 class Threshold {
   public:
     Threshold(Executor& executor, int64_t value) : executor_(executor), value_(value) {}
 
     int64_t value() const { return value_; }
     bool has_waiters() const { return !waiters_.empty(); }
-    // The highest number anybody waits for, or `value()` if nobody waits beyond it.
-    int64_t wanted() {
-        int64_t highest = value_;
-        for (Waiter* waiter = waiters_.front(); waiter != nullptr; waiter = waiters_.after(*waiter)) {
-            highest = std::max(highest, waiter->key());
-        }
-        return highest;
-    }
+    // The highest number anybody has waited for, or `value()` if that is higher.
+    int64_t wanted() const { return std::max(value_, wanted_); }
     void advance(int64_t value) {
         ASSERT(value >= value_);
         value_ = value;
@@ -211,19 +205,17 @@ class Threshold {
     void retreat(int64_t value) {
         ASSERT(value <= value_);
         value_ = value;
+        wanted_ = value;
     }
     void close() {
         closed_ = true;
         waiters_.wake_all(Wake::closed);
     }
-    void reopen(int64_t value) {
-        closed_ = false;
-        value_ = value;
-    }
     // Suspends until the number is at least `target`; resumed by `advance`, `close` or the deadline.
     Task<Wake> reach(int64_t target, Instant deadline = never) {
         if (value_ >= target) co_return Wake::signalled;
         if (closed_) co_return Wake::closed;
+        wanted_ = std::max(wanted_, target);
         Waiter waiter(executor_, waiters_, deadline, target);
         co_return co_await waiter;
     }
@@ -231,6 +223,7 @@ class Threshold {
   private:
     Executor& executor_;
     int64_t value_;
+    int64_t wanted_ = INT64_MIN;
     bool closed_ = false;
     WaitList waiters_;
 };

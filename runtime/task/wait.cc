@@ -4,6 +4,10 @@
 
 namespace ironbark {
 
+Waiter::~Waiter() {
+    if (list_ != nullptr && coroutine_) list_->remove(*this);
+}
+
 void Waiter::await_suspend(std::coroutine_handle<> coroutine) {
     coroutine_ = coroutine;
     list_->push_back(*this);
@@ -12,6 +16,7 @@ void Waiter::await_suspend(std::coroutine_handle<> coroutine) {
 
 void Waiter::expire(Timer& timer) {
     Waiter& waiter = *static_cast<Deadline&>(timer).waiter;
+    ASSERT(waiter.list_ != nullptr);
     waiter.list_->wake(waiter, Wake::timed_out);
 }
 
@@ -19,6 +24,10 @@ void Waiter::resume_with(Wake wake) {
     wake_ = wake;
     executor_.disarm(timer_);
     executor_.post(coroutine_);
+}
+
+WaitList::~WaitList() {
+    while (!empty()) remove(*first_);
 }
 
 void WaitList::push_back(Waiter& waiter) {
@@ -31,6 +40,7 @@ void WaitList::push_back(Waiter& waiter) {
 void WaitList::remove(Waiter& waiter) {
     (waiter.previous_ == nullptr ? first_ : waiter.previous_->next_) = waiter.next_;
     (waiter.next_ == nullptr ? last_ : waiter.next_->previous_) = waiter.previous_;
+    waiter.list_ = nullptr;
 }
 
 void WaitList::wake(Waiter& waiter, Wake wake) {

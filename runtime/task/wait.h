@@ -25,6 +25,8 @@ class Waiter {
         : executor_(executor), list_(&list), deadline_(deadline), key_(key), timer_(&Waiter::expire, *this) {}
     Waiter(const Waiter&) = delete;
     Waiter& operator=(const Waiter&) = delete;
+    // In a crash, coroutines are destroyed while they wait: what is destroyed after them may still wake the others.
+    ~Waiter();
 
     bool await_ready() const noexcept { return false; }
     void await_suspend(std::coroutine_handle<> coroutine);
@@ -42,7 +44,7 @@ class Waiter {
     void resume_with(Wake wake);
 
     Executor& executor_;
-    WaitList* list_;
+    WaitList* list_;  // where it waits, or will; null once it was woken, or the list is gone
     Instant deadline_;
     int64_t key_;
     std::coroutine_handle<> coroutine_;
@@ -52,12 +54,14 @@ class Waiter {
     Deadline timer_;
 };
 
-// First in, first out. Does not own its waiters. Destroying it with waiters inside is legal only after a crash.
+// First in, first out. Does not own its waiters. Destroying it with waiters inside is legal only after a crash: they
+// are never woken.
 class WaitList {
   public:
     WaitList() = default;
     WaitList(const WaitList&) = delete;
     WaitList& operator=(const WaitList&) = delete;
+    ~WaitList();
 
     bool empty() const { return first_ == nullptr; }
     Waiter* front() { return first_; }

@@ -1,0 +1,63 @@
+#pragma once
+// What the logs of one shard share: the world, the directory, the marks, the pool of segments, the budget of memory,
+// and the counters. Owned by the LogStore, borrowed by its logs. One executor.
+
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <map>
+#include <string>
+
+#include "log/marks.h"
+#include "log/segment_pool.h"
+#include "runtime/io/world.h"
+#include "runtime/task/sync.h"
+
+namespace ironbark::log {
+
+class Log;
+
+struct LogCounters {
+    uint64_t appended_frames = 0;
+    uint64_t appended_bytes = 0;
+    uint64_t rounds = 0;         // writes of frames
+    uint64_t rounds_synced = 0;  // of them, those that were synced
+    uint64_t written_bytes = 0;  // pads included
+    uint64_t pad_bytes = 0;
+    uint64_t reads_memory_bytes = 0;
+    uint64_t reads_disk_bytes = 0;
+    uint64_t segments_created = 0;
+    uint64_t segments_reused = 0;
+    uint64_t segments_removed = 0;
+    uint64_t corrupt_reads = 0;      // reads that met bytes which fail their checksum
+    uint64_t torn_recoveries = 0;
+    uint64_t cut_records = 0;
+    uint64_t logs_failed = 0;
+};
+
+// A duration of a round, reported to whoever keeps histograms.
+struct RoundTimes {
+    Duration write{};
+    Duration sync{};
+    bool synced = false;
+};
+
+struct LogContext {
+    World& world;
+    std::string directory;  // the data directory
+    Marks& marks;
+    SegmentPool& pool;
+    Semaphore& unwritten;        // bytes appended and not yet written, of all logs: appends wait for it
+    uint64_t tail_bytes_max = 0;  // memory for the tails of all logs
+    uint64_t tail_bytes = 0;
+    std::list<Log*> tails{};  // logs that hold memory, the longest untouched first
+    bool storage_full = false;  // the reserve is touched: appends are refused
+    LogCounters counters{};
+    std::function<void(const RoundTimes&)> on_round{};  // may be empty
+    std::map<PartitionIdentity, Log*> dirty{};        // logs whose floor has moved since it was marked
+    Event* marks_wanted = nullptr;                    // set when the first becomes dirty
+
+    void note_dirty(Log& log);
+};
+
+}  // namespace ironbark::log

@@ -1,0 +1,141 @@
+#include "log/graveyard.h"
+
+#include <algorithm>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "log/limits.h"
+#include "log/segment.h"
+
+namespace ironbark::log {
+namespace {
+
+constexpr const char* grave_suffix = ".grave";
+constexpr size_t copy_size = size_t{1} << 20;
+
+std::string encode_head(const BuriedRange& range) {
+    nlohmann::json head = {{"ironbark", "graveyard 1"},
+                           {"topic", range.identity.topic.to_string()},
+                           {"partition", range.identity.partition.value},
+                           {"first_offset", range.first.value},
+                           {"end_offset", range.end.value},
+                           {"new_epoch", range.epoch.value},
+                           {"time_ms", range.time.milliseconds},
+                           {"reason", range.reason},
+                           {"bytes", range.bytes}};
+    return head.dump() + "\n";
+}
+
+Result<BuriedRange> decode_head_line(std::string_view line) try {
+    nlohmann::json head = nlohmann::json::parse(line);
+    std::optional<Uuid> topic = Uuid::parse(head.at("topic").get<std::string>());
+    if (!topic || head.at("ironbark") != "graveyard 1") {
+        return Error(ErrorCode::corrupt_data, "not the head of a graveyard file");
+    }
+    BuriedRange range;
+    range.identity = {*topic, PartitionIndex(head.at("partition").get<int32_t>())};
+    range.first = Offset(head.at("first_offset").get<int64_t>());
+    range.end = Offset(head.at("end_offset").get<int64_t>());
+    range.epoch = Epoch(head.at("new_epoch").get<int32_t>());
+    range.time = Timestamp(head.at("time_ms").get<int64_t>());
+    range.reason = head.at("reason").get<std::string>();
+    range.bytes = head.at("bytes").get<uint64_t>();
+    return range;
+} catch (const nlohmann::json::exception&) {
+    return Error(ErrorCode::corrupt_data, "not the head of a graveyard file");
+}
+
+Task<Result<uint64_t>> copy_part(World* world, File* to, uint64_t position, BuriedBytes part) {
+    for (uint64_t at = round_down(part.begin, block_size); at < part.end; at += copy_size) {
+        size_t size = static_cast<size_t>(std::min<uint64_t>(copy_size, round_up(part.end, block_size) - at));
+        BufferSlice into(world->buffers.take(size), 0, size);
+        CO_TRY(size_t count, co_await read_fully(*part.file, at, into));
+        std::memset(into.data() + count, 0, size - count);
+        std::vector<BufferSlice> slices;
+        slices.push_back(std::move(into));
+        CO_TRY_VOID(co_await write_fully(*to, position, std::move(slices), Sync::no));
+        position += size;
+    }
+    co_return position;
+}
+
+Task<Result<void>> fill(World* world, File* file, BuriedRange range, std::vector<BuriedBytes> parts) {
+    std::string text = encode_head(range);
+    if (text.size() > block_size) co_return Error(ErrorCode::invalid_request, "the reason is too long");
+    BufferSlice head(world->buffers.take(block_size), 0, block_size);
+    std::memset(head.data(), 0, head.size);
+    std::memcpy(head.data(), text.data(), text.size());
+    std::vector<BufferSlice> slices;
+    slices.push_back(std::move(head));
+    CO_TRY_VOID(co_await write_fully(*file, 0, std::move(slices), Sync::no));
+    uint64_t position = block_size;
+    for (const BuriedBytes& part : parts) {
+        CO_TRY(position, co_await copy_part(world, file, position, part));
+    }
+    co_return co_await file->sync();
+}
+
+// Removes the oldest files while there are more bytes than allowed.
+Task<void> make_room(World* world, std::string graveyard, uint64_t bytes_max) {
+    Result<std::vector<std::string>> names = co_await world->disk.list(graveyard);
+    if (!names.ok()) co_return;
+    std::vector<std::pair<std::string, uint64_t>> files;
+    uint64_t sum = 0;
+    for (const std::string& name : *names) {
+        Result<std::unique_ptr<File>> file = co_await world->disk.open(graveyard + "/" + name, OpenMode::read, false);
+        if (!file.ok()) continue;
+        Result<uint64_t> size = co_await (*file)->size();
+        co_await (*file)->close();
+        files.emplace_back(name, size.ok() ? *size : 0);
+        sum += files.back().second;
+    }
+    for (size_t index = 0; index + 1 < files.size() && sum > bytes_max; ++index) {
+        (void)co_await world->disk.remove(graveyard + "/" + files[index].first);
+        sum -= files[index].second;
+    }
+}
+
+}  // namespace
+
+Task<Result<void>> bury(World* world, std::string directory, BuriedRange range, std::vector<BuriedBytes> parts,
+                        uint64_t bytes_max) {
+    std::string graveyard = directory + "/graveyard";
+    CO_TRY_VOID(co_await world->disk.make_directory(graveyard));
+    CO_TRY_VOID(co_await world->disk.sync_directory(directory));
+    for (const BuriedBytes& part : parts) {
+        range.bytes += round_up(part.end, block_size) - round_down(part.begin, block_size);
+    }
+    // Names sort by time, then by offset.
+    std::string name = segment_file_name(Offset(range.time.milliseconds), "-") +
+                       segment_file_name(range.first, grave_suffix);
+    std::string path = graveyard + "/" + name;
+    std::string temporary = path + ".new";
+    CO_TRY(std::unique_ptr<File> file, co_await world->disk.open(temporary, OpenMode::open_or_create, false));
+    Result<void> filled = co_await fill(world, file.get(), range, std::move(parts));
+    co_await file->close();
+    CO_TRY_VOID(filled);
+    CO_TRY_VOID(co_await world->disk.rename(temporary, path));
+    CO_TRY_VOID(co_await world->disk.sync_directory(graveyard));
+    co_await make_room(world, graveyard, bytes_max);
+    co_return Result<void>();
+}
+
+Task<Result<BuriedRange>> read_buried_head(World* world, std::string path) {
+    CO_TRY(std::unique_ptr<File> file, co_await world->disk.open(std::move(path), OpenMode::read, false));
+    BufferSlice into(world->buffers.take(block_size), 0, block_size);
+    Result<size_t> count = co_await read_fully(*file, 0, into);
+    co_await file->close();
+    CO_TRY(size_t size, std::move(count));
+    std::string_view text = as_text(into.bytes().first(size));
+    co_return decode_head_line(text.substr(0, text.find('\n')));
+}
+
+Task<Result<std::vector<std::string>>> list_graveyard(World* world, std::string directory) {
+    Result<std::vector<std::string>> names = co_await world->disk.list(directory + "/graveyard");
+    if (!names.ok() && names.error().code == ErrorCode::not_found) co_return std::vector<std::string>();
+    CO_TRY_VOID(names.ok() ? Result<void>() : Result<void>(names.error()));
+    std::erase_if(*names, [](const std::string& name) { return !name.ends_with(grave_suffix); });
+    co_return names;
+}
+
+}  // namespace ironbark::log

@@ -1,0 +1,43 @@
+#pragma once
+// Where records go that are cut from a log: nothing vanishes silently. One file per cut in the partition's `graveyard`
+// directory: a line of JSON (why, when, offsets, epochs), zeros to the end of the block, then the bytes as they lay in
+// the log, frames and whatever stood between them. Bounded per partition: the oldest go first.
+//
+// Used by a Log when it cuts and recovers, and by the command-line tool without a daemon.
+
+#include <string>
+#include <vector>
+
+#include "runtime/base/ids.h"
+#include "runtime/io/world.h"
+
+namespace ironbark::log {
+
+struct BuriedRange {
+    PartitionIdentity identity;
+    Offset first;         // of the first record that was cut
+    Offset end;           // after the last record known to be in there
+    Epoch epoch{-1};      // that begins at `first` instead
+    Timestamp time;       // of the burial
+    std::string reason;   // "cut", "torn"
+    uint64_t bytes = 0;   // behind the first block
+};
+
+// A place in a file whose bytes are to be buried.
+struct BuriedBytes {
+    File* file = nullptr;
+    uint64_t begin = 0;
+    uint64_t end = 0;
+};
+
+// Writes one graveyard file, durably. `directory` is the partition's.
+Task<Result<void>> bury(World* world, std::string directory, BuriedRange range, std::vector<BuriedBytes> parts,
+                        uint64_t bytes_max);
+
+// The head of a graveyard file. corrupt_data if it is none.
+Task<Result<BuriedRange>> read_buried_head(World* world, std::string path);
+
+// Names of the files in a partition's graveyard, oldest first; none if it has no graveyard.
+Task<Result<std::vector<std::string>>> list_graveyard(World* world, std::string directory);
+
+}  // namespace ironbark::log

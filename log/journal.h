@@ -1,0 +1,73 @@
+#pragma once
+// An append-only file of small records that belong together in time: the marks of all partitions of a shard, and the
+// metadata of the cluster. Records are queued, and a commit writes everything queued as one synced unit that is either
+// there as a whole or not at all; commits that are asked for meanwhile join the next one.
+//
+// On disk (docs/FORMAT.md): a head block, then commits, each starting on a block boundary: magic, sequence (+1 each),
+// length, XXH3-64 over all of it seeded with the owner, then the records with their lengths. A commit that was torn by
+// a crash is not there; a damaged one between good ones is skipped and reported, because each owner decides what that
+// means. Nothing stale can become valid: sequences only grow.
+//
+// Owned by one executor. An error of a write or sync is final: the journal takes nothing more.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runtime/io/world.h"
+#include "runtime/task/sync.h"
+
+namespace ironbark::log {
+
+using JournalRecord = std::vector<uint8_t>;
+
+struct JournalContents {
+    std::vector<JournalRecord> records;  // in the order in which they were appended
+    uint64_t commits_lost = 0;           // damaged between good ones; 0 for a torn end
+    bool ends_torn = false;              // something unreadable stands after the last good commit
+};
+
+class Journal {
+  public:
+    // Opens or creates the journal at `path`. `owner` seeds the checksums: a file of another owner is foreign_data.
+    static Task<Result<std::unique_ptr<Journal>>> open(World& world, std::string path, Uuid owner);
+    ~Journal();
+
+    // What was there when it was opened; to be taken once.
+    JournalContents take_contents() { return std::move(contents_); }
+
+    // Queues a record. REQUIRES: record.size() <= journal_record_size_max
+    void append(JournalRecord record);
+    // Suspends until everything appended before is on disk.
+    Task<Result<void>> commit();
+    // Replaces the whole contents by `records`, atomically; what was queued before the call is superseded.
+    Task<Result<void>> rewrite(std::vector<JournalRecord> records);
+    // Bytes of commits in the file: the owner rewrites when they are many times what is live.
+    uint64_t size() const { return position_; }
+    Task<void> close();
+
+  private:
+    Journal(World& world, std::string path, Uuid owner);
+    Task<Result<void>> create(std::string path);
+    Task<Result<void>> load();
+    Task<Result<void>> write_commit(std::vector<JournalRecord> records);
+    Result<void> check_head(Bytes head) const;
+
+    World& world_;
+    std::string path_;
+    Uuid owner_;
+    uint64_t seed_;
+    std::unique_ptr<File> file_;
+    JournalContents contents_;
+    std::vector<JournalRecord> queue_;
+    Mutex writing_;
+    uint64_t position_ = 0;   // where the next commit starts
+    uint64_t allocated_ = 0;  // size of the file
+    uint64_t sequence_ = 0;   // of the last commit
+    uint64_t appended_ = 0;   // records ever queued
+    uint64_t committed_ = 0;  // how many of them are on disk
+    Result<void> failure_;
+};
+
+}  // namespace ironbark::log

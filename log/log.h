@@ -1,0 +1,239 @@
+#pragma once
+// One partition's log on this disk: records are appended in memory, written and synced in rounds, read from memory or
+// disk, cut at either end, and recovered after a crash. Three ends, one name each everywhere:
+//
+//     durable_end <= written_end <= log_end
+//
+// One write round is in flight at a time; what is appended meanwhile joins the next (group commit). A round is synced
+// if somebody waits for durability, and every log is synced after `flush_interval` or `flush_bytes`. Each round is
+// closed by a pad frame, so that no block that holds promised bytes is ever written again.
+//
+// Owned by the LogStore, used on one executor. A failed write or sync is final: waiters get `storage_error`, nothing is
+// appended any more, reads of what is on disk go on. Nothing here touches the disk before the first record.
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "log/context.h"
+#include "log/producers.h"
+#include "log/scan.h"
+#include "log/segment.h"
+#include "log/tail.h"
+#include "runtime/task/scope.h"
+
+namespace ironbark::log {
+
+struct LogSettings {
+    uint64_t segment_bytes = uint64_t{128} << 20;
+    uint64_t flush_bytes = uint64_t{16} << 20;
+    Duration flush_interval = 1000ms;
+    uint64_t write_behind_bytes = uint64_t{1} << 20;  // written without a sync when so much has gathered
+    int64_t retention_bytes = -1;                     // allocated bytes; -1: without limit
+    int64_t retention_ms = -1;                        // by broker time; -1: without limit
+    uint64_t graveyard_bytes = uint64_t{256} << 20;
+};
+
+struct Appended {
+    Offset base;
+    Offset last;
+    Timestamp append_time;
+};
+
+struct ReadFrames {
+    std::vector<BufferSlice> slices;  // whole frames, in order; the first may start before the offset asked for
+    Offset next;                      // after the last record in them; the offset asked for if there are none
+};
+
+struct TimestampOffset {
+    Offset offset;
+    Timestamp timestamp;
+    Epoch epoch;
+};
+
+// What opening a log found, for people: empty texts mean nothing worth a word.
+struct RecoveryReport {
+    ScanEnd end = ScanEnd::clean;
+    uint64_t frames_scanned = 0;
+    uint64_t bytes_scanned = 0;
+    uint64_t records_buried = 0;  // good records beyond a torn place, moved to the graveyard
+    std::string problem;          // why the log was not opened, with the way out
+};
+
+class Log {
+  public:
+    // Opens what is on disk (nothing, for a new partition). With an error, `report->problem` says what is wrong and
+    // what to do; files are left as they are.
+    static Task<Result<std::unique_ptr<Log>>> open(LogContext* context, PartitionIdentity identity,
+                                                   LogSettings settings, RecoveryReport* report);
+    ~Log();
+
+    const PartitionIdentity& identity() const { return identity_; }
+    uint64_t seed() const { return seed_; }
+    Offset log_start() const { return log_start_; }
+    Offset log_end() const { return log_end_; }
+    Offset written_end() const { return written_end_; }
+    Offset durable_end() const { return Offset(durable_.value()); }
+    Epoch last_epoch() const { return epoch_; }
+    const std::vector<EpochStart>& epoch_starts() const { return epoch_starts_; }
+    const Producers& producers() const { return producers_; }
+    uint64_t allocated_bytes() const;
+    size_t segment_count() const { return segments_.size(); }
+    uint64_t unsynced_bytes() const;
+    Duration unsynced_age() const;
+    bool has_failed() const { return failure_.has_value(); }
+    const std::optional<Error>& failure() const { return failure_; }
+    size_t memory_bytes() const;
+    void change_settings(LogSettings settings) { settings_ = settings; }
+    const LogSettings& settings() const { return settings_; }
+
+    // Records, durably, that `epoch` starts at the log's end. Before the first append in it. No disk is touched by a
+    // log that never had a record. REQUIRES: epoch > last_epoch()
+    Task<Result<void>> begin_epoch(Epoch epoch);
+
+    // Appends a verified, unstamped frame in `epoch`. Suspends only while too many bytes of all logs are unwritten;
+    // success means: in memory, at these offsets, visible to reads. Appends take place in the order of the calls.
+    // Errors (all: not written): storage_error, storage_full, closed.
+    Task<Result<Appended>> append(record::FrameView frame, Epoch epoch, Timestamp now);
+
+    // Suspends until everything below `end` is on disk: starts a synced round if none is under way. timed_out,
+    // storage_error: it may or may not be.
+    Task<Result<void>> reach_durable(Offset end, Instant deadline);
+
+    // Frames from the one that holds `from` on, all below `limit`; at least one if there is one, else at most about
+    // `bytes_max`. Verified if they come from disk. offset_out_of_range, corrupt_data (with the place in
+    // `last_read_problem`), io_error.
+    Task<Result<ReadFrames>> read(Offset from, Offset limit, size_t bytes_max);
+    const std::string& last_read_problem() const { return read_problem_; }
+
+    // The first record with a timestamp at or after `time`; empty if there is none.
+    Task<Result<std::optional<TimestampOffset>>> find_timestamp(Timestamp time);
+    // The record with the highest timestamp; empty if the log is empty.
+    Task<Result<std::optional<TimestampOffset>>> find_max_timestamp();
+
+    // Removes the records at and beyond `to` (a frame's boundary), durably and into the graveyard, because `epoch`
+    // starts there. REQUIRES: no append meanwhile; epoch > last_epoch(). After an error the log has failed.
+    Task<Result<void>> cut(Offset to, Epoch epoch, std::string reason);
+
+    // Moves the log's start up to `to`, durably, then removes the segments that lie wholly before it.
+    Task<Result<void>> delete_before(Offset to);
+    // Applies retention by size and time, up to the high watermark. Returns how many records went.
+    Task<Result<int64_t>> apply_retention(Timestamp now);
+
+    // Makes everything durable, then a checkpoint (index, producers, floor): the next open scans nothing.
+    Task<Result<void>> checkpoint();
+    // What the owner of the partition knows to be replicated, and replicated durably: kept in the marks, and the limit of
+    // retention. Lower values than before are taken too (a new leader's).
+    void note_watermarks(Offset high_watermark, Offset durable_watermark);
+    Offset high_watermark() const { return high_watermark_; }
+    // Puts floor and watermarks into the marks, to be committed by the store. False: nothing changed.
+    bool update_marks();
+
+    // Gives back the oldest chunk of the tail, if it is written. Returns the bytes freed.
+    size_t release_memory();
+
+    // Ends the writer after what it is doing; waiters get `closed`. Required before destruction.
+    Task<void> close();
+    // Removes every file of the partition. REQUIRES: closed.
+    Task<Result<void>> destroy();
+
+  private:
+    friend class LogOpener;
+    friend class LogCutter;
+    struct Round;
+    struct FlushTimer : Timer {
+        FlushTimer(Fire fire, Log& owner) : Timer(fire), log(&owner) {}
+        Log* log;
+    };
+
+    Log(LogContext* context, PartitionIdentity identity, LogSettings settings);
+
+    // log.cc
+    Segment& active_segment(size_t frame_size);
+    void roll();
+    void note_touched();
+    void arm_flush();
+    static void flush_due(Timer& timer);
+    void fail(Error error);
+    std::string path_of(Offset base, const char* suffix) const;
+
+    // log_writer.cc
+    void start_writer();
+    bool wants_round();
+    Task<void> write_loop();
+    Task<Result<void>> write_round();
+    Task<Result<void>> finish_sealed(Segment* segment);
+    Round gather(Segment& segment);
+    Task<Result<void>> ensure_file(Segment* segment, uint64_t end_position);
+    Task<Result<void>> create_file(Segment* segment);
+    void complete(Segment& segment, const Round& round, bool synced);
+    struct Snapshot {  // the producers as they were at a place
+        Floor place;
+        Timestamp append_time;
+        std::vector<uint8_t> producers;
+    };
+    void take_snapshot(Floor place);
+    void checkpoint_when_durable();
+    Task<void> checkpoint_aside();
+    Task<Result<void>> write_checkpoint(Snapshot snapshot);
+
+    // log_reader.cc
+    struct Cursor {
+        Offset offset;
+        Offset segment_base;
+        uint64_t position = 0;
+        uint64_t chain = 0;
+    };
+    Segment* segment_holding(Offset offset);
+    Task<Result<std::shared_ptr<File>>> open_segment(Segment* segment);
+    Task<Result<void>> ensure_index(Offset segment_base);
+    Task<Result<ReadFrames>> read_disk(Offset from, Offset limit, size_t bytes_max);
+    Error corrupt_read(Offset segment_base, uint64_t position, const char* what);
+
+    LogContext* context_;
+    PartitionIdentity identity_;
+    uint64_t seed_;
+    std::string directory_;
+    LogSettings settings_;
+
+    std::deque<std::unique_ptr<Segment>> segments_;  // ascending; the last may be unsealed
+    Tail tail_;
+    Producers producers_;
+    std::vector<EpochStart> epoch_starts_;
+    Offset log_start_;
+    Offset log_end_;
+    Offset written_end_;
+    Threshold durable_;
+    uint64_t chain_ = 0;  // header checksum of the last frame
+    Epoch epoch_{-1};     // of the last frame, or the last one begun
+    Timestamp last_append_time_;
+    Floor durable_place_;  // where the durable end is
+    std::optional<Floor> written_place_;  // where the written end is, if anything was written since opening
+    std::optional<Snapshot> snapshot_;    // for the next checkpoint, once its place is durable
+    Floor checkpoint_;                    // where the last checkpoint was made; position 0: never
+    std::optional<Floor> marked_;         // the floor that the marks hold
+    Offset high_watermark_;
+    Offset durable_watermark_;
+    std::deque<std::pair<Offset, Units>> unwritten_units_;
+    std::optional<Offset> previous_checkpoint_;
+    bool directory_exists_ = false;
+    std::string read_problem_;
+    std::deque<Cursor> cursors_;  // where sequential readers go on, newest first
+
+    std::optional<Error> failure_;
+    bool closing_ = false;
+    bool cutting_ = false;
+    bool writer_running_ = false;
+    Offset flush_target_;          // everything below is to be synced soon
+    bool checkpoint_running_ = false;
+    Instant dirty_since_ = never;  // of the oldest byte that is not on disk
+    FlushTimer flush_timer_;
+    Event writer_idle_;
+    Mutex structure_;  // held while segments are removed or cut
+    std::list<Log*>::iterator tail_place_;
+    bool holds_tail_ = false;
+    Scope scope_;
+};
+
+}  // namespace ironbark::log

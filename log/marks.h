@@ -1,0 +1,95 @@
+#pragma once
+// What a shard knows of its partitions' logs beyond the logs themselves, in one journal per shard, so that a thousand
+// changes are one synced write: durable floors (where recovery starts and below which nothing is ever cut), watermarks,
+// log starts, epoch starts, and the mark of a clean stop.
+//
+// Owned by one executor. `set` is a change in memory; it is on disk after a `commit` that began later. What is read
+// back is clamped by the log that uses it, never trusted blindly. Nothing may be set that relies on a sync that has not
+// completed.
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "log/journal.h"
+#include "runtime/base/ids.h"
+
+namespace ironbark::log {
+
+// The first offset of an epoch. Exclusive end of the epoch before.
+struct EpochStart {
+    Epoch epoch;
+    Offset start;
+    friend bool operator==(const EpochStart&, const EpochStart&) = default;
+};
+
+// A place in a log that is on disk: the next frame expected at `position` of the segment `segment_base` has this offset
+// and chain, and no lower epoch. Everything before it is promised.
+struct Floor {
+    Offset offset;
+    Offset segment_base;
+    uint64_t position = 0;
+    uint64_t chain = 0;
+    Epoch epoch{-1};
+    friend bool operator==(const Floor&, const Floor&) = default;
+};
+
+struct PartitionMarks {
+    PartitionIdentity identity;
+    Offset log_start;
+    Offset high_watermark;
+    Offset durable_watermark;
+    std::optional<Floor> floor;           // none: nothing was ever promised
+    std::vector<EpochStart> epoch_starts;  // ascending in both
+    friend bool operator==(const PartitionMarks&, const PartitionMarks&) = default;
+};
+
+struct MarksHealth {
+    uint64_t commits_lost = 0;  // damaged parts that were skipped: floors may be older than they were
+    bool ends_torn = false;
+};
+
+class Marks {
+  public:
+    // Opens or creates the journal file at `path`, which belongs to the data directory `owner`.
+    static Task<Result<std::unique_ptr<Marks>>> open(World& world, std::string path, Uuid owner);
+
+    MarksHealth health() const { return health_; }
+    // Null if the partition has none. Valid until the next change.
+    const PartitionMarks* find(const PartitionIdentity& identity) const;
+    const std::map<PartitionIdentity, PartitionMarks>& all() const { return marks_; }
+
+    void set(PartitionMarks marks);
+    void remove(const PartitionIdentity& identity);
+    // The incarnation that stopped cleanly, if the last thing that happened here was that.
+    std::optional<Incarnation> clean_stop() const { return clean_stop_; }
+    void set_clean_stop(std::optional<Incarnation> incarnation);
+
+    // Suspends until everything set before is on disk. An error is final.
+    Task<Result<void>> commit();
+    // Replaces the journal by what is live now.
+    Task<Result<void>> rewrite();
+    Task<void> close();
+    uint64_t journal_bytes() const { return journal_->size(); }
+
+  private:
+    explicit Marks(std::unique_ptr<Journal> journal) : journal_(std::move(journal)) {}
+    bool apply(const JournalRecord& record);
+
+    std::unique_ptr<Journal> journal_;
+    MarksHealth health_;
+    std::map<PartitionIdentity, PartitionMarks> marks_;
+    std::set<PartitionIdentity> changed_;
+    std::optional<Incarnation> clean_stop_;
+    bool clean_stop_changed_ = false;
+    uint64_t live_bytes_ = 0;  // after the last rewrite
+};
+
+// One record of the journal, for the journal itself and for who reads it without a daemon.
+JournalRecord encode_marks(const PartitionMarks& marks);
+std::optional<PartitionMarks> decode_marks(Bytes record);
+
+}  // namespace ironbark::log

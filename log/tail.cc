@@ -1,0 +1,120 @@
+#include "log/tail.h"
+
+#include <algorithm>
+
+namespace ironbark::log {
+
+bool Tail::has_room(size_t size) const {
+    if (chunks_.empty() || chunks_.back().closed) return false;
+    return pad_end(chunks_.back().used + size) <= chunks_.back().capacity;
+}
+
+void Tail::start_chunk(Offset segment_base, uint64_t position, size_t size) {
+    ASSERT(chunks_.empty() || chunks_.back().closed);
+    ASSERT(position % block_size == 0);
+    Chunk chunk;
+    chunk.capacity = std::max(next_capacity_, static_cast<size_t>(pad_end(size)));
+    chunk.buffer = buffers_.take(chunk.capacity);
+    chunk.capacity = chunk.buffer->size();
+    chunk.segment_base = segment_base;
+    chunk.position = position;
+    memory_bytes_ += chunk.capacity;
+    chunks_.push_back(std::move(chunk));
+    next_capacity_ = std::min(chunk_size_max, next_capacity_ * 4);
+}
+
+MutableBytes Tail::reserve(size_t size) {
+    ASSERT(has_room(size));
+    Chunk& chunk = chunks_.back();
+    return {chunk.buffer->data() + chunk.used, size};
+}
+
+void Tail::commit(Offset base, Offset next, size_t size) {
+    Chunk& chunk = chunks_.back();
+    chunk.frames.push_back({base, next, static_cast<uint32_t>(chunk.used), static_cast<uint32_t>(size)});
+    chunk.used += size;
+}
+
+size_t Tail::pad(uint64_t seed, Offset durable_end, Epoch epoch) {
+    Chunk& chunk = chunks_.back();
+    size_t end = pad_end(chunk.used);
+    ASSERT(end <= chunk.capacity);
+    size_t size = end - chunk.used;
+    if (size == 0) return 0;
+    record::make_pad({chunk.buffer->data() + chunk.used, size}, seed, durable_end, epoch);
+    chunk.used = end;
+    return size;
+}
+
+void Tail::close_chunk() {
+    ASSERT(!chunks_.empty() && chunks_.back().used % block_size == 0);
+    chunks_.back().closed = true;
+}
+
+Offset Tail::first_offset(Offset otherwise) const {
+    for (const Chunk& chunk : chunks_) {
+        if (!chunk.frames.empty()) return chunk.frames.front().base;
+    }
+    return otherwise;
+}
+
+Offset Tail::read(Offset from, Offset limit, size_t bytes_max, std::vector<BufferSlice>& out) const {
+    auto chunk = std::partition_point(chunks_.begin(), chunks_.end(), [&](const Chunk& candidate) {
+        return candidate.frames.empty() || candidate.frames.back().next <= from;
+    });
+    Offset reached = from;
+    size_t taken = 0;
+    for (; chunk != chunks_.end(); ++chunk) {
+        auto frame = std::partition_point(chunk->frames.begin(), chunk->frames.end(),
+                                          [&](const TailFrame& candidate) { return candidate.next <= from; });
+        for (bool starts_slice = true; frame != chunk->frames.end(); ++frame, starts_slice = false) {
+            if (frame->next > limit || (taken > 0 && taken + frame->size > bytes_max)) return reached;
+            bool touches = !starts_slice && out.back().begin + out.back().size == frame->begin;
+            if (touches) {
+                out.back().size += frame->size;
+            } else {
+                out.emplace_back(chunk->buffer, frame->begin, frame->size);
+            }
+            taken += frame->size;
+            reached = frame->next;
+        }
+    }
+    return reached;
+}
+
+size_t Tail::unwritten_bytes() const {
+    size_t sum = 0;
+    for (auto chunk = chunks_.rbegin(); chunk != chunks_.rend() && chunk->written < chunk->used; ++chunk) {
+        sum += chunk->used - chunk->written;
+    }
+    return sum;
+}
+
+size_t Tail::drop_oldest_written() {
+    if (chunks_.empty()) return 0;
+    Chunk& oldest = chunks_.front();
+    if (oldest.written < oldest.used) return 0;
+    size_t freed = oldest.capacity;
+    chunks_.pop_front();
+    memory_bytes_ -= freed;
+    return freed;
+}
+
+void Tail::cut(Offset offset) {
+    while (!chunks_.empty() && (chunks_.back().frames.empty() || chunks_.back().frames.front().base >= offset)) {
+        memory_bytes_ -= chunks_.back().capacity;
+        chunks_.pop_back();
+    }
+    if (chunks_.empty()) return;
+    Chunk& last = chunks_.back();
+    while (last.frames.back().base >= offset) last.frames.pop_back();
+    last.closed = true;
+}
+
+void Tail::clear() {
+    chunks_.clear();
+    memory_bytes_ = 0;
+    next_capacity_ = chunk_size_min;
+}
+
+}  // namespace ironbark::log

@@ -1,0 +1,76 @@
+#include "tests/simulation/options.h"
+
+#include "tests/simulation/random_stream.h"
+
+namespace ironbark::simulation {
+namespace {
+
+struct FaultClass {
+    const char* name;
+    void (*turn_on)(Options&);
+    bool (*is_on)(const Options&);
+};
+
+// In the order in which the swarm draws them: new ones go to the end.
+constexpr FaultClass fault_classes[] = {
+    {"disk-stall", [](Options& options) { options.disk.stall = one_in(2000); },
+     [](const Options& options) { return options.disk.stall.numerator != 0; }},
+    {"short-read", [](Options& options) { options.disk.short_read = one_in(50); },
+     [](const Options& options) { return options.disk.short_read.numerator != 0; }},
+    {"short-write", [](Options& options) { options.disk.short_write = one_in(50); },
+     [](const Options& options) { return options.disk.short_write.numerator != 0; }},
+    {"write-error", [](Options& options) { options.disk.write_error = one_in(5000); },
+     [](const Options& options) { return options.disk.write_error.numerator != 0; }},
+    {"sync-error", [](Options& options) { options.disk.sync_error = one_in(5000); },
+     [](const Options& options) { return options.disk.sync_error.numerator != 0; }},
+    {"read-error", [](Options& options) { options.disk.read_error = one_in(5000); },
+     [](const Options& options) { return options.disk.read_error.numerator != 0; }},
+    {"rot", [](Options& options) { options.disk.rot = one_in(5000); },
+     [](const Options& options) { return options.disk.rot.numerator != 0; }},
+    {"full-disk", [](Options& options) { options.disk.full = one_in(5000); },
+     [](const Options& options) { return options.disk.full.numerator != 0; }},
+    {"torn-pages", [](Options& options) { options.disk.torn_pages = true; },
+     [](const Options& options) { return options.disk.torn_pages; }},
+    {"split", [](Options& options) { options.network.split = true; },
+     [](const Options& options) { return options.network.split; }},
+    {"reset", [](Options& options) { options.network.reset = one_in(2000); },
+     [](const Options& options) { return options.network.reset.numerator != 0; }},
+    {"blackhole", [](Options& options) { options.network.blackhole = one_in(5000); },
+     [](const Options& options) { return options.network.blackhole.numerator != 0; }},
+    {"delay", [](Options& options) { options.network.delay = one_in(500); },
+     [](const Options& options) { return options.network.delay.numerator != 0; }},
+};
+
+const char* name(Tie tie) {
+    switch (tie) {
+        case Tie::first_in_first_out: return "fifo";
+        case Tie::last_in_first_out: return "lifo";
+        case Tie::random: return "random";
+    }
+    return "";
+}
+
+}  // namespace
+
+Options Options::swarm(uint64_t seed) {
+    Options options;
+    RandomStream random(seed, "swarm");
+    bool is_healthy = random.chance(one_in(4));
+    for (const FaultClass& fault : fault_classes) {
+        if (random.chance(one_in(2)) && !is_healthy) fault.turn_on(options);
+    }
+    return options;
+}
+
+std::string Options::to_string() const {
+    std::string text = "faults:";
+    for (const FaultClass& fault : fault_classes) {
+        if (fault.is_on(*this)) text += std::string(" ") + fault.name;
+    }
+    if (disk.torn_sectors) text += " torn-sectors";
+    if (tie) text += std::string(" tie=") + name(*tie);
+    if (shuffle) text += *shuffle ? " shuffled" : " in-order";
+    return text;
+}
+
+}  // namespace ironbark::simulation
