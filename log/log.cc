@@ -8,6 +8,7 @@ namespace ironbark::log {
 void LogContext::note_dirty(Log& log) {
     dirty[log.identity()] = &log;
     if (marks_wanted != nullptr) marks_wanted->set();
+    if (on_moved) on_moved(log);
 }
 
 Log::Log(LogContext* context, PartitionIdentity identity, LogSettings settings)
@@ -205,6 +206,7 @@ void Log::fail(Error error) {
     unwritten_units_.clear();
     context_->world.executor.disarm(flush_timer_);
     durable_.close();
+    if (context_->on_moved) context_->on_moved(*this);
 }
 
 void Log::note_watermarks(Offset high_watermark, Offset durable_watermark) {
