@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 
+#include "bench/machine/child_process.h"
 #include "bench/machine/report.h"
 #include "bench/machine/study.h"
 
@@ -61,8 +62,11 @@ void add_study(CLI::App& app, std::string& directory) {
     command->add_option("--seconds", settings->seconds, "duration of one way in one round")
         ->check(CLI::PositiveNumber)
         ->capture_default_str();
-    command->callback([&directory, settings, name] {
+    auto busy = std::make_shared<bool>(false);
+    command->add_flag("--busy", *busy, "with a process spinning on every core");
+    command->callback([&directory, settings, name, busy] {
         const ScratchDirectory scratch(directory);
+        const auto spinners = *busy ? spin_on_every_core() : std::vector<ChildProcess>{};
         settings->directory = scratch.path();
         for (const Study& study : studies()) {
             if (study.name == *name) study.run(*settings);

@@ -22,6 +22,13 @@ void require_whole(ssize_t done, std::uint64_t size, const char* what) {
 
 }  // namespace
 
+void write_synced(int descriptor, const void* data, std::uint64_t size, std::uint64_t position) {
+    const iovec piece{const_cast<void*>(data), size};
+    require_whole(::pwritev2(descriptor, &piece, 1, static_cast<off_t>(position), RWF_DSYNC),
+                  size,
+                  "pwritev2");
+}
+
 DirectFile::DirectFile(std::string path, std::uint64_t size, Blocks blocks)
     : path_(std::move(path)),
       size_(size),
@@ -30,7 +37,7 @@ DirectFile::DirectFile(std::string path, std::uint64_t size, Blocks blocks)
                 path_.c_str()))) {
     if (blocks == Blocks::allocated) allocate(0, size);
     if (blocks == Blocks::written) write_everything();
-    check(::fsync(descriptor_), "fsync");
+    sync();
 }
 
 DirectFile::~DirectFile() {
@@ -56,15 +63,14 @@ void DirectFile::write(const void* data, std::uint64_t size, std::uint64_t posit
 }
 
 void DirectFile::write_synced(const void* data, std::uint64_t size, std::uint64_t position) const {
-    const iovec piece{const_cast<void*>(data), size};
-    require_whole(::pwritev2(descriptor_, &piece, 1, static_cast<off_t>(position), RWF_DSYNC),
-                  size,
-                  "pwritev2");
+    bench::write_synced(descriptor_, data, size, position);
 }
 
 void DirectFile::read(void* data, std::uint64_t size, std::uint64_t position) const {
     require_whole(::pread(descriptor_, data, size, static_cast<off_t>(position)), size, "pread");
 }
+
+void DirectFile::sync() const { check(::fsync(descriptor_), "fsync"); }
 
 void DirectFile::sync_data() const { check(::fdatasync(descriptor_), "fdatasync"); }
 

@@ -10,6 +10,9 @@ namespace ironbark::bench {
 
 enum class Blocks { none, allocated, written };
 
+// Blocks until the bytes are written and synced by one system call (RWF_DSYNC).
+void write_synced(int descriptor, const void* data, std::uint64_t size, std::uint64_t position);
+
 class DirectFile {
   public:
     DirectFile(std::string path, std::uint64_t size, Blocks blocks);
@@ -24,9 +27,9 @@ class DirectFile {
     void allocate(std::uint64_t position, std::uint64_t size);
     // Blocks until the bytes are written; not synced.
     void write(const void* data, std::uint64_t size, std::uint64_t position) const;
-    // Blocks until the bytes are written and synced by one system call (RWF_DSYNC).
     void write_synced(const void* data, std::uint64_t size, std::uint64_t position) const;
     void read(void* data, std::uint64_t size, std::uint64_t position) const;
+    void sync() const;
     void sync_data() const;
 
   private:

@@ -1,5 +1,3 @@
-#include <xxhash.h>
-
 #include "bench/machine/aligned_buffer.h"
 #include "bench/machine/child_process.h"
 #include "bench/machine/crc32c.h"
@@ -7,6 +5,7 @@
 #include "bench/machine/probes.h"
 #include "bench/machine/system.h"
 #include "bench/machine/write_ring.h"
+#include "bench/machine/xxh3.h"
 
 namespace ironbark::bench {
 
@@ -18,7 +17,7 @@ constexpr std::size_t pieces_in_flight = 4;
 std::uint64_t hash_of(const std::byte* piece, SkeletonHash hash) {
     std::uint64_t result = 0;
     if (hash == SkeletonHash::xxh3 || hash == SkeletonHash::both) {
-        result ^= XXH3_64bits(piece, piece_size);
+        result ^= xxh3_compiled_here(piece, piece_size);
     }
     if (hash == SkeletonHash::crc32c || hash == SkeletonHash::both) {
         result ^= crc32c_three_lanes(piece, piece_size);

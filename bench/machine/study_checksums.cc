@@ -2,8 +2,6 @@
 // which everything after uses. First each alone against a copy of the same bytes, from cache and
 // from memory; then what it takes from the skeleton's throughput, which is the question.
 
-#include <xxhash.h>
-
 #include <cstdio>
 #include <cstring>
 
@@ -14,6 +12,7 @@
 #include "bench/machine/probes.h"
 #include "bench/machine/study.h"
 #include "bench/machine/system.h"
+#include "bench/machine/xxh3.h"
 
 namespace ironbark::bench {
 
@@ -26,7 +25,12 @@ std::uint64_t copy(const std::byte* data, std::size_t size) {
     std::memcpy(target.data(), data, size);
     return static_cast<std::uint64_t>(target.data()[size / 2]);
 }
-std::uint64_t xxh3(const std::byte* data, std::size_t size) { return XXH3_64bits(data, size); }
+std::uint64_t xxh3_library(const std::byte* data, std::size_t size) {
+    return xxh3_from_library(data, size);
+}
+std::uint64_t xxh3(const std::byte* data, std::size_t size) {
+    return xxh3_compiled_here(data, size);
+}
 std::uint64_t crc_one(const std::byte* data, std::size_t size) {
     return crc32c_one_lane(data, size);
 }
@@ -74,6 +78,7 @@ void compare_functions(const StudySettings& settings) {
                 std::to_string(size >> 10) + " KiB",
                 figures,
                 {way("memcpy", copy),
+                 way("XXH3-64, library", xxh3_library),
                  way("XXH3-64", xxh3),
                  way("CRC-32C, one lane", crc_one),
                  way("CRC-32C, three lanes", crc_three),

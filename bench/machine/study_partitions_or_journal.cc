@@ -18,11 +18,11 @@ void study_partitions_or_journal(const StudySettings& settings) {
     PartitionFiles files(settings.directory, partitions_max, 4 << 20);
     const DirectFile journal(settings.directory + "/journal", 256 << 20, Blocks::written);
     const Figures figures{.names = {"records/s", "p50 us", "p99 us", "written/given"}};
-    for (const std::size_t records : {1, 8, 64}) {
+    for (const std::size_t records : {1, 8, 16, 64}) {
         const ClosedLoop loop{.records_in_flight = records, .seconds = settings.seconds};
         Table table = comparison_table("partitions", figures);
         const Noise noise;
-        for (const std::size_t active : {std::size_t{1}, std::size_t{8}, std::size_t{64}, partitions_max}) {
+        for (const std::size_t active : {1, 8, 64, 512}) {
             const auto each = [&](SyncForm form) {
                 return run_with_synced_files(loop, files, active, form).figures();
             };
@@ -34,16 +34,19 @@ void study_partitions_or_journal(const StudySettings& settings) {
                     figures,
                     {{"files, linked fdatasync", [&] { return each(SyncForm::linked_fdatasync); }},
                      {"files, RWF_DSYNC", [&] { return each(SyncForm::dsync); }},
+                     {"files, flush threads", [&] { return each(SyncForm::flush_thread); }},
                      {"files, one syncfs",
                       [&] { return run_with_one_sync(loop, files, active).figures(); }},
                      {"journal, linked fdatasync",
                       [&] { return one(SyncForm::linked_fdatasync); }},
-                     {"journal, RWF_DSYNC", [&] { return one(SyncForm::dsync); }}},
+                     {"journal, RWF_DSYNC", [&] { return one(SyncForm::dsync); }},
+                     {"journal, flush thread", [&] { return one(SyncForm::flush_thread); }}},
                     settings.rounds);
         }
         std::printf("%zu record(s) of 1 KiB in flight per partition\n\n", records);
         table.print();
         std::printf("\n%s\n\n", noise.report().c_str());
+        std::fflush(stdout);
     }
 }
 

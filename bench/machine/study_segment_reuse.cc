@@ -39,6 +39,13 @@ std::uint64_t allocate_step(DirectFile& file, std::uint64_t ready) {
     return std::min(ready + step, segment_size);
 }
 
+// Whether the allocation itself is committed before it is written into.
+std::uint64_t allocate_step_synced(DirectFile& file, std::uint64_t ready) {
+    ready = allocate_step(file, ready);
+    file.sync();
+    return ready;
+}
+
 std::uint64_t write_zeros_ahead(DirectFile& file, std::uint64_t ready) {
     constexpr std::uint64_t step = 8 << 20;
     static const AlignedBuffer zeros = [] {
@@ -94,6 +101,7 @@ void study_segment_reuse(const StudySettings& settings) {
                  {"appended", [&] { return fresh(nothing, Blocks::none); }},
                  {"allocated whole", [&] { return fresh(nothing, Blocks::allocated); }},
                  {"allocated in steps", [&] { return fresh(allocate_step, Blocks::none); }},
+                 {"in steps, each synced", [&] { return fresh(allocate_step_synced, Blocks::none); }},
                  {"zeros 8 MiB ahead", [&] { return fresh(write_zeros_ahead, Blocks::none); }}},
                 settings.rounds);
     }

@@ -59,7 +59,8 @@ void study_size_and_depth(const StudySettings& settings) {
     const Figures figures{.names = {"1 in flight", "2", "4", "8"}, .compared = 0};
     const std::vector<SizeAndForm> forms{{"unsynced", SyncForm::none},
                                          {"RWF_DSYNC", SyncForm::dsync},
-                                         {"linked fdatasync", SyncForm::linked_fdatasync}};
+                                         {"linked fdatasync", SyncForm::linked_fdatasync},
+                                         {"flush threads", SyncForm::flush_thread}};
     Table table = comparison_table("size", figures);
     const Noise noise;
     for (std::size_t size = 4 << 10; size <= 4 << 20; size *= 4) {

@@ -1,5 +1,6 @@
 #include "bench/machine/write_behind.h"
 
+#include <cerrno>
 #include <cstring>
 
 namespace ironbark::bench {
@@ -26,6 +27,7 @@ void WriteBehind::completed(WriteRing::Tag tag) {
 }
 
 bool WriteBehind::add(std::size_t partition, const void* batch, std::size_t size) {
+    if (size > piece_size) fail("batch larger than a piece", EINVAL);
     Piece& piece = pieces_[partition];
     if (piece.used + size > piece_size && !flush(partition, SyncForm::none)) return false;
     std::memcpy(half(partition, piece.filling) + piece.used, batch, size);

@@ -2,7 +2,7 @@
 // the partition's own file in larger unsynced pieces; and before a part of the journal is used
 // again, everything written so far synced (a checkpoint), a few files per turn of the loop.
 //
-// All operations go through the caller's ring; the caller gives back every tag that is `ours`.
+// A batch must fit into a piece. All operations go through the caller's ring; the caller gives back every tag that is `ours`.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,7 @@ namespace ironbark::bench {
 
 class WriteBehind {
   public:
-    static constexpr std::size_t piece_size = 64 << 10;
+    static constexpr std::size_t piece_size = 128 << 10;
 
     WriteBehind(WriteRing& ring, PartitionFiles& files, std::size_t active);
 

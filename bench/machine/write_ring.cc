@@ -7,6 +7,14 @@
 
 namespace ironbark::bench {
 
+namespace {
+
+// As many synced writes at once as the loop hands out; more bring nothing on the disks we met.
+constexpr std::size_t flush_thread_count = 8;
+constexpr WriteRing::Tag event_tag = ~WriteRing::Tag{0};
+
+}  // namespace
+
 WriteRing::WriteRing(unsigned entries) {
     check_ring(
         io_uring_queue_init(entries, &ring_, IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN),
@@ -27,6 +35,12 @@ void WriteRing::write(int descriptor,
                       std::uint64_t position,
                       SyncForm form,
                       Tag tag) {
+    if (form == SyncForm::flush_thread) {
+        if (!flush_threads_) flush_threads_ = std::make_unique<FlushThreads>(flush_thread_count);
+        flush_threads_->write(descriptor, data, size, position, tag);
+        if (++flushes_in_flight_ == 1) await_flush_threads();
+        return;
+    }
     const bool linked = form == SyncForm::linked_fdatasync;
     io_uring_sqe* entry = next_entry(linked ? 2 : 1);
     io_uring_prep_write(entry, descriptor, data, static_cast<unsigned>(size), position);
@@ -52,13 +66,19 @@ void WriteRing::read(
 
 void WriteRing::submit() { check_ring(io_uring_submit(&ring_), "io_uring submit"); }
 
+// One read of the eventfd is in flight as long as a flush is.
+void WriteRing::await_flush_threads() {
+    read(flush_threads_->event(), &event_count_, sizeof event_count_, 0, event_tag);
+}
+
 WriteRing::Tag WriteRing::wait() {
-    if (const auto done = take_done()) {
-        if (io_uring_sq_ready(&ring_) > 0) submit();
-        return *done;
+    while (true) {
+        if (const auto done = take_done()) {
+            if (io_uring_sq_ready(&ring_) > 0) submit();
+            return *done;
+        }
+        check_ring(io_uring_submit_and_wait(&ring_, 1), "io_uring wait");
     }
-    check_ring(io_uring_submit_and_wait(&ring_, 1), "io_uring wait");
-    return *take_done();
 }
 
 WriteRing::Tag WriteRing::wait_spinning() {
@@ -70,15 +90,21 @@ WriteRing::Tag WriteRing::wait_spinning() {
 }
 
 std::optional<WriteRing::Tag> WriteRing::take_done() {
-    io_uring_cqe* completion = nullptr;
-    unsigned head = 0;
-    io_uring_for_each_cqe(&ring_, head, completion) {
-        const Tag tag = completion->user_data;
-        check_ring(completion->res, "ring operation");
-        io_uring_cqe_seen(&ring_, completion);
+    if (!flushed_.empty()) {
+        const Tag tag = flushed_.front();
+        flushed_.pop_front();
         return tag;
     }
-    return std::nullopt;
+    io_uring_cqe* completion = nullptr;
+    if (io_uring_peek_cqe(&ring_, &completion) != 0) return std::nullopt;
+    const Tag tag = completion->user_data;
+    check_ring(completion->res, "ring operation");
+    io_uring_cqe_seen(&ring_, completion);
+    if (tag != event_tag) return tag;
+    flush_threads_->take_done(flushed_);
+    flushes_in_flight_ -= flushed_.size();
+    if (flushes_in_flight_ > 0) await_flush_threads();
+    return take_done();
 }
 
 }  // namespace ironbark::bench

@@ -1,5 +1,6 @@
 // The few io_uring operations that the probes compare, set up as the daemon's rings are
-// (SINGLE_ISSUER, DEFER_TASKRUN). Everything happens on the thread that made the ring.
+// (SINGLE_ISSUER, DEFER_TASKRUN), and the flush threads beside them, which start with the first
+// write that asks for them. Everything else happens on the thread that made the ring.
 //
 // write() and the like only queue; submit() or wait() hands the queue to the kernel. The data must
 // stay untouched until the tag comes back. A failed operation ends the program.
@@ -8,7 +9,11 @@
 #include <liburing.h>
 
 #include <cstdint>
+#include <deque>
+#include <memory>
 #include <optional>
+
+#include "bench/machine/flush_threads.h"
 
 namespace ironbark::bench {
 
@@ -16,6 +21,7 @@ enum class SyncForm {
     none,              // durable when somebody syncs later
     dsync,             // RWF_DSYNC on the write itself
     linked_fdatasync,  // a second operation, started by the kernel when the write is done
+    flush_thread,      // a blocking write with RWF_DSYNC on another thread
 };
 
 class WriteRing {
@@ -47,8 +53,13 @@ class WriteRing {
 
   private:
     io_uring_sqe* next_entry(unsigned entries_needed);
+    void await_flush_threads();
 
     io_uring ring_{};
+    std::unique_ptr<FlushThreads> flush_threads_;
+    std::uint64_t event_count_ = 0;  // what the ring reads from the threads' eventfd
+    std::size_t flushes_in_flight_ = 0;
+    std::deque<Tag> flushed_;
 };
 
 }  // namespace ironbark::bench
