@@ -10,6 +10,8 @@ namespace ironbark::bench {
 
 namespace {
 
+constexpr std::size_t flush_threads = 8;
+
 // What both ways below have in common: a buffer per partition, filled and written as one round.
 class Rounds {
   public:
@@ -20,7 +22,7 @@ class Rounds {
           round_size_(round_up_to_block(loop.batch_size())),
           buffers_(active * round_size_),
           started_(active),
-          ring_(1024) {}
+          ring_(1024, flush_threads) {}
 
     void start(std::size_t partition, SyncForm form) {
         std::byte* round = buffers_.data() + partition * round_size_;

@@ -101,7 +101,8 @@ void study_segment_reuse(const StudySettings& settings) {
                  {"appended", [&] { return fresh(nothing, Blocks::none); }},
                  {"allocated whole", [&] { return fresh(nothing, Blocks::allocated); }},
                  {"allocated in steps", [&] { return fresh(allocate_step, Blocks::none); }},
-                 {"in steps, each synced", [&] { return fresh(allocate_step_synced, Blocks::none); }},
+                 {"in steps, each synced",
+                  [&] { return fresh(allocate_step_synced, Blocks::none); }},
                  {"zeros 8 MiB ahead", [&] { return fresh(write_zeros_ahead, Blocks::none); }}},
                 settings.rounds);
     }

@@ -21,7 +21,7 @@ double write_for(const DirectFile& file,
                  double seconds) {
     const AlignedBuffer memory(size * depth);
     Cursor cursor(file.size());
-    WriteRing ring(64);
+    WriteRing ring(64, depth);
     const auto start = [&](WriteRing::Tag tag) {
         const std::byte* piece = memory.data() + tag * size;
         ring.write(file.descriptor(), piece, size, cursor.advance(size), form, tag);

@@ -2,7 +2,8 @@
 // the partition's own file in larger unsynced pieces; and before a part of the journal is used
 // again, everything written so far synced (a checkpoint), a few files per turn of the loop.
 //
-// A batch must fit into a piece. All operations go through the caller's ring; the caller gives back every tag that is `ours`.
+// A batch must fit into a piece. All operations go through the caller's ring; the caller gives back
+// every tag that is_ours().
 #pragma once
 
 #include <cstddef>

@@ -9,16 +9,14 @@ namespace ironbark::bench {
 
 namespace {
 
-// As many synced writes at once as the loop hands out; more bring nothing on the disks we met.
-constexpr std::size_t flush_thread_count = 8;
 constexpr WriteRing::Tag event_tag = ~WriteRing::Tag{0};
 
 }  // namespace
 
-WriteRing::WriteRing(unsigned entries) {
-    check_ring(
-        io_uring_queue_init(entries, &ring_, IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN),
-        "io_uring set-up");
+WriteRing::WriteRing(unsigned entries, std::size_t flush_thread_count)
+    : flush_thread_count_(flush_thread_count) {
+    constexpr unsigned flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
+    check_ring(io_uring_queue_init(entries, &ring_, flags), "io_uring set-up");
 }
 
 WriteRing::~WriteRing() { io_uring_queue_exit(&ring_); }
@@ -36,7 +34,7 @@ void WriteRing::write(int descriptor,
                       SyncForm form,
                       Tag tag) {
     if (form == SyncForm::flush_thread) {
-        if (!flush_threads_) flush_threads_ = std::make_unique<FlushThreads>(flush_thread_count);
+        if (!flush_threads_) flush_threads_ = std::make_unique<FlushThreads>(flush_thread_count_);
         flush_threads_->write(descriptor, data, size, position, tag);
         if (++flushes_in_flight_ == 1) await_flush_threads();
         return;

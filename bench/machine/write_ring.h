@@ -28,7 +28,9 @@ class WriteRing {
   public:
     using Tag = std::uint64_t;
 
-    explicit WriteRing(unsigned entries);
+    // With one flush thread all its writes queue behind each other, but it is always the same one
+    // that wakes; several take turns.
+    explicit WriteRing(unsigned entries, std::size_t flush_thread_count = 1);
     ~WriteRing();
     WriteRing(const WriteRing&) = delete;
     WriteRing& operator=(const WriteRing&) = delete;
@@ -56,6 +58,7 @@ class WriteRing {
     void await_flush_threads();
 
     io_uring ring_{};
+    const std::size_t flush_thread_count_;
     std::unique_ptr<FlushThreads> flush_threads_;
     std::uint64_t event_count_ = 0;  // what the ring reads from the threads' eventfd
     std::size_t flushes_in_flight_ = 0;
