@@ -14,7 +14,7 @@
 namespace ironbark::testing {
 
 class DiskConformance : public WorldTest {};
-INSTANTIATE_TEST_SUITE_P(Worlds, DiskConformance, ::testing::ValuesIn(all_worlds()), world_name);
+INSTANTIATE_TEST_SUITE_P(Worlds, DiskConformance, ::testing::ValuesIn(all_disk_worlds()), world_name);
 
 namespace {
 
