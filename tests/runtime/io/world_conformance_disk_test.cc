@@ -117,7 +117,7 @@ TEST_P(DiskConformance, BuffersWhenNotAskedForDirectIo) {
             HAVE(auto file, co_await world->disk.open(path, OpenMode::create, false));
             EXPECT_FALSE(file->is_direct());
             std::vector<BufferSlice> odd;
-            for (size_t size : {1, 4097, 0, 77}) odd.push_back(pattern(*world, size, size));
+            for (size_t size : {size_t{1}, size_t{4097}, size_t{0}, size_t{77}}) odd.push_back(pattern(*world, size, size));
             EXPECT_OK(co_await write_fully(*file, 5, odd, Sync::no));
             BufferSlice read = empty_slice(*world, 5000);
             HAVE(size_t count, co_await read_fully(*file, 0, read));
