@@ -18,11 +18,11 @@ namespace ironbark {
 namespace {
 
 // Makes a system call fail with `number` for the rest of the process, as a container's profile does.
-void forbid(unsigned call, unsigned number) {
+void forbid(int call, int number) {
     sock_filter program[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | number),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<unsigned>(call), 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(number)),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
     sock_fprog filter{static_cast<unsigned short>(std::size(program)), program};
@@ -30,7 +30,7 @@ void forbid(unsigned call, unsigned number) {
 }
 
 // What uring_available says in a process that may not make `call`.
-void expect_refusal(unsigned call, unsigned number, ErrorCode code, const char* text) {
+void expect_refusal(int call, int number, ErrorCode code, const char* text) {
     pid_t child = fork();
     if (child == 0) {
         forbid(call, number);
@@ -94,7 +94,7 @@ Task<void> write_and_read(World* world, std::string path, uint64_t count, Sync s
 }  // namespace
 
 TEST(UringAvailable, SaysThatASandboxForbidsIt) {
-    for (unsigned call : {__NR_io_uring_setup, __NR_io_uring_enter, __NR_io_uring_register}) {
+    for (int call : {__NR_io_uring_setup, __NR_io_uring_enter, __NR_io_uring_register}) {
         expect_refusal(call, EPERM, ErrorCode::permission_denied, "seccomp");
     }
 }
