@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <list>
+#include <map>
 #include <string>
 
 #include "log/marks.h"
@@ -49,11 +50,15 @@ struct LogContext {
     Semaphore& unwritten;        // bytes appended and not yet written, of all logs: appends wait for it
     uint64_t tail_bytes_max = 0;  // memory for the tails of all logs
     uint64_t tail_bytes = 0;
-    std::list<Log*> tails;  // logs that hold memory, the longest untouched first
+    std::list<Log*> tails{};  // logs that hold memory, the longest untouched first
     bool storage_full = false;  // the reserve is touched: appends are refused
-    LogCounters counters;
-    std::function<void(const RoundTimes&)> on_round;  // may be empty
-    Event* marks_wanted = nullptr;                    // set by a log whose durable end has moved
+    LogCounters counters{};
+    std::function<void(const RoundTimes&)> on_round{};  // may be empty
+    std::map<PartitionIdentity, Log*> dirty{};        // logs whose floor has moved since it was marked
+    std::function<void(Log&)> on_moved{};             // a log's durable end has moved, or it has failed; may be empty
+    Event* marks_wanted = nullptr;                    // set when the first becomes dirty
+
+    void note_dirty(Log& log);
 };
 
 }  // namespace ironbark::log

@@ -5,6 +5,12 @@
 
 namespace ironbark::log {
 
+void LogContext::note_dirty(Log& log) {
+    dirty[log.identity()] = &log;
+    if (marks_wanted != nullptr) marks_wanted->set();
+    if (on_moved) on_moved(log);
+}
+
 Log::Log(LogContext* context, PartitionIdentity identity, LogSettings settings)
     : context_(context), identity_(identity), seed_(identity.seed()),
       directory_(context->directory + "/partitions/" + identity.to_string()), settings_(settings),
@@ -16,6 +22,7 @@ Log::Log(LogContext* context, PartitionIdentity identity, LogSettings settings)
 
 Log::~Log() {
     ASSERT(closing_ || context_->world.executor.has_crashed());
+    context_->dirty.erase(identity_);
     if (holds_tail_) {
         context_->tail_bytes -= tail_.memory_bytes();
         context_->tails.erase(tail_place_);
@@ -57,7 +64,7 @@ Task<Result<void>> Log::begin_epoch(Epoch epoch) {
     epoch_starts_.push_back({epoch, log_end_});
     if (!directory_exists_) co_return Result<void>();  // the first append says it again
     marked_.reset();
-    update_marks(log_end_, durable_end());
+    update_marks();
     co_return co_await context_->marks.commit();
 }
 
@@ -199,21 +206,25 @@ void Log::fail(Error error) {
     unwritten_units_.clear();
     context_->world.executor.disarm(flush_timer_);
     durable_.close();
+    if (context_->on_moved) context_->on_moved(*this);
 }
 
-bool Log::update_marks(Offset high_watermark, Offset durable_watermark) {
-    if (!directory_exists_) return false;
-    if (marked_ == durable_place_ && marked_watermark_ == high_watermark) return false;
+void Log::note_watermarks(Offset high_watermark, Offset durable_watermark) {
+    high_watermark_ = high_watermark;
+    durable_watermark_ = durable_watermark;
+}
+
+bool Log::update_marks() {
+    if (!directory_exists_ || marked_ == durable_place_) return false;
     PartitionMarks marks;
     marks.identity = identity_;
     marks.log_start = log_start_;
     marks.floor = durable_place_;
-    marks.durable_watermark = std::min(durable_watermark, durable_place_.offset);
-    marks.high_watermark = std::max(marks.durable_watermark, std::min(high_watermark, log_end_));
+    marks.durable_watermark = std::min(durable_watermark_, durable_place_.offset);
+    marks.high_watermark = std::max(marks.durable_watermark, std::min(high_watermark_, log_end_));
     marks.epoch_starts = epoch_starts_;
     context_->marks.set(std::move(marks));
     marked_ = durable_place_;
-    marked_watermark_ = high_watermark;
     return true;
 }
 

@@ -118,13 +118,17 @@ class Log {
 
     // Moves the log's start up to `to`, durably, then removes the segments that lie wholly before it.
     Task<Result<void>> delete_before(Offset to);
-    // Applies retention by size and time up to `limit` (records beyond it stay). Returns how many records went.
-    Task<Result<int64_t>> apply_retention(Timestamp now, Offset limit);
+    // Applies retention by size and time, up to the high watermark. Returns how many records went.
+    Task<Result<int64_t>> apply_retention(Timestamp now);
 
     // Makes everything durable, then a checkpoint (index, producers, floor): the next open scans nothing.
     Task<Result<void>> checkpoint();
-    // Puts the floor and the watermarks into the marks, to be committed by the store. False: nothing changed.
-    bool update_marks(Offset high_watermark, Offset durable_watermark);
+    // What the owner of the partition knows to be replicated, and replicated durably: kept in the marks, and the limit of
+    // retention. Lower values than before are taken too (a new leader's).
+    void note_watermarks(Offset high_watermark, Offset durable_watermark);
+    Offset high_watermark() const { return high_watermark_; }
+    // Puts floor and watermarks into the marks, to be committed by the store. False: nothing changed.
+    bool update_marks();
 
     // Gives back the oldest chunk of the tail, if it is written. Returns the bytes freed.
     size_t release_memory();
@@ -208,8 +212,9 @@ class Log {
     std::optional<Floor> written_place_;  // where the written end is, if anything was written since opening
     std::optional<Snapshot> snapshot_;    // for the next checkpoint, once its place is durable
     Floor checkpoint_;                    // where the last checkpoint was made; position 0: never
-    std::optional<Floor> marked_;  // what the marks hold
-    Offset marked_watermark_;
+    std::optional<Floor> marked_;         // the floor that the marks hold
+    Offset high_watermark_;
+    Offset durable_watermark_;
     std::deque<std::pair<Offset, Units>> unwritten_units_;
     std::optional<Offset> previous_checkpoint_;
     bool directory_exists_ = false;

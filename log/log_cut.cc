@@ -214,7 +214,7 @@ Task<Result<void>> Log::delete_before(Offset to) {
         if (to > durable_end()) CO_TRY_VOID(co_await reach_durable(to, never));
         log_start_ = std::max(log_start_, to);
         marked_.reset();
-        if (update_marks(log_start_, log_start_)) CO_TRY_VOID(co_await context_->marks.commit());
+        if (update_marks()) CO_TRY_VOID(co_await context_->marks.commit());
     }
     while (!segments_.empty() && segments_.front()->sealed && segments_.front()->end <= log_start_ &&
            segments_.front()->end <= durable_end()) {
@@ -238,7 +238,7 @@ Task<Result<void>> Log::delete_before(Offset to) {
     co_return Result<void>();
 }
 
-Task<Result<int64_t>> Log::apply_retention(Timestamp now, Offset limit) {
+Task<Result<int64_t>> Log::apply_retention(Timestamp now) {
     if (segments_.empty() || failure_) co_return int64_t{0};
     std::vector<SegmentFacts> facts;
     for (const auto& segment : segments_) {
@@ -246,7 +246,7 @@ Task<Result<int64_t>> Log::apply_retention(Timestamp now, Offset limit) {
                          segment->sealed});
     }
     RetentionVerdict verdict =
-        decide_retention(facts, {settings_.retention_bytes, settings_.retention_ms}, now, std::min(limit, durable_end()));
+        decide_retention(facts, {settings_.retention_bytes, settings_.retention_ms}, now, std::min(high_watermark_, durable_end()));
     if (verdict.roll_active) roll();
     if (verdict.log_start <= log_start_) co_return int64_t{0};
     int64_t removed = verdict.log_start - log_start_;

@@ -57,6 +57,7 @@ class LogOpener {
         log_.log_start_ = marks.log_start;
         log_.epoch_starts_ = marks.epoch_starts;
         floor_ = marks.floor;
+        log_.note_watermarks(marks.high_watermark, marks.durable_watermark);
         if (!marks.epoch_starts.empty()) log_.epoch_ = marks.epoch_starts.back().epoch;
     }
 
@@ -94,6 +95,7 @@ class LogOpener {
 
     void set_end(Offset end) {
         log_.log_end_ = end;
+        log_.note_watermarks(std::min(log_.high_watermark_, end), std::min(log_.durable_watermark_, end));
         log_.written_end_ = end;
         log_.durable_.advance(std::max(end.value, log_.durable_.value()));
         log_.flush_target_ = end;

@@ -198,7 +198,7 @@ Task<Result<void>> Log::create_file(Segment* segment) {
         CO_TRY_VOID(co_await disk.sync_directory(directory_of(directory_)));
         directory_exists_ = true;
         marked_.reset();
-        if (update_marks(log_start_, log_start_)) CO_TRY_VOID(co_await context_->marks.commit());
+        if (update_marks()) CO_TRY_VOID(co_await context_->marks.commit());
     }
     std::string path = path_of(segment->head.base, log_suffix);
     std::string temporary = path + ".new";
@@ -230,7 +230,7 @@ void Log::take_snapshot(Floor place) {
 
 // Called whenever the durable end has moved.
 void Log::checkpoint_when_durable() {
-    if (context_->marks_wanted != nullptr) context_->marks_wanted->set();
+    context_->note_dirty(*this);
     if (!snapshot_ || snapshot_->place.offset > durable_end() || checkpoint_running_ || closing_) return;
     checkpoint_running_ = true;
     scope_.spawn(checkpoint_aside());

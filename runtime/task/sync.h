@@ -144,6 +144,34 @@ class Mutex {
     Semaphore semaphore_;
 };
 
+// Counts who uses something, so that its owner can wait until nobody does before taking it away.
+class Gate {
+  public:
+    explicit Gate(Executor& executor) : left_(executor) {}
+
+    class [[nodiscard]] Holder {
+      public:
+        explicit Holder(Gate& gate) : gate_(&gate) { ++gate.inside_; }
+        Holder(Holder&& other) noexcept : gate_(std::exchange(other.gate_, nullptr)) {}
+        Holder& operator=(Holder&&) = delete;
+        ~Holder() {
+            if (gate_ != nullptr && --gate_->inside_ == 0) gate_->left_.pulse();
+        }
+
+      private:
+        Gate* gate_;
+    };
+    Holder enter() { return Holder(*this); }
+    // Suspends until nobody is inside. Whether others may still enter is the owner's business.
+    Task<void> wait_until_empty() {
+        while (inside_ != 0) co_await left_.wait();
+    }
+
+  private:
+    uint64_t inside_ = 0;
+    Event left_;
+};
+
 // A bounded queue between coroutines. When full, `try_push` refuses; the caller decides what that means.
 template <typename T>
 class Queue {

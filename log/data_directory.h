@@ -1,0 +1,55 @@
+#pragma once
+// The data directory of a broker: who it is, that nobody else uses it, and what lies where. Opened once per process,
+// before the shards open their stores; holds the lock as long as it lives.
+//
+//     identity            what this directory is and which cluster it belongs to
+//     lock                held by the process that uses it
+//     metadata            the metadata journal (broker/controller)
+//     marks-N             the marks journal of shard N
+//     pool/               segment files for reuse
+//     partitions/UUID-N/  one partition's log: segments, indexes, producers, graveyard/
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runtime/base/ids.h"
+#include "runtime/io/world.h"
+
+namespace ironbark::log {
+
+struct DirectoryIdentity {
+    Uuid directory;
+    Uuid cluster;
+};
+
+class DataDirectory {
+  public:
+    // Opens `path`, or makes it: a new directory gets a new identity in a new cluster. `problem` explains an error to
+    // people. Errors: locked (another process), permission_denied, foreign_data (not ours, and not empty),
+    // unsupported_version, corrupt_data.
+    static Task<Result<std::unique_ptr<DataDirectory>>> open(World* world, std::string path, std::string* problem);
+
+    const std::string& path() const { return path_; }
+    const DirectoryIdentity& identity() const { return identity_; }
+
+    // Gives every shard's journal the marks of its partitions, after the number of shards has changed.
+    Task<Result<void>> spread_marks(World* world, size_t shard_count);
+    // Files in the pool that the shard may use, so that no two use the same.
+    Task<Result<std::vector<std::string>>> pool_files(World* world, size_t shard, size_t shard_count) const;
+    std::string marks_path(size_t shard) const { return path_ + "/marks-" + std::to_string(shard); }
+
+  private:
+    DataDirectory(std::string path) : path_(std::move(path)) {}
+    Task<Result<void>> prepare(World* world, std::string* problem);
+    Task<Result<void>> create(World* world);
+
+    std::string path_;
+    DirectoryIdentity identity_;
+    std::unique_ptr<DirectoryLock> lock_;
+};
+
+// Which shard of `shard_count` a partition belongs to.
+size_t shard_of(const PartitionIdentity& identity, size_t shard_count);
+
+}  // namespace ironbark::log

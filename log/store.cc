@@ -1,0 +1,121 @@
+#include "log/store.h"
+
+#include <utility>
+
+namespace ironbark::log {
+namespace {
+
+constexpr Duration space_interval = 1s;
+
+}  // namespace
+
+LogStore::LogStore(World* world, std::string directory, StoreOptions options, std::unique_ptr<Marks> marks)
+    : world_(*world), options_(options), marks_(std::move(marks)), pool_(*world, directory + "/pool", options.pool_files_max),
+      unwritten_(world->executor, options.unwritten_bytes_max), marks_wanted_(world->executor),
+      stopping_(world->executor), context_{*world, directory, *marks_, pool_, unwritten_}, scope_(world->executor) {
+    context_.tail_bytes_max = options.tail_bytes_max;
+    context_.marks_wanted = &marks_wanted_;
+}
+
+LogStore::~LogStore() { ASSERT(logs_.empty() || world_.executor.has_crashed()); }
+
+Task<Result<std::unique_ptr<LogStore>>> LogStore::open(World* world, const DataDirectory* directory,
+                                                       StoreOptions options) {
+    CO_TRY(std::vector<std::string> pool_files,
+           co_await directory->pool_files(world, options.shard, options.shard_count));
+    CO_TRY(std::unique_ptr<Marks> marks,
+           co_await Marks::open(*world, directory->marks_path(options.shard), directory->identity().directory));
+    std::unique_ptr<LogStore> store(new LogStore(world, directory->path(), options, std::move(marks)));
+    store->pool_.adopt(std::move(pool_files));
+    co_await store->look_at_space();
+    co_return std::move(store);
+}
+
+void LogStore::start() {
+    scope_.spawn(marks_loop());
+    scope_.spawn(space_loop());
+    scope_.spawn(retention_loop());
+}
+
+Task<Result<Log*>> LogStore::open_log(PartitionIdentity identity, LogSettings settings, RecoveryReport* report) {
+    ASSERT(find(identity) == nullptr);
+    CO_TRY(std::unique_ptr<Log> log, co_await Log::open(&context_, identity, settings, report));
+    Log* opened = log.get();
+    logs_[identity] = std::move(log);
+    co_return opened;
+}
+
+Log* LogStore::find(const PartitionIdentity& identity) {
+    auto found = logs_.find(identity);
+    return found == logs_.end() ? nullptr : found->second.get();
+}
+
+Task<Result<void>> LogStore::remove_log(PartitionIdentity identity) {
+    auto found = logs_.find(identity);
+    if (found == logs_.end()) co_return ErrorCode::not_found;
+    std::unique_ptr<Log> log = std::move(found->second);
+    logs_.erase(found);
+    co_await log->close();
+    co_return co_await log->destroy();
+}
+
+Task<Result<void>> LogStore::commit_marks() {
+    for (const auto& [identity, log] : std::exchange(context_.dirty, {})) log->update_marks();
+    co_return co_await marks_->commit();
+}
+
+Task<void> LogStore::marks_loop() {
+    while (co_await marks_wanted_.wait() == Wake::signalled) {
+        // Floors may lag: they are gathered for a while, and recovery reads what came since.
+        if (co_await stopping_.wait(world_.executor.now() + options_.marks_interval) != Wake::timed_out) co_return;
+        marks_wanted_.reset();
+        marks_state_ = co_await commit_marks();
+        if (!marks_state_.ok()) co_return;
+    }
+}
+
+Task<void> LogStore::look_at_space() {
+    Result<DiskSpace> space = co_await world_.disk.space(context_.directory);
+    if (!space.ok()) co_return;
+    space_ = *space;
+    context_.storage_full = space_.free_bytes < options_.reserve_bytes;
+}
+
+Task<void> LogStore::space_loop() {
+    uint64_t appended = 0;
+    while (co_await stopping_.wait(world_.executor.now() + space_interval) == Wake::timed_out) {
+        bool is_idle = appended == context_.counters.appended_bytes && !context_.storage_full;
+        if (is_idle) continue;
+        appended = context_.counters.appended_bytes;
+        co_await look_at_space();
+    }
+}
+
+Task<void> LogStore::retention_loop() {
+    while (co_await stopping_.wait(world_.executor.now() + options_.retention_interval) == Wake::timed_out) {
+        std::vector<PartitionIdentity> identities;
+        for (const auto& [identity, log] : logs_) identities.push_back(identity);
+        Timestamp now(world_.executor.wall_milliseconds());
+        for (const PartitionIdentity& identity : identities) {
+            if (Log* log = find(identity)) (void)co_await log->apply_retention(now);
+        }
+    }
+}
+
+Task<void> LogStore::stop(std::optional<Incarnation> clean) {
+    stopping_.close();
+    marks_wanted_.close();
+    co_await scope_.join();
+    bool all_durable = marks_state_.ok();
+    for (const auto& [identity, log] : logs_) {
+        Result<void> done = co_await log->checkpoint();
+        all_durable = all_durable && done.ok() && !log->has_failed();
+        context_.note_dirty(*log);
+    }
+    if (all_durable && clean) marks_->set_clean_stop(clean);
+    (void)co_await commit_marks();
+    for (auto& [identity, log] : std::exchange(logs_, {})) co_await log->close();
+    co_await marks_->close();
+}
+
+}  // namespace ironbark::log

@@ -1,0 +1,25 @@
+#pragma once
+// Files whose operations block an I/O thread each: pread, pwritev, fdatasync.
+
+#include "runtime/io/thread_disk.h"
+
+namespace ironbark {
+
+class PosixFile final : public ThreadFile {
+  public:
+    using ThreadFile::ThreadFile;
+    Task<Result<size_t>> read(uint64_t position, BufferSlice into) override;
+    Task<Result<size_t>> write(uint64_t position, std::vector<BufferSlice> slices, Sync sync) override;
+    Task<Result<void>> sync() override;
+
+  private:
+    Result<size_t> write_and_sync(uint64_t position, const std::vector<BufferSlice>& slices, Sync sync);
+};
+
+class PosixDisk final : public ThreadDisk {
+  public:
+    using ThreadDisk::ThreadDisk;
+    Task<Result<std::unique_ptr<File>>> open(std::string path, OpenMode mode, bool direct) override;
+};
+
+}  // namespace ironbark

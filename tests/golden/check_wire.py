@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""What was released can still be read.
+
+schemas/ holds the schemas as they were released, wire/ one full message for each table that is the root of a frame's
+metadata: the bytes as an old program sent them (.bin), and what they say (.json). The schemas of today must conform to
+the released ones, and must read the old bytes as they were meant. `flatc --conform` alone misses fields that were
+renamed, removed at the end, or made required; reading the old bytes does not.
+
+  check_wire.py --flatc FLATC           the check; it also breaks copies of the schemas and insists on being refused
+  check_wire.py --flatc FLATC --add     makes wire/NAME.bin for each new wire/NAME.json; never changes an old one
+
+At a release, copy flatbuffers/*.fbs to schemas/.
+"""
+
+import argparse
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+SCHEMAS = HERE.parent.parent / "flatbuffers"
+
+# One released change that old programs would not survive, for each way to make one: file, what was, what it became.
+BREAKS = [
+    ("client.fbs", "last_offset:long = -1", "last_offset:int = -1"),          # another type
+    ("common.fbs", "leader:int = -1", "leader:int = 0"),                      # another default
+    ("client.fbs", "broker_id:int = -1 (id: 5)", "broker:int = -1 (id: 5)"),  # renamed
+    ("client.fbs", "    duplicate:bool (id: 12);", ""),                       # the last field removed
+    ("common.fbs", "hint:string (id: 2)", "hint:string (id: 2, required)"),   # made required
+    ("common.fbs", "isr = 4,\n    isr_durable = 5", "isr_durable = 4,\n    isr = 5"),
+    ("client.fbs", "offset:long (id: 2);\n    leader_epoch:int = -1 (id: 3)",
+     "offset:long (id: 3);\n    leader_epoch:int = -1 (id: 2)"),              # two ids swapped
+]
+
+
+def run(flatc, *arguments):
+    done = subprocess.run([flatc, *map(str, arguments)], capture_output=True, text=True, check=False)
+    return done.returncode == 0, done.stdout + done.stderr
+
+
+def conform_failures(flatc, schemas, scratch):
+    for released in sorted((HERE / "schemas").glob("*.fbs")):
+        good, said = run(flatc, "--conform", released, "--conform-includes", HERE / "schemas", "--cpp", "-o", scratch,
+                         "-I", schemas, schemas / released.name)
+        if not good:
+            yield f"{released.name} does not conform to the released one: {' '.join(said.split())}"
+
+
+def read(flatc, schemas, scratch, message):
+    good, said = run(flatc, "--json", "--strict-json", "--raw-binary", "--root-type", f"ironbark.wire.{message.stem}",
+                     "-o", scratch, "-I", schemas, schemas / "client.fbs", "--", message)
+    if not good:
+        return f"unreadable: {' '.join(said.split())}"
+    return json.loads((scratch / f"{message.stem}.json").read_text())
+
+
+def message_failures(flatc, schemas, scratch):
+    for expected in sorted((HERE / "wire").glob("*.json")):
+        message = expected.with_suffix(".bin")
+        if not message.exists():
+            yield f"{message.name} is missing: make it with --add"
+        elif read(flatc, schemas, scratch, message) != json.loads(expected.read_text()):
+            yield f"{message.name} no longer says what {expected.name} holds"
+
+
+def required_failures(schemas):
+    """A required field can never be left out again, and making one required refuses who left it out."""
+    for schema in sorted(schemas.glob("*.fbs")):
+        if re.search(r"\(id: \d+,[^)]*\brequired\b", schema.read_text()):
+            yield f"{schema.name}: no field may be required"
+
+
+def coverage_failures(schemas):
+    text = "".join((schemas / name).read_text() for name in ("common.fbs", "client.fbs"))
+    for table in re.findall(r"^table (\w+(?:Request|Response)|ErrorInfo)\b", text, re.MULTILINE):
+        if not (HERE / "wire" / f"{table}.json").exists():
+            yield f"{table} has no message in {HERE / 'wire'}: write {table}.json, then --add"
+
+
+def failures(flatc, schemas):
+    with tempfile.TemporaryDirectory() as name:
+        scratch = pathlib.Path(name)
+        yield from coverage_failures(schemas)
+        yield from conform_failures(flatc, schemas, scratch)
+        yield from message_failures(flatc, schemas, scratch)
+        yield from required_failures(schemas)
+
+
+def blind_spots(flatc):
+    for file, was, became in BREAKS:
+        with tempfile.TemporaryDirectory() as name:
+            broken = pathlib.Path(name)
+            for schema in SCHEMAS.glob("*.fbs"):
+                shutil.copy(schema, broken)
+            text = (broken / file).read_text()
+            if text.count(was) != 1:
+                yield f"BREAKS: '{was}' stands {text.count(was)} times in {file}, not once"
+                continue
+            (broken / file).write_text(text.replace(was, became))
+            if not any(True for _ in failures(flatc, broken)):
+                yield f"this check does not see the break '{was}' -> '{became}'"
+
+
+def add(flatc):
+    for source in sorted((HERE / "wire").glob("*.json")):
+        if not source.with_suffix(".bin").exists():
+            good, said = run(flatc, "-b", "--root-type", f"ironbark.wire.{source.stem}", "-o", HERE / "wire",
+                             "-I", SCHEMAS, SCHEMAS / "client.fbs", source)
+            print(f"{source.stem}.bin {'made' if good else said}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--flatc", default="flatc")
+    parser.add_argument("--add", action="store_true")
+    options = parser.parse_args()
+    if options.add:
+        add(options.flatc)
+    found = [*failures(options.flatc, SCHEMAS), *blind_spots(options.flatc)]
+    for failure in found:
+        print(failure, file=sys.stderr)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
