@@ -229,7 +229,8 @@ Task<rpc::Response> ClientService::fetch(rpc::Request request) {
         // Something may have moved between the read before and the watch.
         parts = co_await read_all(&shard_, &split, visibility, bytes_max);
         if (enough(parts) || shard_.is_stopping()) break;
-        if (co_await changed.wait(deadline) == Wake::timed_out) break;
+        Wake woken = co_await changed.wait(deadline);
+        if (woken == Wake::timed_out) break;
         changed.reset();
     }
     shard_.end_wait(&changed);
