@@ -106,7 +106,8 @@ Result<size_t> write_file_synced(OpenedFile& file, FileSync& sync, uint64_t posi
     std::vector<iovec> vectors = io_vectors(slices);
     if (file.is_direct && !vectors.empty()) {
         ssize_t count = retry_interrupted([&] {
-            return pwritev2(fd, vectors.data(), static_cast<int>(vectors.size()), static_cast<off_t>(position), RWF_DSYNC);
+            return pwritev2(fd, vectors.data(), static_cast<int>(vectors.size()), static_cast<off_t>(position),
+                            RWF_DSYNC);
         });
         if (count >= 0) return static_cast<size_t>(count);
         // It does not tell a failed sync from a failed write.

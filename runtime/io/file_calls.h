@@ -53,6 +53,8 @@ Error sync_error(int number);
 
 // What an operation may take at once: IOV_MAX of the kernel.
 constexpr size_t io_vectors_max = 1024;
+// The longest piece of memory in one operation: its length travels in 32 bits, its result in 31.
+constexpr size_t io_size_max = size_t{1} << 30;
 // The memory of at most `io_vectors_max` slices, from byte `skip` of slice `first` on, without empty ones.
 std::vector<iovec> io_vectors(const std::vector<BufferSlice>& slices, size_t first = 0, size_t skip = 0);
 // Asserts the contract of direct I/O.

@@ -1,5 +1,6 @@
 #include "runtime/io/uring_disk.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace ironbark {
@@ -23,7 +24,8 @@ Task<Result<size_t>> UringFile::read(uint64_t position, BufferSlice into) {
     if (closing_) co_return closed_error();
     InFlight::Mark mark(in_flight_);
     auto fill = [&](io_uring_sqe* entry) {
-        io_uring_prep_read(entry, fd(), into.data(), static_cast<unsigned>(into.size), position);
+        size_t size = std::min(into.size, io_size_max);
+        io_uring_prep_read(entry, fd(), into.data(), static_cast<unsigned>(size), position);
     };
     int32_t count = co_await perform(&executor_, fill);
     if (count < 0) co_return read_error(-count);

@@ -33,8 +33,8 @@ struct UringSettings {
     // Places for completions. More than that are kept by the kernel and counted as overflows: they cost, but nothing
     // is lost.
     uint32_t completion_entries = 4096;
-    // Kernel workers of this thread for what blocks: syncs above all. Their number bounds how many files are synced at
-    // a time; an idle worker ends by itself.
+    // Kernel workers of this thread for what blocks. With the forms that sync through the ring, their number bounds how
+    // many files are synced at a time; an idle worker ends by itself.
     uint32_t kernel_workers_max = 32;
     // Threads for names, directories and opening.
     size_t io_threads_max = 4;
