@@ -109,6 +109,22 @@ TEST(Channel, NeverWritesTwiceWhateverTheNetworkDoes) {
     EXPECT_GT(deliveries[Delivery::never_sent], 0u);
 }
 
+TEST(Channel, TakesBackACallWhoseDeadlineComesWhileItIsQueued) {
+    ChannelTest test;
+    EXPECT_TRUE(test.client.run(test.produce(text("first"))).ok());
+    test.broker_node.pause();
+    test.begin(test.produce(Text(4 << 20, 'p'), 30s));  // more than the connection takes unread
+    test.simulation.run_for(100ms);
+    CallResult result = test.client.run(test.produce(text("late"), 1s));
+    EXPECT_EQ(result.delivery, Delivery::never_sent);
+    EXPECT_EQ(result.error.code, ErrorCode::timed_out);
+    test.broker_node.resume();
+    EXPECT_TRUE(test.client.run(test.produce(text("last"))).ok());
+    std::vector<std::string> expected{"first", std::string(4 << 20, 'p'), "last"};
+    EXPECT_TRUE(test.broker->handler.produced == expected);
+    EXPECT_TRUE(test.results[0]->ok());
+}
+
 Task<void> fetch_for_ever(TestClient* program) {
     while (true) {
         Instant deadline = program->world.executor.now() + 1s;
