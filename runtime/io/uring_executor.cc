@@ -42,7 +42,7 @@ Error explain_set_up(int number) {
     switch (number) {
         case EPERM:
         case EACCES: return explain_permission(number);
-        case ENOSYS: return {ErrorCode::unsupported, "this kernel has no io_uring: Linux 6.1 is needed", number};
+        case ENOSYS: return {ErrorCode::unsupported, "there is no io_uring: Linux 6.1 is needed, or a sandbox hides it", number};
         case EINVAL:
             return {ErrorCode::unsupported, "the io_uring of this kernel is too old: Linux 6.1 is needed", number};
         case ENOMEM:

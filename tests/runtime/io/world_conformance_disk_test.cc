@@ -15,6 +15,8 @@ namespace ironbark::testing {
 
 class DiskConformance : public WorldTest {};
 INSTANTIATE_TEST_SUITE_P(Worlds, DiskConformance, ::testing::ValuesIn(all_disk_worlds()), world_name);
+class LockConformance : public WorldTest {};
+INSTANTIATE_TEST_SUITE_P(Worlds, LockConformance, ::testing::ValuesIn(all_worlds()), world_name);
 
 namespace {
 
@@ -318,7 +320,7 @@ TEST_P(DiskConformance, KnowsTheSpaceOfTheDisk) {
     play(Story::run(world(), directory()));
 }
 
-TEST_P(DiskConformance, LocksADirectoryAgainstItself) {
+TEST_P(LockConformance, LocksADirectoryAgainstItself) {
     struct Story {
         static Task<void> run(World* world, std::string path) {
             {
@@ -331,7 +333,7 @@ TEST_P(DiskConformance, LocksADirectoryAgainstItself) {
     play(Story::run(world(), path("lock")));
 }
 
-TEST_P(DiskConformance, FindsALockThatAnotherProcessHolds) {
+TEST_P(LockConformance, FindsALockThatAnotherProcessHolds) {
     pid_t child = hold_lock_in_another_process(path("lock"));
     struct Story {
         static Task<void> run(World* world, std::string path, pid_t child) {

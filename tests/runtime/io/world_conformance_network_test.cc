@@ -307,9 +307,21 @@ TEST_P(NetworkConformance, RefusesAPortThatIsInUse) {
         static Task<void> run(World* world) {
             HAVE(auto listener, co_await world->network.listen(loopback(0)));
             EXPECT_ERROR(address_in_use, co_await world->network.listen(listener->local_address()));
-            listener->close();
-            // A restart listens again at once, although old connections linger.
-            EXPECT_OK(co_await world->network.listen(listener->local_address()));
+        }
+    };
+    play(Story::run(world()));
+}
+
+TEST_P(NetworkConformance, FreesThePortWhenAListenerCloses) {
+    struct Story {
+        static Task<void> run(World* world) {
+            HAVE(Pair pair, co_await connect_pair(world));  // old connections do not matter
+            Scope scope(world->executor);
+            scope.spawn(expect_accept_error(pair.listener.get(), ErrorCode::cancelled));
+            co_await let_others_run(&world->executor);
+            pair.listener->close();
+            HAVE(auto again, co_await world->network.listen(pair.listener->local_address()));
+            co_await scope.join();
         }
     };
     play(Story::run(world()));
@@ -349,6 +361,48 @@ TEST_P(NetworkConformance, GoesOnAcceptingAfterItRanOutOfDescriptors) {
             hoard.clear();
             setrlimit(RLIMIT_NOFILE, &previous);
             EXPECT_OK(co_await listener->accept());
+        }
+    };
+    play(Story::run(world()));
+}
+
+TEST_P(NetworkConformance, AcceptsEveryConnectionThatCameBeforeSomebodyAsked) {
+    struct Story {
+        static Task<void> run(World* world) {
+            HAVE(auto listener, co_await world->network.listen(loopback(0)));
+            for (int round = 0; round < 2; ++round) {
+                std::vector<Descriptor> peers;
+                for (int index = 0; index < 100; ++index) peers.push_back(raw_connect(listener->local_address().port));
+                for (int index = 0; index < 100; ++index) {
+                    HAVE(auto socket, co_await listener->accept());
+                    Yield yield(world->executor);
+                    co_await yield;
+                    socket->close();
+                }
+            }
+        }
+    };
+    play(Story::run(world()));
+}
+
+TEST_P(NetworkConformance, ClosesConnectionsThatNobodyTook) {
+    struct Story {
+        static Task<void> run(World* world) {
+            HAVE(auto listener, co_await world->network.listen(loopback(0)));
+            Scope scope(world->executor);
+            struct First {
+                static Task<void> accept(Listener* from) { EXPECT_OK(co_await from->accept()); }
+            };
+            scope.spawn(First::accept(listener.get()));
+            co_await let_others_run(&world->executor);
+            uint16_t port = listener->local_address().port;
+            Descriptor first = raw_connect(port);
+            Descriptor second = raw_connect(port);
+            co_await scope.join();
+            co_await let_others_run(&world->executor);
+            listener->close();
+            char byte;
+            EXPECT_LE(read(second.get(), &byte, 1), 0);
         }
     };
     play(Story::run(world()));
