@@ -80,7 +80,8 @@ void Server::adopt(std::unique_ptr<Socket> socket) {
 
 Task<void> Server::run(std::unique_ptr<Socket> socket) {
     uint64_t number = ++connections_made_;
-    auto connection = std::make_unique<Connection>(world_, std::move(socket), limits_, handler_, budget_, counters_, number);
+    auto connection = std::make_unique<Connection>(world_, std::move(socket), limits_, handler_, budget_, counters_,
+                                                   number);
     connections_.emplace(number, connection.get());
     if (stopping_) connection->stop();
     co_await connection->run();
