@@ -18,6 +18,7 @@ constexpr int64_t start_wall_milliseconds = 1'735'689'600'000;  // 2025-01-01
 
 // Newest last; who aborts is most likely in it.
 std::vector<const Simulation*> alive;
+void (*handler_before)(int) = SIG_DFL;  // of SIGABRT: a test program's own, which has its turn after ours
 
 Tie tie_of_seed(RandomStream& random) { return static_cast<Tie>(random.below(3)); }
 
@@ -32,7 +33,7 @@ Simulation::Simulation(uint64_t seed, Options options)
       now_(start),
       network_(*this) {
     alive.push_back(this);
-    std::signal(SIGABRT, &Simulation::report_abort);
+    report_aborts();
 }
 
 Simulation::~Simulation() {
@@ -139,8 +140,14 @@ void Simulation::fail(const std::string& what) const {
 }
 
 // Of an abort only, which comes from the code that runs: so printing is as safe here as anywhere.
-void Simulation::report_abort(int) {
+void Simulation::report_abort(int signal) {
     if (!alive.empty()) alive.back()->print_report();
+    if (handler_before != SIG_DFL && handler_before != SIG_IGN) handler_before(signal);
+}
+
+void Simulation::report_aborts() {
+    auto before = std::signal(SIGABRT, &Simulation::report_abort);
+    if (before != &Simulation::report_abort) handler_before = before;
 }
 
 void Simulation::print_report() const {

@@ -80,6 +80,7 @@ class Simulation {
 
   private:
     static void report_abort(int signal);
+    static void report_aborts();
     void print_report() const;
     bool step(Instant limit);
     void collect_runnable();
