@@ -186,6 +186,12 @@ void Log::flush_due(Timer& timer) {
     log.start_writer();
 }
 
+void Log::want_durable(Offset end) {
+    if (durable_end() >= end || failure_ || closing_) return;
+    durable_.want(end.value);
+    start_writer();
+}
+
 Task<Result<void>> Log::reach_durable(Offset end, Instant deadline) {
     if (durable_end() >= end) co_return Result<void>();
     if (failure_) co_return ErrorCode::storage_error;

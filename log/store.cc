@@ -65,9 +65,12 @@ Task<Result<void>> LogStore::commit_marks() {
 }
 
 Task<void> LogStore::marks_loop() {
-    while (co_await marks_wanted_.wait() == Wake::signalled) {
+    while (true) {
+        Wake wanted = co_await marks_wanted_.wait();
+        if (wanted != Wake::signalled) co_return;
         // Floors may lag: they are gathered for a while, and recovery reads what came since.
-        if (co_await stopping_.wait(world_.executor.now() + options_.marks_interval) != Wake::timed_out) co_return;
+        Wake waited = co_await stopping_.wait(world_.executor.now() + options_.marks_interval);
+        if (waited != Wake::timed_out) co_return;
         marks_wanted_.reset();
         marks_state_ = co_await commit_marks();
         if (!marks_state_.ok()) co_return;
@@ -83,7 +86,9 @@ Task<void> LogStore::look_at_space() {
 
 Task<void> LogStore::space_loop() {
     uint64_t appended = 0;
-    while (co_await stopping_.wait(world_.executor.now() + space_interval) == Wake::timed_out) {
+    while (true) {
+        Wake waited = co_await stopping_.wait(world_.executor.now() + space_interval);
+        if (waited != Wake::timed_out) co_return;
         bool is_idle = appended == context_.counters.appended_bytes && !context_.storage_full;
         if (is_idle) continue;
         appended = context_.counters.appended_bytes;
@@ -92,7 +97,9 @@ Task<void> LogStore::space_loop() {
 }
 
 Task<void> LogStore::retention_loop() {
-    while (co_await stopping_.wait(world_.executor.now() + options_.retention_interval) == Wake::timed_out) {
+    while (true) {
+        Wake waited = co_await stopping_.wait(world_.executor.now() + options_.retention_interval);
+        if (waited != Wake::timed_out) co_return;
         std::vector<PartitionIdentity> identities;
         for (const auto& [identity, log] : logs_) identities.push_back(identity);
         Timestamp now(world_.executor.wall_milliseconds());

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/base/bytes.h"
 #include "runtime/base/ids.h"
 #include "runtime/base/result.h"
 #include "wire/metadata_generated.h"

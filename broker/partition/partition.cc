@@ -146,7 +146,7 @@ bool Partition::refuse_sequence(const log::SequenceCheck& check, const record::F
     return true;
 }
 
-Task<Receipt> Partition::produce(BufferSlice frames, wire::AckLevel asked, Instant received, Instant deadline) {
+Task<Receipt> Partition::append(BufferSlice frames, wire::AckLevel asked, Instant received) {
     if (state_ == PartitionState::failed) co_return refusal(ErrorCode::storage_error, detail_);
     Gate::Holder inside = use();
     if (Error wrong = check_epoch(-1); wrong.code != ErrorCode::none) co_return refusal(wrong, wrong.text);
@@ -199,21 +199,25 @@ Task<Receipt> Partition::produce(BufferSlice frames, wire::AckLevel asked, Insta
         }
         end = std::max(end, receipt.last + 1);
     }
-    const Instant appended_at = world_.executor.now();
-    receipt.queued = appended_at - received;
+    receipt.queued = world_.executor.now() - received;
     receipt.log_start = log_->log_start();
     receipt.level = level;
-    if (!is_durable(level)) co_return receipt;
-    Result<void> durable = co_await log_->reach_durable(end, deadline);
-    receipt.synced = world_.executor.now() - appended_at;
-    if (!durable.ok()) {
-        receipt.error = durable.error().code == ErrorCode::timed_out ? Error(ErrorCode::request_timed_out) : durable.error();
-        receipt.outcome = Outcome::unknown;
-        receipt.hint = durable.error().code == ErrorCode::timed_out
-                           ? "the record is in the log, and was not synced in time"
-                           : "the log failed or was closed before the record was synced";
-    }
+    if (is_durable(level)) log_->want_durable(end);
     co_return receipt;
+}
+
+Task<void> Partition::acknowledge(Receipt* receipt, Instant deadline) {
+    if (receipt->error.code != ErrorCode::none || !is_durable(receipt->level)) co_return;
+    Gate::Holder inside = use();
+    const Instant begun = world_.executor.now();
+    Result<void> durable = co_await log_->reach_durable(receipt->last + 1, deadline);
+    receipt->synced = world_.executor.now() - begun;
+    if (durable.ok()) co_return;
+    bool too_late = durable.error().code == ErrorCode::timed_out;
+    receipt->error = too_late ? Error(ErrorCode::request_timed_out) : durable.error();
+    receipt->outcome = Outcome::unknown;
+    receipt->hint = too_late ? "the record is in the log, and was not synced in time"
+                             : "the log failed or was closed before the record was synced";
 }
 
 }  // namespace ironbark::broker

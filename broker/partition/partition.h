@@ -63,9 +63,11 @@ class Partition {
     // Called by the shard when the log's durable end has moved, or the log has failed.
     void log_moved();
 
-    // Appends frames (one after the other in `frames`) and waits for the level, until the deadline. What is refused is
-    // refused before anything is appended.
-    Task<Receipt> produce(BufferSlice frames, wire::AckLevel asked, Instant received, Instant deadline);
+    // Appends frames (one after the other in `frames`). What is refused is refused before anything is appended, and
+    // the receipt says so. Suspends only while too much is unwritten. Starts what the level needs, without waiting.
+    Task<Receipt> append(BufferSlice frames, wire::AckLevel asked, Instant received);
+    // Suspends until the level of a receipt without an error is reached, or the deadline has come.
+    Task<void> acknowledge(Receipt* receipt, Instant deadline);
 
     Offset log_start() const { return log_ == nullptr ? Offset() : log_->log_start(); }
     Offset log_end() const { return log_ == nullptr ? Offset() : log_->log_end(); }

@@ -5,26 +5,23 @@
 namespace ironbark {
 
 Task<Result<size_t>> PosixFile::read(uint64_t position, BufferSlice into) {
-    check_alignment(is_direct_, position, into);
-    auto call = [&] { return read_file_once(descriptor_.get(), position, into); };
-    co_return co_await run<size_t>(std::move(call));
+    check_alignment(is_direct(), position, into);
+    auto call = [&] { return read_file_once(fd(), position, into); };
+    co_return co_await run<size_t>(&threads_, std::move(call));
 }
 
 Task<Result<size_t>> PosixFile::write(uint64_t position, std::vector<BufferSlice> slices, Sync sync) {
-    for (const BufferSlice& slice : slices) check_alignment(is_direct_, position, slice);
-    auto call = [&] { return write_and_sync(position, slices, sync); };
-    co_return co_await run<size_t>(std::move(call));
-}
-
-Result<size_t> PosixFile::write_and_sync(uint64_t position, const std::vector<BufferSlice>& slices, Sync sync) {
-    TRY(size_t count, write_file_once(descriptor_.get(), position, slices));
-    if (sync == Sync::data && count == total_size(slices)) TRY_VOID(sync_.sync(descriptor_.get()));
-    return count;
+    for (const BufferSlice& slice : slices) check_alignment(is_direct(), position, slice);
+    auto call = [&] {
+        if (sync == Sync::no) return write_file_once(fd(), position, slices);
+        return write_file_synced(file_, sync_, position, slices);
+    };
+    co_return co_await run<size_t>(&threads_, std::move(call));
 }
 
 Task<Result<void>> PosixFile::sync() {
-    auto call = [&] { return sync_.sync(descriptor_.get()); };
-    co_return co_await run<void>(std::move(call));
+    auto call = [&] { return sync_.sync(fd()); };
+    co_return co_await run<void>(&threads_, std::move(call));
 }
 
 Task<Result<std::unique_ptr<File>>> PosixDisk::open(std::string path, OpenMode mode, bool direct) {

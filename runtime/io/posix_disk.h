@@ -1,5 +1,5 @@
 #pragma once
-// Files whose operations block an I/O thread each: pread, pwritev, fdatasync.
+// Files whose operations block an I/O thread each: pread, pwritev, pwritev2 with RWF_DSYNC.
 
 #include "runtime/io/thread_disk.h"
 
@@ -11,9 +11,6 @@ class PosixFile final : public ThreadFile {
     Task<Result<size_t>> read(uint64_t position, BufferSlice into) override;
     Task<Result<size_t>> write(uint64_t position, std::vector<BufferSlice> slices, Sync sync) override;
     Task<Result<void>> sync() override;
-
-  private:
-    Result<size_t> write_and_sync(uint64_t position, const std::vector<BufferSlice>& slices, Sync sync);
 };
 
 class PosixDisk final : public ThreadDisk {

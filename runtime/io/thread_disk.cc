@@ -79,26 +79,26 @@ Result<Descriptor> lock_call(const std::string& path) {
 }  // namespace
 
 Task<Result<void>> ThreadFile::allocate(uint64_t position, uint64_t length) {
-    auto call = [&] { return allocate_file(descriptor_.get(), position, length); };
-    co_return co_await run<void>(std::move(call));
+    auto call = [&] { return allocate_file(fd(), position, length); };
+    co_return co_await run<void>(&threads_, std::move(call));
 }
 
 Task<Result<void>> ThreadFile::truncate(uint64_t size) {
-    auto call = [&] { return truncate_file(descriptor_.get(), size); };
-    co_return co_await run<void>(std::move(call));
+    auto call = [&] { return truncate_file(fd(), size); };
+    co_return co_await run<void>(&threads_, std::move(call));
 }
 
 Task<Result<uint64_t>> ThreadFile::size() {
-    auto call = [&] { return file_size(descriptor_.get()); };
-    co_return co_await run<uint64_t>(std::move(call));
+    auto call = [&] { return file_size(fd()); };
+    co_return co_await run<uint64_t>(&threads_, std::move(call));
 }
 
 Task<void> ThreadFile::close() {
     closing_ = true;
     co_await in_flight_.drained();
-    if (!descriptor_.is_open()) co_return;
+    if (!file_.descriptor.is_open()) co_return;
     // Closing the last descriptor of a removed file frees its blocks, which takes time.
-    auto call = [descriptor = std::move(descriptor_)]() mutable {
+    auto call = [descriptor = std::move(file_.descriptor)]() mutable {
         descriptor.close();
         return true;
     };

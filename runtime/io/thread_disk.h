@@ -17,13 +17,10 @@ constexpr Duration lock_patience = std::chrono::seconds(1);
 class ThreadFile : public File {
   public:
     ThreadFile(Executor& executor, IoThreads& threads, OpenedFile file)
-        : threads_(threads),
-          descriptor_(std::move(file.descriptor)),
-          is_direct_(file.is_direct),
-          in_flight_(executor) {}
+        : threads_(threads), file_(std::move(file)), in_flight_(executor) {}
     ~ThreadFile() override { ASSERT(in_flight_.count() == 0); }
 
-    bool is_direct() const override { return is_direct_; }
+    bool is_direct() const override { return file_.is_direct; }
     Task<Result<void>> allocate(uint64_t position, uint64_t length) override;
     Task<Result<void>> truncate(uint64_t size) override;
     Task<Result<uint64_t>> size() override;
@@ -31,17 +28,17 @@ class ThreadFile : public File {
 
   protected:
     static Error closed_error() { return {ErrorCode::closed, "the file was closed"}; }
-    // Runs `call` on an I/O thread, unless the file is closed.
+    // Runs `call` on one of `threads`, unless the file is closed.
     template <typename Value, typename Call>
-    Task<Result<Value>> run(Call call) {
+    Task<Result<Value>> run(IoThreads* threads, Call call) {
         if (closing_) co_return closed_error();
         InFlight::Mark mark(in_flight_);
-        co_return co_await threads_.run(std::move(call));
+        co_return co_await threads->run(std::move(call));
     }
+    int fd() const { return file_.descriptor.get(); }
 
     IoThreads& threads_;
-    Descriptor descriptor_;
-    bool is_direct_;
+    OpenedFile file_;
     bool closing_ = false;
     InFlight in_flight_;
     FileSync sync_;

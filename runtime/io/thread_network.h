@@ -35,7 +35,8 @@ class ThreadNetwork : public Network {
         : executor_(executor), socket_flags_(socket_flags), names_(executor) {}
 
     virtual Result<std::unique_ptr<Listener>> make_listener(Descriptor fd, Address local_address) = 0;
-    virtual Task<Result<std::unique_ptr<Socket>>> connect_to(Descriptor fd, SocketAddress address, Instant deadline) = 0;
+    virtual Task<Result<std::unique_ptr<Socket>>> connect_to(Descriptor fd, SocketAddress address,
+                                                             Instant deadline) = 0;
 
   private:
     Result<std::unique_ptr<Listener>> start_listener(Descriptor fd);

@@ -1,5 +1,6 @@
 #include "runtime/io/uring_disk.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace ironbark {
@@ -19,11 +20,12 @@ size_t total_size(const std::vector<iovec>& vectors) {
 }  // namespace
 
 Task<Result<size_t>> UringFile::read(uint64_t position, BufferSlice into) {
-    check_alignment(is_direct_, position, into);
+    check_alignment(is_direct(), position, into);
     if (closing_) co_return closed_error();
     InFlight::Mark mark(in_flight_);
     auto fill = [&](io_uring_sqe* entry) {
-        io_uring_prep_read(entry, descriptor_.get(), into.data(), static_cast<unsigned>(into.size), position);
+        size_t size = std::min(into.size, io_size_max);
+        io_uring_prep_read(entry, fd(), into.data(), static_cast<unsigned>(size), position);
     };
     int32_t count = co_await perform(&executor_, fill);
     if (count < 0) co_return read_error(-count);
@@ -32,7 +34,7 @@ Task<Result<size_t>> UringFile::read(uint64_t position, BufferSlice into) {
 }
 
 Task<Result<size_t>> UringFile::write(uint64_t position, std::vector<BufferSlice> slices, Sync sync) {
-    for (const BufferSlice& slice : slices) check_alignment(is_direct_, position, slice);
+    for (const BufferSlice& slice : slices) check_alignment(is_direct(), position, slice);
     if (closing_) co_return closed_error();
     InFlight::Mark mark(in_flight_);
     size_t wanted = ironbark::total_size(slices);
@@ -43,20 +45,27 @@ Task<Result<size_t>> UringFile::write(uint64_t position, std::vector<BufferSlice
         Answers answers = co_await write_plain(position, &vectors, 0);
         co_return judge(answers, wanted, false);
     }
+    ++executor_.counters().syncs;
+    if (sync_form_ == SyncForm::flush_thread) {
+        auto call = [&] { return write_file_synced(file_, sync_, position, slices); };
+        Result<size_t> count = co_await flush_threads_.run(std::move(call));
+        if (count.ok() && *count < wanted) ++executor_.counters().short_writes;
+        co_return count;
+    }
     std::optional<Units> turn = co_await take_sync_turn();
-    CO_TRY_VOID(sync_.note(0));
+    CO_TRY_VOID(sync_.state());
     Answers answers = co_await write_synced(position, &vectors, wanted);
     co_return judge(answers, wanted, true);
 }
 
 Task<std::optional<Units>> UringFile::take_sync_turn() {
-    if (is_direct_) co_return std::nullopt;
+    if (is_direct()) co_return std::nullopt;
     co_return co_await buffered_sync_.lock();
 }
 
 Task<UringFile::Answers> UringFile::write_synced(uint64_t position, const std::vector<iovec>* vectors, size_t size) {
-    ++executor_.counters().syncs;
     switch (sync_form_) {
+        case SyncForm::flush_thread: break;
         case SyncForm::linked: co_return co_await write_linked(position, vectors);
         case SyncForm::dsync: co_return co_await write_plain(position, vectors, RWF_DSYNC);
         case SyncForm::write_then_sync: co_return co_await write_then_sync(position, vectors, size);
@@ -65,7 +74,7 @@ Task<UringFile::Answers> UringFile::write_synced(uint64_t position, const std::v
 }
 
 Task<UringFile::Answers> UringFile::write_plain(uint64_t position, const std::vector<iovec>* vectors, int flags) {
-    auto fill = [&](io_uring_sqe* entry) { fill_write(entry, descriptor_.get(), position, *vectors, flags); };
+    auto fill = [&](io_uring_sqe* entry) { fill_write(entry, fd(), position, *vectors, flags); };
     Answers answers;
     answers.write = co_await perform(&executor_, fill);
     co_return answers;
@@ -78,11 +87,11 @@ Task<UringFile::Answers> UringFile::write_linked(uint64_t position, const std::v
         executor_.reserve(2);
         UringWait wait(executor_);
         UringOperation write(wait, [&](io_uring_sqe* entry) {
-            fill_write(entry, descriptor_.get(), position, *vectors, 0);
+            fill_write(entry, fd(), position, *vectors, 0);
             entry->flags |= IOSQE_IO_LINK;
         });
         UringOperation sync(wait, [&](io_uring_sqe* entry) {
-            io_uring_prep_fsync(entry, descriptor_.get(), IORING_FSYNC_DATASYNC);
+            io_uring_prep_fsync(entry, fd(), IORING_FSYNC_DATASYNC);
         });
         ++executor_.counters().punts;
         co_await wait;
@@ -104,7 +113,7 @@ Task<UringFile::Answers> UringFile::write_then_sync(uint64_t position, const std
 
 Task<int32_t> UringFile::sync_data() {
     ++executor_.counters().punts;
-    auto fill = [&](io_uring_sqe* entry) { io_uring_prep_fsync(entry, descriptor_.get(), IORING_FSYNC_DATASYNC); };
+    auto fill = [&](io_uring_sqe* entry) { io_uring_prep_fsync(entry, fd(), IORING_FSYNC_DATASYNC); };
     co_return co_await perform(&executor_, fill);
 }
 
@@ -128,9 +137,13 @@ Result<size_t> UringFile::judge(Answers answers, size_t wanted, bool is_synced) 
 Task<Result<void>> UringFile::sync() {
     if (closing_) co_return closed_error();
     InFlight::Mark mark(in_flight_);
-    std::optional<Units> turn = co_await take_sync_turn();
-    CO_TRY_VOID(sync_.note(0));
     ++executor_.counters().syncs;
+    if (sync_form_ == SyncForm::flush_thread) {
+        auto call = [&] { return sync_.sync(fd()); };
+        co_return co_await flush_threads_.run(std::move(call));
+    }
+    std::optional<Units> turn = co_await take_sync_turn();
+    CO_TRY_VOID(sync_.state());
     int32_t answer = co_await sync_data();
     co_return sync_.note(-answer);
 }
@@ -138,7 +151,7 @@ Task<Result<void>> UringFile::sync() {
 Task<Result<std::unique_ptr<File>>> UringDisk::open(std::string path, OpenMode mode, bool direct) {
     auto call = [&] { return open_file(path, mode, direct); };
     CO_TRY(OpenedFile file, co_await threads_.run(std::move(call)));
-    co_return std::unique_ptr<File>(new UringFile(executor_, threads_, std::move(file), sync_form_));
+    co_return std::unique_ptr<File>(new UringFile(executor_, threads_, flush_threads_, std::move(file), sync_form_));
 }
 
 }  // namespace ironbark

@@ -1,5 +1,5 @@
 #pragma once
-// Files that are read, written and synced through the ring.
+// Files that are read and written through the ring, and synced as the settings say.
 
 #include "runtime/io/thread_disk.h"
 #include "runtime/io/uring_executor.h"
@@ -8,9 +8,11 @@ namespace ironbark {
 
 class UringFile final : public ThreadFile {
   public:
-    UringFile(UringExecutor& executor, IoThreads& threads, OpenedFile file, SyncForm sync_form)
+    UringFile(UringExecutor& executor, IoThreads& threads, IoThreads& flush_threads, OpenedFile file,
+              SyncForm sync_form)
         : ThreadFile(executor, threads, std::move(file)),
           executor_(executor),
+          flush_threads_(flush_threads),
           sync_form_(sync_form),
           buffered_sync_(executor) {}
 
@@ -33,6 +35,7 @@ class UringFile final : public ThreadFile {
     Task<std::optional<Units>> take_sync_turn();
 
     UringExecutor& executor_;
+    IoThreads& flush_threads_;
     SyncForm sync_form_;
     // A failed write-back of cached pages is reported to one of the syncs that overlap it: they take turns, so that it
     // is the one that must not succeed. Direct writes report their own failures and need no turns.
@@ -41,12 +44,13 @@ class UringFile final : public ThreadFile {
 
 class UringDisk final : public ThreadDisk {
   public:
-    UringDisk(UringExecutor& executor, IoThreads& threads, SyncForm sync_form)
-        : ThreadDisk(executor, threads), executor_(executor), sync_form_(sync_form) {}
+    UringDisk(UringExecutor& executor, IoThreads& threads, IoThreads& flush_threads, SyncForm sync_form)
+        : ThreadDisk(executor, threads), executor_(executor), flush_threads_(flush_threads), sync_form_(sync_form) {}
     Task<Result<std::unique_ptr<File>>> open(std::string path, OpenMode mode, bool direct) override;
 
   private:
     UringExecutor& executor_;
+    IoThreads& flush_threads_;
     SyncForm sync_form_;
 };
 

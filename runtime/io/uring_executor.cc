@@ -24,7 +24,8 @@ Error explain_permission(int number) {
     switch (read_disabled_setting()) {
         case 2:
             return {ErrorCode::permission_denied,
-                    "io_uring is switched off on this machine; allow it with: sysctl kernel.io_uring_disabled=0", number};
+                    "io_uring is switched off on this machine; allow it with: sysctl kernel.io_uring_disabled=0",
+                    number};
         case 1:
             return {ErrorCode::permission_denied,
                     "io_uring is for one group only; allow it with: sysctl kernel.io_uring_disabled=0, or join the "
@@ -42,11 +43,13 @@ Error explain_set_up(int number) {
     switch (number) {
         case EPERM:
         case EACCES: return explain_permission(number);
-        case ENOSYS: return {ErrorCode::unsupported, "this kernel has no io_uring: Linux 6.1 is needed", number};
+        case ENOSYS:
+            return {ErrorCode::unsupported, "there is no io_uring: Linux 6.1 is needed, or a sandbox hides it", number};
         case EINVAL:
             return {ErrorCode::unsupported, "the io_uring of this kernel is too old: Linux 6.1 is needed", number};
         case ENOMEM:
-            return {ErrorCode::overloaded, "no memory for io_uring: raise the limit of locked memory (ulimit -l)", number};
+            return {ErrorCode::overloaded, "no memory for io_uring: raise the limit of locked memory (ulimit -l)",
+                    number};
         default: return system_error(number, "io_uring cannot be set up");
     }
 }
@@ -83,7 +86,8 @@ Result<void> UringExecutor::set_up() {
     // A sandbox may forbid the three calls one by one. A ring that is not enabled answers EBADFD.
     result = io_uring_get_events(&ring_);
     if (result != -EBADFD && result < 0) return explain_set_up(-result);
-    std::unique_ptr<io_uring_probe, void (*)(io_uring_probe*)> probe(io_uring_get_probe_ring(&ring_), io_uring_free_probe);
+    std::unique_ptr<io_uring_probe, void (*)(io_uring_probe*)> probe(io_uring_get_probe_ring(&ring_),
+                                                                     io_uring_free_probe);
     if (probe == nullptr) return explain_set_up(EPERM);
     return {};
 }

@@ -33,7 +33,9 @@ Task<Result<size_t>> UringSocket::receive(BufferSlice into) {
     ASSERT(into.size > 0);
     if (is_closed_) co_return socket_closed();
     InUse in_use(*this, receiving_);
-    auto fill = [&](io_uring_sqe* entry) { io_uring_prep_recv(entry, fd_.get(), into.data(), into.size, 0); };
+    auto fill = [&](io_uring_sqe* entry) {
+        io_uring_prep_recv(entry, fd_.get(), into.data(), std::min(into.size, io_size_max), 0);
+    };
     int32_t count = co_await perform(&executor_, fill);
     if (is_closed_) co_return socket_closed();
     if (count < 0) co_return receive_error(-count);

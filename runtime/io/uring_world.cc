@@ -16,7 +16,8 @@ class UringWorldParts final : public UringWorld {
         : buffers_(settings.buffer_stock_bytes_max),
           executor_(std::move(executor)),
           threads_(*executor_, settings.io_threads_max, settings.io_queue_max),
-          disk_(*executor_, threads_, settings.sync_form),
+          flush_threads_(*executor_, settings.flush_threads_max, settings.io_queue_max),
+          disk_(*executor_, threads_, flush_threads_, settings.sync_form),
           network_(*executor_),
           world_{*executor_, disk_, network_, random_, buffers_} {}
 
@@ -29,6 +30,7 @@ class UringWorldParts final : public UringWorld {
     BufferPool buffers_;
     std::unique_ptr<UringExecutor> executor_;
     IoThreads threads_;
+    IoThreads flush_threads_;
     UringDisk disk_;
     UringNetwork network_;
     SystemRandom random_;

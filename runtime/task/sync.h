@@ -217,6 +217,8 @@ class Threshold {
 
     int64_t value() const { return value_; }
     bool has_waiters() const { return !waiters_.empty(); }
+    // Says that somebody will wait for `target`.
+    void want(int64_t target) { wanted_ = std::max(wanted_, target); }
     // The highest number anybody has waited for, or `value()` if that is higher.
     int64_t wanted() const { return std::max(value_, wanted_); }
     void advance(int64_t value) {
@@ -243,7 +245,7 @@ class Threshold {
     Task<Wake> reach(int64_t target, Instant deadline = never) {
         if (value_ >= target) co_return Wake::signalled;
         if (closed_) co_return Wake::closed;
-        wanted_ = std::max(wanted_, target);
+        want(target);
         Waiter waiter(executor_, waiters_, deadline, target);
         co_return co_await waiter;
     }

@@ -254,6 +254,14 @@ std::vector<std::string> DiskImage::files(View view) const {
     return paths;
 }
 
+std::string DiskImage::path_of(InodeId file) const {
+    for (const std::string& path : files(View::visible)) {
+        Result<InodeId> inode = find(path);
+        if (inode.ok() && *inode == file) return path;
+    }
+    return "a file without a name";
+}
+
 void DiskImage::evict() {
     for (auto& [id, file] : files_) file.image.evict();
 }

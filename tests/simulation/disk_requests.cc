@@ -144,6 +144,16 @@ Result<void> SimulatedDisk::finish_sync(InodeId inode, Sequence covered) {
     return {};
 }
 
+Result<void> SimulatedDisk::finish_sync_directory(InodeId inode, Sequence covered) {
+    if (faults_.chance(options().sync_error)) {
+        record(TraceKind::disk_fault, as_number(Fault::sync_error), inode);
+        return input_output_error;
+    }
+    record(TraceKind::disk_sync, inode, covered);
+    image_.sync_directory(inode, covered);
+    return {};
+}
+
 Result<void> SimulatedDisk::finish_resize(InodeId inode, uint64_t size) {
     FileImage& file = image_.file(inode);
     if (!has_room(file.size(View::visible), size)) return no_space;
@@ -168,6 +178,10 @@ Result<InodeId> SimulatedDisk::finish_open(const std::string& path, OpenMode mod
     if (inode.ok()) image_.opened(*inode);
     record(TraceKind::disk_open, xxh3(as_bytes(path), 0), inode.ok() ? *inode : 0);
     return inode;
+}
+
+void SimulatedDisk::interrupt_open(const std::string& path) {
+    if (coin() && has_room(0, 1) && !image_.find(path).ok()) static_cast<void>(image_.create(path));
 }
 
 Result<InodeId> SimulatedDisk::finish_lock(const std::string& path) {

@@ -56,7 +56,7 @@ TEST(DiskRulesDeathTest, WritesInFlightDoNotOverlap) {
     Options options;
     options.disk.write = Latency{1s, 1us};
     DiskWorld world(1, options);
-    EXPECT_DEATH(world.node.run(write_beside(world.node.world(), 0, 4096)), "two operations in flight overlap");
+    EXPECT_DEATH(world.node.run(write_beside(world.node.world(), 0, 4096)), "overlap in data/log: a change of 0..8192 and then a change of 4096..12288");
     world.node.run(write_beside(world.node.world(), 0, 8192));
 }
 

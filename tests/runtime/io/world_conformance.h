@@ -14,7 +14,7 @@
 
 namespace ironbark::testing {
 
-enum class WorldKind { posix, uring, uring_dsync, uring_write_then_sync };
+enum class WorldKind { posix, uring, uring_linked, uring_dsync, uring_write_then_sync };
 
 inline std::unique_ptr<ThreadWorld> make_uring(SyncForm form) {
     UringSettings settings;
@@ -26,7 +26,8 @@ inline std::unique_ptr<ThreadWorld> make_uring(SyncForm form) {
 inline std::unique_ptr<ThreadWorld> make_world(WorldKind kind) {
     switch (kind) {
         case WorldKind::posix: return make_posix_world();
-        case WorldKind::uring: return make_uring(SyncForm::linked);
+        case WorldKind::uring: return make_uring(SyncForm::flush_thread);
+        case WorldKind::uring_linked: return make_uring(SyncForm::linked);
         case WorldKind::uring_dsync: return make_uring(SyncForm::dsync);
         case WorldKind::uring_write_then_sync: return make_uring(SyncForm::write_then_sync);
     }
@@ -42,7 +43,10 @@ inline std::vector<WorldKind> all_worlds() {
 // The same, with every form of a synced write.
 inline std::vector<WorldKind> all_disk_worlds() {
     std::vector<WorldKind> worlds = all_worlds();
-    if (worlds.size() > 1) worlds.insert(worlds.end(), {WorldKind::uring_dsync, WorldKind::uring_write_then_sync});
+    if (worlds.size() == 1) return worlds;
+    for (WorldKind kind : {WorldKind::uring_linked, WorldKind::uring_dsync, WorldKind::uring_write_then_sync}) {
+        worlds.push_back(kind);
+    }
     return worlds;
 }
 
@@ -50,6 +54,7 @@ inline std::string world_name(const ::testing::TestParamInfo<WorldKind>& info) {
     switch (info.param) {
         case WorldKind::posix: return "Posix";
         case WorldKind::uring: return "IoUring";
+        case WorldKind::uring_linked: return "IoUringLinked";
         case WorldKind::uring_dsync: return "IoUringDsync";
         case WorldKind::uring_write_then_sync: return "IoUringWriteThenSync";
     }

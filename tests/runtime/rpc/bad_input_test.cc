@@ -6,8 +6,6 @@
 namespace ironbark::rpc {
 namespace {
 
-Text text(std::string_view characters) { return Text(characters.begin(), characters.end()); }
-
 Text request(uint64_t correlation, Method method, const Metadata& metadata) {
     return frame_of(method, correlation, metadata);
 }

@@ -6,7 +6,8 @@ namespace ironbark::rpc {
 
 class CutSocket final : public Socket {
   public:
-    CutSocket(std::unique_ptr<Socket> socket, CuttingNetwork& network) : socket_(std::move(socket)), network_(network) {}
+    CutSocket(std::unique_ptr<Socket> socket, CuttingNetwork& network)
+        : socket_(std::move(socket)), network_(network) {}
 
     Task<Result<size_t>> receive(BufferSlice into) override {
         size_t left = network_.cut_.received_max - network_.received;

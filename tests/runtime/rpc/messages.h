@@ -53,6 +53,8 @@ inline Metadata metadata_response() {
 
 using Text = std::vector<uint8_t>;
 
+inline Text text(std::string_view characters) { return Text(characters.begin(), characters.end()); }
+
 // A whole frame as bytes.
 inline Text frame_of(uint16_t method, uint64_t correlation, Bytes metadata, Bytes payload = {}, uint16_t flags = 0) {
     FrameHeader header;

@@ -42,7 +42,9 @@ TEST(Server, StartsRequestsInTheOrderInWhichTheyCame) {
         options.network.split = true;
         RpcTest test({}, seed, options);
         Text frames = handshake_frame(1);
-        for (uint64_t number = 2; number <= 60; ++number) frames = frames + produce_frame(number, Text(number * 37 % 900, 'p'));
+        for (uint64_t number = 2; number <= 60; ++number) {
+            frames = frames + produce_frame(number, Text(number * 37 % 900, 'p'));
+        }
         std::vector<ReceivedFrame> answers = test.exchange_frames(frames, 5s);
         ASSERT_EQ(answers.size(), 60u);
         std::vector<uint64_t> expected(60);
@@ -84,9 +86,11 @@ TEST(Server, LetsAnswersOvertake) {
 TEST(Server, DoesNotAnswerOneWayRequests) {
     RpcTest test;
     Metadata metadata = produce_request(3);
-    Text one_way = frame_of(static_cast<uint16_t>(Method::produce), 2, bytes_of(metadata), as_bytes("abc"), flag_one_way);
+    uint16_t produce = static_cast<uint16_t>(Method::produce);
+    Text one_way = frame_of(produce, 2, bytes_of(metadata), as_bytes("abc"), flag_one_way);
     Text unknown = frame_of(999, 3, {}, {}, flag_one_way);
-    std::vector<ReceivedFrame> answers = test.exchange_frames(handshake_frame(1) + one_way + unknown + produce_frame(4, {}), 1s);
+    Text frames = handshake_frame(1) + one_way + unknown + produce_frame(4, {});
+    std::vector<ReceivedFrame> answers = test.exchange_frames(frames, 1s);
     ASSERT_EQ(answers.size(), 2u);
     EXPECT_EQ(answers[1].header.correlation, 4u);
     EXPECT_EQ(test.broker->handler.produced[0], "abc");
@@ -108,7 +112,8 @@ TEST(Server, CountsWhatItDoes) {
 
 TEST(Server, RefusesAnAnswerThatDoesNotFitAFrame) {
     RpcTest test;
-    std::vector<ReceivedFrame> answers = test.exchange_frames(handshake_frame(1) + fetch_frame(2, 0, frame_size_max), 10s);
+    Text frames = handshake_frame(1) + fetch_frame(2, 0, frame_size_max);
+    std::vector<ReceivedFrame> answers = test.exchange_frames(frames, 10s);
     ASSERT_EQ(answers.size(), 2u);
     ASSERT_TRUE(answers[1].header.has(flag_error));
     EXPECT_EQ(answers[1].error().code(), static_cast<int16_t>(ErrorCode::message_too_large));
@@ -250,8 +255,9 @@ TEST(Server, EndsAConnectionWhoseBodyDripsIn) {
 TEST(Server, EndsAnIdleConnectionButNotOneThatWaits) {
     RpcTest test;
     size_t open = 0;
+    Text waiting = handshake_frame(1) + fetch_frame(2, 1'500'000, 1);
     test.client.spawn(hold_open(&test, handshake_frame(1), std::chrono::hours(1), &open));
-    test.client.spawn(hold_open(&test, handshake_frame(1) + fetch_frame(2, 1'500'000, 1), std::chrono::hours(1), &open));
+    test.client.spawn(hold_open(&test, waiting, std::chrono::hours(1), &open));
     test.simulation.run_for(std::chrono::minutes(9));
     EXPECT_EQ(open, 2u);
     test.simulation.run_for(std::chrono::minutes(2));

@@ -1,0 +1,157 @@
+// Offsets and the beginning of logs: list offsets, delete records, producer ids.
+
+#include "broker/service/service.h"
+
+namespace ironbark::broker {
+namespace {
+
+struct Listed {
+    Error error{ErrorCode::none};
+    std::string hint;
+    Offset offset{-1};
+    Timestamp timestamp{-1};
+    Epoch epoch{-1};
+};
+
+struct ListQuery {
+    PartitionIdentity identity;
+    int32_t known_epoch = -1;
+    wire::OffsetPlace place = wire::OffsetPlace::start;
+    Timestamp time;
+    wire::Visibility visibility = wire::Visibility::topic_default;
+};
+
+Error reach(Shard* shard, const PartitionIdentity& identity, int32_t known_epoch, Partition** partition) {
+    *partition = shard->find(identity);
+    if (*partition == nullptr) return {ErrorCode::unknown_topic_or_partition, "this broker has no such partition"};
+    return (*partition)->check_epoch(known_epoch);
+}
+
+Task<Listed> list_here(Shard* shard, ListQuery query) {
+    Listed listed;
+    Partition* partition = nullptr;
+    listed.error = reach(shard, query.identity, query.known_epoch, &partition);
+    if (listed.error.code != ErrorCode::none) co_return listed;
+    Gate::Holder inside = partition->use();
+    listed.epoch = partition->leader_epoch();
+    const Offset end = partition->watermark(query.visibility);
+    if (query.place == wire::OffsetPlace::start || query.place == wire::OffsetPlace::end) {
+        listed.offset = query.place == wire::OffsetPlace::start ? partition->log_start() : end;
+        co_return listed;
+    }
+    bool by_time = query.place == wire::OffsetPlace::timestamp;
+    Result<std::optional<log::TimestampOffset>> found =
+        by_time ? co_await partition->log()->find_timestamp(query.time) : co_await partition->log()->find_max_timestamp();
+    if (!found.ok()) {
+        listed.error = found.error();
+        listed.hint = partition->log()->last_read_problem();
+        co_return listed;
+    }
+    // What its reader may not see yet is not there.
+    if (!*found || (*found)->offset >= end) co_return listed;
+    listed.offset = (*found)->offset;
+    listed.timestamp = (*found)->timestamp;
+    listed.epoch = (*found)->epoch;
+    co_return listed;
+}
+
+struct Deleted {
+    Error error{ErrorCode::none};
+    Offset log_start{-1};
+};
+
+Task<Deleted> delete_here(Shard* shard, PartitionIdentity identity, Offset before) {
+    Deleted deleted;
+    Partition* partition = nullptr;
+    deleted.error = reach(shard, identity, -1, &partition);
+    if (deleted.error.code != ErrorCode::none) co_return deleted;
+    Gate::Holder inside = partition->use();
+    if (before.value == -1) before = partition->high_watermark();
+    if (before > partition->high_watermark() || before.value < 0) {
+        deleted.error = {ErrorCode::offset_out_of_range, "only records below the high watermark can be deleted"};
+        co_return deleted;
+    }
+    Result<void> done = co_await partition->log()->delete_before(before);
+    if (!done.ok()) deleted.error = done.error();
+    deleted.log_start = partition->log_start();
+    co_return deleted;
+}
+
+}  // namespace
+
+Task<rpc::Response> ClientService::list_offsets(rpc::Request request) {
+    const auto& message = request.as<wire::ListOffsetsRequest>();
+    std::vector<Task<Listed>> calls;
+    for (size_t index = 0; message.partitions() != nullptr && index < message.partitions()->size(); ++index) {
+        const wire::ListOffsetsPartition& part = *message.partitions()->Get(static_cast<flatbuffers::uoffset_t>(index));
+        if (part.place() > wire::OffsetPlace::MAX || message.visibility() > wire::Visibility::MAX) {
+            Error error(ErrorCode::invalid_request, "an unknown place or visibility");
+            co_return rpc::error_response(error, Outcome::not_written);
+        }
+        ListQuery query{{rpc::from_wire(part.topic()), PartitionIndex(part.partition())}, part.leader_epoch(),
+                        part.place(), Timestamp(part.timestamp()), message.visibility()};
+        Shard* shard = &shard_of(query.identity);
+        auto make = [shard, query] { return list_here(shard, query); };
+        calls.push_back(run_on<Listed>(shard_.executor(), shard->executor(), shard->scope(), std::move(make)));
+    }
+    std::vector<Listed> results = co_await all(shard_.executor(), std::move(calls));
+    flatbuffers::FlatBufferBuilder builder;
+    std::vector<flatbuffers::Offset<wire::ListedOffset>> offsets;
+    for (const Listed& listed : results) {
+        auto error = error_info(builder, listed.error, Outcome::not_written, listed.hint);
+        offsets.push_back(wire::CreateListedOffset(builder, error, listed.offset.value, listed.timestamp.milliseconds,
+                                                   listed.epoch.value));
+    }
+    rpc::Response response;
+    response.metadata = rpc::finish(builder, wire::CreateListOffsetsResponseDirect(builder, 0, &offsets));
+    co_return response;
+}
+
+Task<rpc::Response> ClientService::delete_records(rpc::Request request) {
+    const auto& message = request.as<wire::DeleteRecordsRequest>();
+    std::vector<Task<Deleted>> calls;
+    for (size_t index = 0; message.partitions() != nullptr && index < message.partitions()->size(); ++index) {
+        const wire::DeleteRecordsPartition& part = *message.partitions()->Get(static_cast<flatbuffers::uoffset_t>(index));
+        PartitionIdentity identity{rpc::from_wire(part.topic()), PartitionIndex(part.partition())};
+        Offset before(part.before());
+        Shard* shard = &shard_of(identity);
+        auto make = [shard, identity, before] { return delete_here(shard, identity, before); };
+        calls.push_back(run_on<Deleted>(shard_.executor(), shard->executor(), shard->scope(), std::move(make)));
+    }
+    std::vector<Deleted> results = co_await all(shard_.executor(), std::move(calls));
+    flatbuffers::FlatBufferBuilder builder;
+    std::vector<flatbuffers::Offset<wire::DeletedRecords>> partitions;
+    for (const Deleted& deleted : results) {
+        auto error = error_info(builder, deleted.error);
+        partitions.push_back(wire::CreateDeletedRecords(builder, error, deleted.log_start.value));
+    }
+    rpc::Response response;
+    response.metadata = rpc::finish(builder, wire::CreateDeleteRecordsResponseDirect(builder, 0, &partitions));
+    co_return response;
+}
+
+Task<rpc::Response> ClientService::allocate_producer_id(rpc::Request request) {
+    const auto& message = request.as<wire::AllocateProducerIdRequest>();
+    flatbuffers::FlatBufferBuilder builder;
+    rpc::Response response;
+    const bool raise_epoch = message.producer_id() >= 0 && message.producer_epoch() >= 0 && message.producer_epoch() < INT16_MAX;
+    if (raise_epoch) {
+        // The same producer goes on in its next epoch; the partitions refuse the one before from then on.
+        auto root = wire::CreateAllocateProducerIdResponse(builder, 0, message.producer_id(),
+                                                           static_cast<int16_t>(message.producer_epoch() + 1));
+        response.metadata = rpc::finish(builder, root);
+        co_return response;
+    }
+    struct Allocation {
+        static Task<Result<int64_t>> run(ProducerIds* ids) { return ids->next(); }
+    };
+    ProducerIds* ids = facts_.producer_ids;
+    Shard* owner = facts_.shards.front();
+    auto make = [ids] { return Allocation::run(ids); };
+    Result<int64_t> id = co_await run_on<Result<int64_t>>(shard_.executor(), owner->executor(), owner->scope(), make);
+    if (!id.ok()) co_return rpc::error_response(id.error(), Outcome::not_written);
+    response.metadata = rpc::finish(builder, wire::CreateAllocateProducerIdResponse(builder, 0, *id, 0));
+    co_return response;
+}
+
+}  // namespace ironbark::broker

@@ -1,0 +1,85 @@
+#pragma once
+// The trivial model of one log: a list of batches, how much of it was promised to be on disk, and what was under way
+// when the process died. It outlives the processes of a sequence. A check that fails returns what is wrong; empty: all
+// is right.
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "log/log.h"
+
+namespace ironbark::log {
+
+struct ModelBatch {
+    record::FrameView frame;  // headers as stamped; its bytes are gone
+    uint64_t payload = 0;     // XXH3 of the batch from byte 21 on
+    std::vector<Timestamp> timestamps;
+
+    Offset base() const { return frame.header.base_offset; }
+    Offset next() const { return frame.next_offset(); }
+};
+
+class StorageModel {
+  public:
+    explicit StorageModel(PartitionIdentity identity) : identity_(identity) {}
+
+    const PartitionIdentity& identity() const { return identity_; }
+    Offset end() const { return batches_.empty() ? Offset() : batches_.back().next(); }
+    Offset log_start() const { return log_start_; }
+    Offset durable() const { return durable_; }
+    Offset log_start_wanted() const { return log_start_wanted_; }
+    Epoch epoch_highest() const { return epoch_highest_; }
+    const std::deque<ModelBatch>& batches() const { return batches_; }
+    uint64_t cuts() const { return cuts_; }
+    Offset lowest_cut_since(uint64_t cuts) const;
+    // The producers as a replay of everything up to the end remembers them.
+    const Producers& producers() const { return producers_; }
+
+    // What the log was asked, before it is asked, and what it answered.
+    void epoch_begins(Epoch epoch) { epoch_highest_ = std::max(epoch_highest_, epoch); }
+    void epoch_began(Epoch epoch) { starts_.push_back({epoch, end()}); }
+    void appended(record::FrameView sent, const Appended& where, Epoch epoch, std::vector<Timestamp> timestamps);
+    void reached_durable(Offset end) { durable_ = std::max(durable_, end); }
+    void cut_begins(Offset to, Epoch epoch);
+    void cut_ended(bool done);
+    void deletion_begins(Offset to) { log_start_wanted_ = std::max(log_start_wanted_, to); }
+    void deleted(Offset to) { log_start_ = std::max(log_start_, to); }
+
+    // Against a log that was just opened: what was durable is there, what was not may be there as a prefix. The model
+    // follows the log.
+    std::string check_opened(const Log& log);
+    // Against a log in use.
+    std::string check_state(const Log& log) const;
+    // What a read from `from` below `limit` returned. Only batches below `believed` are compared: what lies beyond was
+    // cut while the read was under way.
+    std::string check_read(const ReadFrames& read, Offset from, Offset limit, Offset believed) const;
+    std::string check_timestamp(const std::optional<TimestampOffset>& found, Timestamp time) const;
+    std::string check_max_timestamp(const std::optional<TimestampOffset>& found) const;
+    // The batch that holds the record; null if there is none.
+    const ModelBatch* holding(Offset offset) const;
+
+  private:
+    struct Cut {
+        Offset to;
+        Epoch epoch;
+    };
+    void cut_to(Offset end);
+    void check_and_take_epochs(const Log& log, std::string* wrong);
+    std::string compare(const record::FrameView& frame, const ModelBatch& batch) const;
+
+    PartitionIdentity identity_;
+    std::deque<ModelBatch> batches_;  // since the beginning of time
+    std::vector<EpochStart> starts_;
+    std::vector<Offset> cut_places_;
+    Producers producers_;
+    Offset log_start_;
+    Offset log_start_wanted_;
+    Offset durable_;
+    Epoch epoch_highest_{-1};
+    std::optional<Cut> pending_cut_;
+    uint64_t cuts_ = 0;
+};
+
+}  // namespace ironbark::log
