@@ -40,8 +40,8 @@ Task<Listed> list_here(Shard* shard, ListQuery query) {
         co_return listed;
     }
     bool by_time = query.place == wire::OffsetPlace::timestamp;
-    Result<std::optional<log::TimestampOffset>> found =
-        by_time ? co_await partition->log()->find_timestamp(query.time) : co_await partition->log()->find_max_timestamp();
+    auto search = by_time ? partition->log()->find_timestamp(query.time) : partition->log()->find_max_timestamp();
+    Result<std::optional<log::TimestampOffset>> found = co_await std::move(search);
     if (!found.ok()) {
         listed.error = found.error();
         listed.hint = partition->log()->last_read_problem();
