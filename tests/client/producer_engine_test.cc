@@ -323,15 +323,17 @@ TEST(ProducerEngine, FlushWaitsForWhatWasAcceptedBefore) {
 
 // Connections that break at random, for as long as records are sent: one copy of each, in order.
 TEST(ProducerEngine, RandomCutsLeaveOneCopyInOrder) {
+    size_t cuts = 0;
     for (uint64_t seed = 1; seed <= 30; ++seed) {
         Settings settings = test_settings();
         settings.linger = milliseconds(1);
+        settings.retry_backoff = milliseconds(1);
         ProducerTest test(settings, seed);
         simulation::RandomStream random = test.simulation.stream("cuts");
         test.warm_up();
         for (int number = 0; number < 200; ++number) {
             ASSERT_TRUE(test.send(numbered(number)).ok());
-            test.simulation.run_for(std::chrono::microseconds(random.below(500)));
+            test.simulation.run_for(std::chrono::microseconds(random.below(2000)));
             Cut& cut = test.program.cut;
             if (random.below(10) == 0 && !cut.sent && !cut.received) {
                 (random.below(2) == 0 ? cut.sent : cut.received) = random.below(400);
@@ -340,8 +342,10 @@ TEST(ProducerEngine, RandomCutsLeaveOneCopyInOrder) {
         ASSERT_TRUE(test.wait_for(201)) << "seed " << seed;
         EXPECT_EQ(test.written(), first_and(200)) << "seed " << seed;
         EXPECT_EQ(resolved(test), first_and(200)) << "seed " << seed;
+        cuts += test.program.cut.cuts;
         EXPECT_TRUE(test.close().ok());
     }
+    EXPECT_GT(cuts, 200u);
 }
 
 }  // namespace
