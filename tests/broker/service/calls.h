@@ -11,6 +11,13 @@
 #include "tests/broker/service/batches.h"
 #include "wire/client_generated.h"
 
+namespace ironbark {
+
+inline void PrintTo(ErrorCode code, std::ostream* out) { *out << name(code); }
+inline void PrintTo(Outcome outcome, std::ostream* out) { *out << name(outcome); }
+
+}  // namespace ironbark
+
 namespace ironbark::broker {
 
 using wire::AckLevel;

@@ -125,7 +125,7 @@ TEST_P(Produce, RefusesABatchThatCameFromALog) {
     PartitionIdentity partition = world().make_topic("t");
     Text frame = make_batch(partition, {"a"});
     record::stamp(frame, partition.seed(), {Offset(0), Epoch(0), 0, batch_time, 0});
-    EXPECT_EQ(world().produce(partition, frame).said.code, ErrorCode::corrupt_message);
+    EXPECT_EQ(world().produce(partition, frame).said.code, ErrorCode::invalid_record);
 }
 
 TEST_P(Produce, RefusesBatchesAboveTheTopicsLimitAndNamesIt) {
