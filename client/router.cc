@@ -236,6 +236,7 @@ Task<rpc::CallResult> Router::call_any(rpc::Method method,
                                        Instant deadline,
                                        int32_t preferred) {
     rpc::CallResult result = rpc::never_sent(Error(ErrorCode::closed, "the client was closed"));
+    std::optional<rpc::CallResult> reason;  // what went wrong before the time was over says more than that it is
     for (uint64_t round = 1; !closed_; ++round) {
         for (const Address& address : candidates(preferred)) {
             Instant now = world_.executor.now();
@@ -245,6 +246,9 @@ Task<rpc::CallResult> Router::call_any(rpc::Method method,
             rpc::Channel& channel = peer(address).channel;
             result = co_await channel.call(method, copy_of(metadata), {}, attempt_deadline);
             if (result.ok() || !may_try_again(result, repeatable)) co_return result;
+            bool is_too_late = result.delivery == rpc::Delivery::never_sent && result.error.code == ErrorCode::timed_out;
+            if (is_too_late && reason) result = *reason;
+            reason = result;
             if (result.leader >= 0) preferred = result.leader;
             if (closed_ || world_.executor.now() >= deadline) co_return result;
         }
