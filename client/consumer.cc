@@ -87,7 +87,7 @@ Expected<void> Consumer::assign(std::vector<Assignment> partitions) {
         if (is_bad) return not_done(ErrorCode::invalid_request, "partitions, offsets, counts and times are not negative");
     }
     for (const auto& [partition, position] : self.builder.positions()) {
-        self.post([&self, partition = partition] { self.engine.forget(partition); });
+        self.post([&self, forgotten = partition] { self.engine.forget(forgotten); });
     }
     self.builder.positions().clear();
     for (const Assignment& assignment : partitions) self.seek(assignment.partition, assignment.start, Duration(0));
