@@ -217,7 +217,10 @@ std::vector<Address> Router::candidates(int32_t preferred) {
     for (const auto& [id, address] : brokers_) {
         (peer(address).channel.is_connected() ? connected : others).push_back(address);
     }
-    if (!connected.empty()) std::rotate(connected.begin(), connected.begin() + turn_ % connected.size(), connected.end());
+    if (!connected.empty()) {
+        auto first = static_cast<std::ptrdiff_t>(turn_ % connected.size());
+        std::rotate(connected.begin(), connected.begin() + first, connected.end());
+    }
     std::vector<Address> all;
     auto add = [&all](const Address& address) {
         if (std::find(all.begin(), all.end(), address) == all.end()) all.push_back(address);
