@@ -22,7 +22,7 @@ constexpr ConfigKey keys[] = {
     {"rack", "", "where this broker stands, for placement"},
     {"shards", "0", "threads that own partitions; 0: half of the cores, at least one"},
     {"io", "auto", "auto, io_uring or posix"},
-    {"spin", "0", "how long an idle shard polls before it sleeps, for example 50us worth as 0.05ms"},
+    {"spin", "0", "how long an idle shard polls before it sleeps, for example 50us"},
     {"reserve", "256MiB", "free disk space below which records are refused"},
     {"memory.tail", "64MiB", "per shard: recent records kept in memory for readers"},
     {"memory.unwritten", "64MiB", "per shard: records accepted and not yet written; more wait"},
@@ -96,10 +96,13 @@ class Reader {
         Result<int64_t> parsed = parse_bytes(value);
         return in_range(name, value, parsed.ok(), parsed.ok() ? *parsed : 0, minimum, maximum);
     }
-    Duration duration(const char* name, int64_t maximum_ms) {
+    Duration duration(const char* name, Duration minimum, Duration maximum) {
         std::string value = text(name);
-        Result<int64_t> parsed = parse_milliseconds(value);
-        return std::chrono::milliseconds(in_range(name, value, parsed.ok(), parsed.ok() ? *parsed : 0, 0, maximum_ms));
+        Result<Duration> parsed = parse_duration(value);
+        if (parsed.ok() && *parsed >= minimum && *parsed <= maximum) return *parsed;
+        auto milliseconds = [](Duration duration) { return static_cast<double>(duration.count()) / 1e6; };
+        wrong(name, value, fmt::format("a duration from {} to {} ms", milliseconds(minimum), milliseconds(maximum)));
+        return minimum;
     }
     bool boolean(const char* name) {
         std::string value = text(name);
@@ -223,19 +226,16 @@ Result<Config> make_config(const ConfigValues& values, std::string* problem) {
     config.rack = reader.text("rack");
     config.shards = static_cast<size_t>(reader.number("shards", 0, 256));
     config.io = reader.one_of("io", {"auto", "io_uring", "posix"});
-    config.spin = reader.duration("spin", 1000);
+    config.spin = reader.duration("spin", 0ms, 1s);
     config.reserve_bytes = reader.bytes("reserve", 0, 1024 * gigabyte);
     config.tail_bytes = reader.bytes("memory.tail", 1 << 20, 1024 * gigabyte);
     config.unwritten_bytes = reader.bytes("memory.unwritten", int64_t{20} << 20, 1024 * gigabyte);
     config.request_bytes = reader.bytes("memory.requests", int64_t{64} << 20, 1024 * gigabyte);
     config.pool_files = reader.number("pool.files", 0, 10'000);
-    config.retention_interval = reader.duration("retention.interval", 24 * 3600 * 1000);
+    config.retention_interval = reader.duration("retention.interval", 100ms, std::chrono::hours(24));
     config.connections_max = static_cast<int32_t>(reader.number("connections.max", 1, 1'000'000));
     config.default_partitions = static_cast<int32_t>(reader.number("default.partitions", 1, 10'000));
     config.log_level = reader.one_of("log.level", {"trace", "debug", "info", "warning", "error"});
-    if (problem->empty() && config.retention_interval < 100ms) {
-        reader.wrong("retention.interval", reader.text("retention.interval"), "at least 100ms");
-    }
     if (problem->empty() && !config.listen_insecure && !is_loopback(config.listen.host)) {
         *problem = fmt::format(
             "listen = '{}' is not a loopback address, and there is no authentication: anybody who reaches it can read and "
