@@ -86,8 +86,8 @@ Expected<void> Consumer::assign(std::vector<Assignment> partitions) {
         bool is_bad = assignment.partition.partition < 0 || assignment.start.number < 0;
         if (is_bad) return not_done(ErrorCode::invalid_request, "partitions, offsets, counts and times are not negative");
     }
-    for (const auto& [partition, position] : self.builder.positions()) {
-        self.post([&self, forgotten = partition] { self.engine.forget(forgotten); });
+    for (const TopicPartition& partition : assignment()) {
+        self.post([&self, partition] { self.engine.forget(partition); });
     }
     self.builder.positions().clear();
     for (const Assignment& assignment : partitions) self.seek(assignment.partition, assignment.start, Duration(0));

@@ -250,7 +250,7 @@ TEST(Loopback, ABrokerThatComesBackGetsWhatWaited) {
 
 // The broker's end of a real connection is cut while a request comes in, and while its answer goes out.
 TEST(Loopback, CutConnectionsLeaveOneCopy) {
-    for (size_t position : {0, 1, 31, 32, 60, 100, 130}) {
+    for (size_t position : std::initializer_list<size_t>{0, 1, 31, 32, 60, 100, 130}) {
         for (bool is_request : {true, false}) {
             LoopbackBroker broker;
             broker.make_topic("t", 1);
