@@ -90,6 +90,7 @@ Task<std::string> StatusServer::respond(std::string request_line) {
     if (path == "/healthz") {
         ShardStatus status = co_await gather();
         std::string problems;
+        if (!facts_.metadata->is_writable()) problems += "the metadata journal cannot be written\n";
         if (!status.marks_writable) problems += "the marks journal cannot be written\n";
         if (status.storage_full) problems += "the disk has no more than its reserve left: records are refused\n";
         if (status.partitions_failed > 0) problems += fmt::format("{} partitions are not available\n", status.partitions_failed);

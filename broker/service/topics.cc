@@ -14,7 +14,11 @@ rpc::Response respond(flatbuffers::FlatBufferBuilder& builder, flatbuffers::Offs
     return response;
 }
 
-rpc::Response refuse(const Error& error) { return rpc::error_response(error, Outcome::not_written); }
+// A command that is refused changes nothing; one that the disk failed under may be there after a restart.
+rpc::Response refuse(const Error& error) {
+    bool is_certain = error.code != ErrorCode::storage_error;
+    return rpc::error_response(error, is_certain ? Outcome::not_written : Outcome::unknown);
+}
 
 // An error whose text has values in it: the answer's own ErrorInfo carries it.
 rpc::Response refuse(ErrorCode code, const std::string& hint) {

@@ -8,15 +8,9 @@
 
 #include "runtime/rpc/call.h"
 #include "runtime/rpc/method.h"
+#include "tests/broker/printing.h"
 #include "tests/broker/service/batches.h"
 #include "wire/client_generated.h"
-
-namespace ironbark {
-
-inline void PrintTo(ErrorCode code, std::ostream* out) { *out << name(code); }
-inline void PrintTo(Outcome outcome, std::ostream* out) { *out << name(outcome); }
-
-}  // namespace ironbark
 
 namespace ironbark::broker {
 
