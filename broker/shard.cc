@@ -1,9 +1,8 @@
 #include "broker/shard.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
-
-#include <algorithm>
 
 #include "broker/partition/leftovers.h"
 
@@ -16,8 +15,13 @@ constexpr size_t openings_at_a_time = 64;
 }  // namespace
 
 Shard::Shard(World& world, size_t index, size_t count, const Config* config)
-    : world_(world), index_(index), count_(count), config_(*config), updating_(world.executor),
-      accepting_(world.executor), scope_(world.executor) {}
+    : world_(world),
+      index_(index),
+      count_(count),
+      config_(*config),
+      updating_(world.executor),
+      accepting_(world.executor),
+      scope_(world.executor) {}
 
 Shard::~Shard() = default;
 
@@ -34,8 +38,9 @@ Task<Result<void>> Shard::open(const log::DataDirectory* directory, std::string*
     Result<std::unique_ptr<log::LogStore>> store = co_await log::LogStore::open(&world_, directory, options);
     if (!store.ok()) {
         const Error& error = store.error();
-        *problem = fmt::format("{}: {}. Restore it from a copy, or remove it to have every log read from its beginning.",
-                               directory->marks_path(index_), *error.text != 0 ? error.text : ironbark::name(error.code));
+        *problem =
+            fmt::format("{}: {}. Restore it from a copy, or remove it to have every log read from its beginning.",
+                        directory->marks_path(index_), *error.text != 0 ? error.text : ironbark::name(error.code));
         co_return error;
     }
     store_ = std::move(store).value();
@@ -89,7 +94,8 @@ void Shard::follow_topic(const TopicRecord& topic, std::vector<Opening>& opening
     }
 }
 
-// What a crash left of deletions. Directories of topics that were not deleted are left alone, whatever the metadata says.
+// What a crash left of deletions. Directories of topics that were not deleted are left alone, whatever the metadata
+// says.
 Task<void> Shard::remove_leftovers() {
     Result<std::vector<PartitionIdentity>> found = co_await list_partitions(&world_, directory_, index_, count_);
     if (!found.ok()) co_return;
@@ -107,8 +113,9 @@ Task<void> Shard::remove_leftovers() {
         }
     }
     if (unknown > 0) {
-        spdlog::warn("{}/partitions: {} directories belong to no topic of this broker's metadata; they are left as they are",
-                     directory_->path(), unknown);
+        spdlog::warn(
+            "{}/partitions: {} directories belong to no topic of this broker's metadata; they are left as they are",
+            directory_->path(), unknown);
     }
 }
 
@@ -135,13 +142,15 @@ Task<bool> Shard::open_partition(Opening opening) {
         co_return false;
     }
     if (report.end == log::ScanEnd::torn) {
-        spdlog::warn("partition {}: the last write was torn by a crash; the log ends at {}, {} records that were never "
-                     "synced are in the graveyard",
-                     identity.to_string(), (*log)->log_end().value, report.records_buried);
+        spdlog::warn(
+            "partition {}: the last write was torn by a crash; the log ends at {}, {} records that were never "
+            "synced are in the graveyard",
+            identity.to_string(), (*log)->log_end().value, report.records_buried);
     }
     if ((*log)->last_epoch() > opening.epoch) {
-        spdlog::warn("partition {}: its log has epoch {} and the metadata {}: was the metadata restored from an older copy?",
-                     identity.to_string(), (*log)->last_epoch().value, opening.epoch.value);
+        spdlog::warn(
+            "partition {}: its log has epoch {} and the metadata {}: was the metadata restored from an older copy?",
+            identity.to_string(), (*log)->last_epoch().value, opening.epoch.value);
     }
     co_await partition->lead(*log, opening.epoch);
     co_return true;
@@ -157,8 +166,8 @@ Task<void> Shard::drop_partition(PartitionIdentity identity) {
         removed = co_await remove_partition_files(&world_, directory_, &store_->marks(), identity);
     }
     if (!removed.ok()) {
-        spdlog::warn("partition {}: its files could not be removed ({}); the next start tries again", identity.to_string(),
-                     ironbark::name(removed.error().code));
+        spdlog::warn("partition {}: its files could not be removed ({}); the next start tries again",
+                     identity.to_string(), ironbark::name(removed.error().code));
     }
     partitions_.erase(identity);
 }

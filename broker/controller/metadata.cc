@@ -85,7 +85,8 @@ Result<void> Metadata::apply(Bytes command) {
         case wire::CommandBody::AllocateProducerIdsCommand:
             applied = apply_body(*message.body_as_AllocateProducerIdsCommand());
             break;
-        case wire::CommandBody::SnapshotCommand: return apply_body(*message.body_as_SnapshotCommand());  // has a version
+        case wire::CommandBody::SnapshotCommand:
+            return apply_body(*message.body_as_SnapshotCommand());  // has a version
         case wire::CommandBody::NONE: break;
     }
     if (applied.ok()) ++version_;
@@ -156,7 +157,8 @@ Result<void> Metadata::check_new(const TopicRecord& topic) const {
     }
     if (find(topic.name) != nullptr) return Error(ErrorCode::topic_already_exists, "a topic of this name exists");
     if (topic.id.is_zero() || find(topic.id) != nullptr) return ErrorCode::invalid_request;
-    if (by_name_.size() >= cluster_topics_max) return Error(ErrorCode::policy_violation, "a cluster has at most 10000 topics");
+    if (by_name_.size() >= cluster_topics_max)
+        return Error(ErrorCode::policy_violation, "a cluster has at most 10000 topics");
     if (topic.partitions.empty() || partition_count_ + topic.partitions.size() > cluster_partitions_max) {
         return Error(ErrorCode::invalid_partitions, "a cluster has at most 100000 partitions");
     }
@@ -201,7 +203,8 @@ Result<void> Metadata::apply_body(const wire::AddPartitionsCommand& command) {
     if (topic == nullptr) return Error(ErrorCode::unknown_topic_id, "there is no topic with this id");
     auto count = static_cast<int32_t>(topic->partitions.size());
     if (command.partitions() <= count) {
-        return Error(ErrorCode::invalid_partitions, "partitions can only be added: name a higher number than there are");
+        return Error(ErrorCode::invalid_partitions,
+                     "partitions can only be added: name a higher number than there are");
     }
     size_t more = static_cast<size_t>(command.partitions() - count);
     if (command.partitions() > topic_partitions_max || partition_count_ + more > cluster_partitions_max) {
@@ -284,7 +287,8 @@ bool operator==(const Metadata& left, const Metadata& right) {
     };
     return left.version_ == right.version_ && left.next_producer_id_ == right.next_producer_id_ &&
            left.brokers_ == right.brokers_ && left.deleted_ == right.deleted_ &&
-           left.partition_count_ == right.partition_count_ && left.by_id_.size() == right.by_id_.size() && same_topics();
+           left.partition_count_ == right.partition_count_ && left.by_id_.size() == right.by_id_.size() &&
+           same_topics();
 }
 
 namespace {
@@ -367,9 +371,8 @@ std::vector<Command> Metadata::snapshot() const {
 Command register_broker(const BrokerRecord& broker, bool clean) {
     flatbuffers::FlatBufferBuilder builder;
     wire::Uuid directory = to_wire(broker.directory);
-    auto body =
-        wire::CreateRegisterBrokerCommandDirect(builder, broker.id.value, &directory, broker.incarnation.value, clean,
-                                                broker.host.c_str(), broker.port, broker.rack.c_str());
+    auto body = wire::CreateRegisterBrokerCommandDirect(builder, broker.id.value, &directory, broker.incarnation.value,
+                                                        clean, broker.host.c_str(), broker.port, broker.rack.c_str());
     return finish(builder, wire::CommandBody::RegisterBrokerCommand, body);
 }
 
@@ -390,7 +393,8 @@ Command delete_topic(const Uuid& topic) {
     return finish(builder, wire::CommandBody::DeleteTopicCommand, wire::CreateDeleteTopicCommand(builder, &id));
 }
 
-Command alter_topic(const Uuid& topic, const std::map<std::string, std::string>& set,
+Command alter_topic(const Uuid& topic,
+                    const std::map<std::string, std::string>& set,
                     const std::vector<std::string>& reset) {
     flatbuffers::FlatBufferBuilder builder;
     wire::Uuid id = to_wire(topic);

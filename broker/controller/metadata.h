@@ -90,11 +90,11 @@ class Metadata {
     std::deque<Uuid> deleted_;  // oldest first
 };
 
-constexpr size_t topic_name_size_max = 249;      // Kafka's, whose file names end there
+constexpr size_t topic_name_size_max = 249;       // Kafka's, whose file names end there
 constexpr int32_t topic_partitions_max = 10'000;  // of one topic
-constexpr size_t cluster_topics_max = 10'000;      // an answer with all topics must fit a frame
+constexpr size_t cluster_topics_max = 10'000;     // an answer with all topics must fit a frame
 constexpr size_t cluster_partitions_max = 100'000;
-constexpr size_t deleted_topics_max = 1000;       // remembered, until their files are certainly gone
+constexpr size_t deleted_topics_max = 1000;  // remembered, until their files are certainly gone
 
 // Kafka's rule: 1 to 249 of [a-zA-Z0-9._-], and neither "." nor "..".
 bool is_topic_name(std::string_view name);
@@ -103,7 +103,8 @@ bool is_topic_name(std::string_view name);
 Command register_broker(const BrokerRecord& broker, bool clean);
 Command create_topic(const TopicRecord& topic, int32_t partitions, const std::vector<BrokerId>& replicas);
 Command delete_topic(const Uuid& topic);
-Command alter_topic(const Uuid& topic, const std::map<std::string, std::string>& set,
+Command alter_topic(const Uuid& topic,
+                    const std::map<std::string, std::string>& set,
                     const std::vector<std::string>& reset);
 Command add_partitions(const Uuid& topic, int32_t partitions);
 Command allocate_producer_ids(int64_t count);

@@ -1,14 +1,15 @@
 #include "broker/controller/metadata_store.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <fmt/format.h>
 
 #include "log/limits.h"
 
 namespace ironbark::broker {
 
-Task<Result<std::unique_ptr<MetadataStore>>> MetadataStore::open(World* world, std::string path, Uuid owner,
+Task<Result<std::unique_ptr<MetadataStore>>> MetadataStore::open(World* world,
+                                                                 std::string path,
+                                                                 Uuid owner,
                                                                  std::string* problem) {
     Result<std::unique_ptr<log::Journal>> opened = co_await log::Journal::open(*world, path, owner);
     if (!opened.ok()) {

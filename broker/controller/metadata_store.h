@@ -18,12 +18,15 @@ using MetadataSnapshot = std::shared_ptr<const Metadata>;
 class MetadataStore {
   public:
     // Opens or creates the journal and replays it. `problem` explains an error to people.
-    static Task<Result<std::unique_ptr<MetadataStore>>> open(World* world, std::string path, Uuid owner,
+    static Task<Result<std::unique_ptr<MetadataStore>>> open(World* world,
+                                                             std::string path,
+                                                             Uuid owner,
                                                              std::string* problem);
 
     const MetadataSnapshot& current() const { return current_; }
-    // Suspends until the command's effect is durable; then it is in `current`. Errors of the command itself leave everything as it
-    // was. storage_error: the disk failed; the command may be there after a restart, and nothing changes until then.
+    // Suspends until the command's effect is durable; then it is in `current`. Errors of the command itself leave
+    // everything as it was. storage_error: the disk failed; the command may be there after a restart, and nothing
+    // changes until then.
     Task<Result<void>> execute(Command command);
     bool is_writable() const { return writable_; }
     Task<void> close();

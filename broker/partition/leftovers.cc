@@ -2,8 +2,10 @@
 
 namespace ironbark::broker {
 
-Task<Result<std::vector<PartitionIdentity>>> list_partitions(World* world, const log::DataDirectory* directory,
-                                                            size_t shard, size_t shard_count) {
+Task<Result<std::vector<PartitionIdentity>>> list_partitions(World* world,
+                                                             const log::DataDirectory* directory,
+                                                             size_t shard,
+                                                             size_t shard_count) {
     CO_TRY(std::vector<std::string> names, co_await world->disk.list(directory->path() + "/partitions"));
     std::vector<PartitionIdentity> mine;
     for (const std::string& name : names) {
@@ -13,7 +15,9 @@ Task<Result<std::vector<PartitionIdentity>>> list_partitions(World* world, const
     co_return std::move(mine);
 }
 
-Task<Result<void>> remove_partition_files(World* world, const log::DataDirectory* directory, log::Marks* marks,
+Task<Result<void>> remove_partition_files(World* world,
+                                          const log::DataDirectory* directory,
+                                          log::Marks* marks,
                                           PartitionIdentity identity) {
     const std::string path = directory->path() + "/partitions/" + identity.to_string();
     for (const std::string& part : {path + "/graveyard", path}) {

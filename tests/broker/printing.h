@@ -7,7 +7,11 @@
 
 namespace ironbark {
 
-inline void PrintTo(ErrorCode code, std::ostream* out) { *out << name(code); }
-inline void PrintTo(Outcome outcome, std::ostream* out) { *out << name(outcome); }
+inline void PrintTo(ErrorCode code, std::ostream* out) {
+    *out << name(code);
+}
+inline void PrintTo(Outcome outcome, std::ostream* out) {
+    *out << name(outcome);
+}
 
 }  // namespace ironbark

@@ -51,7 +51,8 @@ Task<void> make_topics(Keeper* keeper, uint64_t from, uint64_t count, uint64_t* 
 }
 
 struct StoreTest {
-    explicit StoreTest(uint64_t seed = 1, Options options = {}) : simulation(seed, options), node(simulation.node("n")) {
+    explicit StoreTest(uint64_t seed = 1, Options options = {})
+        : simulation(seed, options), node(simulation.node("n")) {
         start();
     }
     ~StoreTest() {

@@ -10,7 +10,9 @@ namespace {
 
 const std::vector<BrokerId> one_replica{BrokerId(1)};
 
-Uuid uuid(uint64_t number) { return Uuid::from_words(number, number); }
+Uuid uuid(uint64_t number) {
+    return Uuid::from_words(number, number);
+}
 
 TopicRecord topic(const std::string& name, uint64_t id) {
     TopicRecord record;
@@ -127,7 +129,8 @@ TEST(Metadata, RemembersTheLastDeletedTopicsOnly) {
 TEST(Metadata, SettingsAreSetAndReset) {
     TopicRecord record = topic("t", 1);
     record.settings = {{"a", "1"}, {"b", "2"}};
-    Metadata state = after({create_topic(record, 1, one_replica), alter_topic(uuid(1), {{"b", "3"}, {"c", "4"}}, {"a"})});
+    Metadata state =
+        after({create_topic(record, 1, one_replica), alter_topic(uuid(1), {{"b", "3"}, {"c", "4"}}, {"a"})});
     auto found = state.find(uuid(1));
     EXPECT_EQ(found->settings, (std::map<std::string, std::string>{{"b", "3"}, {"c", "4"}}));
     EXPECT_EQ(found->settings_version, 1);
@@ -230,7 +233,8 @@ Command random_command(simulation::RandomStream& random, uint64_t* ids) {
             if (random.below(2) == 0) record.settings["retention.ms"] = value();
             record.min_in_sync = static_cast<int32_t>(random.below(3));
             std::vector<BrokerId> replicas;
-            for (uint64_t count = random.below(3); count > 0; --count) replicas.push_back(BrokerId(static_cast<int32_t>(count)));
+            for (uint64_t count = random.below(3); count > 0; --count)
+                replicas.push_back(BrokerId(static_cast<int32_t>(count)));
             return create_topic(record, static_cast<int32_t>(random.below(6)), replicas);
         }
         case 3: return delete_topic(some);
@@ -240,8 +244,9 @@ Command random_command(simulation::RandomStream& random, uint64_t* ids) {
         case 7: return add_partitions(some, static_cast<int32_t>(random.below(9)));
         case 8: return allocate_producer_ids(static_cast<int64_t>(random.below(5)));
         default:
-            return register_broker(broker(static_cast<int32_t>(random.below(3)), static_cast<int64_t>(random.below(40))),
-                                   random.below(2) == 0);
+            return register_broker(
+                broker(static_cast<int32_t>(random.below(3)), static_cast<int64_t>(random.below(40))),
+                random.below(2) == 0);
     }
 }
 

@@ -117,7 +117,9 @@ struct TopicShape {
     bool validate_only = false;
 };
 rpc::Metadata create_request(const std::string& name, const TopicShape& shape);
-rpc::Metadata alter_request(const std::string& name, const Settings& set, const std::vector<std::string>& reset,
+rpc::Metadata alter_request(const std::string& name,
+                            const Settings& set,
+                            const std::vector<std::string>& reset,
                             bool validate_only);
 rpc::Metadata delete_topic_request(const std::string& name, const Uuid& id);
 rpc::Metadata add_partitions_request(const std::string& name, int32_t partitions, bool validate_only);
