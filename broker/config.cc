@@ -1,10 +1,9 @@
 #include "broker/config.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <fmt/format.h>
 #include <toml++/toml.h>
 
 #include "runtime/base/text.h"
@@ -63,7 +62,8 @@ Result<void> flatten(const toml::table& table, const std::string& prefix, Config
         } else if (auto boolean = node.value_exact<bool>()) {
             text = *boolean ? "true" : "false";
         } else {
-            *problem = fmt::format("line {}: {} is neither a string, a number nor a boolean", node.source().begin.line, name);
+            *problem =
+                fmt::format("line {}: {} is neither a string, a number nor a boolean", node.source().begin.line, name);
             return ErrorCode::invalid_config;
         }
         if (find_key(name) == nullptr) {
@@ -131,8 +131,8 @@ class Reader {
     }
 
   private:
-    int64_t in_range(const char* name, const std::string& value, bool good, int64_t parsed, int64_t minimum,
-                     int64_t maximum) {
+    int64_t in_range(
+        const char* name, const std::string& value, bool good, int64_t parsed, int64_t minimum, int64_t maximum) {
         if (!good || parsed < minimum || parsed > maximum) {
             wrong(name, value, fmt::format("a value from {} to {}", minimum, maximum));
             return minimum;
@@ -156,13 +156,18 @@ std::string with_separator(const char* name, char separator) {
 
 }  // namespace
 
-std::span<const ConfigKey> config_keys() { return keys; }
+std::span<const ConfigKey> config_keys() {
+    return keys;
+}
 
-std::string flag_of(const ConfigKey& key) { return "--" + with_separator(key.name, '-'); }
+std::string flag_of(const ConfigKey& key) {
+    return "--" + with_separator(key.name, '-');
+}
 
 std::string variable_of(const ConfigKey& key) {
     std::string text = "IRONBARK_" + with_separator(key.name, '_');
-    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char letter) { return static_cast<char>(std::toupper(letter)); });
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](unsigned char letter) { return static_cast<char>(std::toupper(letter)); });
     return text;
 }
 
@@ -238,12 +243,13 @@ Result<Config> make_config(const ConfigValues& values, std::string* problem) {
     config.log_level = reader.one_of("log.level", {"trace", "debug", "info", "warning", "error"});
     if (problem->empty() && !config.listen_insecure && !is_loopback(config.listen.host)) {
         *problem = fmt::format(
-            "listen = '{}' is not a loopback address, and there is no authentication: anybody who reaches it can read and "
+            "listen = '{}' is not a loopback address, and there is no authentication: anybody who reaches it can read "
+            "and "
             "delete everything. Set listen.insecure = true to allow it",
             config.listen.to_string());
     }
-    if (problem->empty() && config.metrics_enabled && config.metrics.port != 0 && config.metrics.port == config.listen.port &&
-        config.metrics.host == config.listen.host) {
+    if (problem->empty() && config.metrics_enabled && config.metrics.port != 0 &&
+        config.metrics.port == config.listen.port && config.metrics.host == config.listen.host) {
         *problem = "listen and metrics name the same port; give metrics another one, or off";
     }
     if (!problem->empty()) return ErrorCode::invalid_config;
