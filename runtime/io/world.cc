@@ -39,9 +39,13 @@ Task<Result<size_t>> read_fully(File& file, uint64_t position, BufferSlice into)
     while (done < into.size) {
         CO_TRY(size_t count, co_await file.read(position + done, into.part(done, into.size - done)));
         if (count == 0) break;
+        if (file.is_direct() && count % io_alignment != 0) {
+            // It cannot go on inside a block: either the file ends there, or that block is read again.
+            CO_TRY(uint64_t size, co_await file.size());
+            if (position + done + count >= size) co_return done + count;
+            count = round_down(count, io_alignment);
+        }
         done += count;
-        // A direct read that ends inside a block has met the end of the file, and could not go on from there.
-        if (file.is_direct() && count % io_alignment != 0) break;
     }
     co_return done;
 }

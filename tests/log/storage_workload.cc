@@ -41,6 +41,17 @@ std::string WorkloadCounts::to_string() const {
 }
 
 void StorageWorkload::fail(const StorageModel& model, const std::string& what) {
+    for (const std::string& path : node_.disk().files()) {
+        fmt::print(stderr, "{:10} {}\n", node_.disk().size(path), path);
+    }
+    if (store_) {
+        if (const Log* log = store_->find(model.identity())) {
+            fmt::print(stderr, "log start {}, durable {}, written {}, end {}, segments {}\n", log->log_start().value,
+                       log->durable_end().value, log->written_end().value, log->log_end().value, log->segment_count());
+        }
+    }
+    fmt::print(stderr, "model start {}, durable {}, end {}\n", model.log_start().value, model.durable().value,
+               model.end().value);
     node_.simulation().fail("log " + model.identity().to_string() + ": " + what);
 }
 
@@ -111,7 +122,7 @@ Task<void> StorageWorkload::run(uint64_t operations, bool ends_clean) {
         size_t choice = 0;
         while (draw >= shape_.weights[choice]) draw -= shape_.weights[choice++];
         if (shape_.weights[choice] == 0) continue;
-        if (loud_) fmt::print("{} {}\n", world_.executor.now().time_since_epoch().count(), operations_[choice].name);
+        if (loud_) fmt::print(stderr, "{} {}\n", world_.executor.now().time_since_epoch().count(), operations_[choice].name);
         co_await (this->*operations_[choice].run)(&partition);
         if (broken_) break;
         if (partition.log->has_failed()) {
