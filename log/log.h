@@ -263,6 +263,7 @@ class Log {
     std::vector<Offset> snapshots_;       // places of those on disk, ascending
     Floor checkpoint_;                    // the last of them; position 0: there is none
     Event checkpoint_idle_;               // set while none is being written
+    Result<void> checkpoint_state_;       // what became of the last one
 
     bool directory_exists_ = false;
     bool names_durable_ = false;  // of the directory and the files in it

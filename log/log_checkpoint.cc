@@ -22,12 +22,11 @@ Floor Log::end_place() const {
     return {log_end_, newest.head.base, newest.end_position, chain_, epoch_};
 }
 
-// Keeps what is derived from the frames before the log's end, until that is durable.
+// Keeps what is derived from the frames before the place, until that is durable. REQUIRES: nothing was applied behind it
 void Log::take_snapshot(Floor place) {
-    ASSERT(place.offset == log_end_);
     if (!snapshots_due_.empty() && snapshots_due_.back().place.offset == place.offset) return;
     Snapshot snapshot{place, last_append_time_, producers_.encode(), {}};
-    const SegmentIndex& index = segments_.back()->index;
+    const SegmentIndex& index = segment_at(place.segment_base)->index;
     if (index.covered_until() == place.offset) snapshot.index = index.encode(identity_, place.segment_base);
     snapshots_due_.push_back(std::move(snapshot));
 }
@@ -46,8 +45,8 @@ Task<void> Log::checkpoint_aside() {
     while (!closing_ && !snapshots_due_.empty() && snapshots_due_.front().place.offset <= durable_end()) {
         Snapshot snapshot = std::move(snapshots_due_.front());
         snapshots_due_.pop_front();
-        Result<void> written = co_await write_checkpoint(std::move(snapshot));
-        if (written.ok()) co_await remove_old_snapshots();
+        checkpoint_state_ = co_await write_checkpoint(std::move(snapshot));
+        if (checkpoint_state_.ok()) co_await remove_old_snapshots();
     }
     checkpoint_idle_.set();
 }
@@ -60,9 +59,9 @@ Task<Result<void>> Log::write_checkpoint(Snapshot snapshot) {
     }
     std::vector<uint8_t> bytes = encode_snapshot(identity_, place, snapshot.append_time, snapshot.producers);
     CO_TRY_VOID(co_await replace_file(context_->world, path_of(place.offset, producers_suffix), std::move(bytes)));
-    if (!snapshots_.empty() && snapshots_.back() == place.offset) snapshots_.pop_back();
-    snapshots_.push_back(place.offset);
-    checkpoint_ = place;
+    auto after = std::lower_bound(snapshots_.begin(), snapshots_.end(), place.offset);
+    if (after == snapshots_.end() || *after != place.offset) snapshots_.insert(after, place.offset);
+    if (place.offset >= checkpoint_.offset) checkpoint_ = place;
     co_return Result<void>();
 }
 
@@ -105,8 +104,9 @@ Task<Result<void>> Log::checkpoint_locked() {
     CO_TRY_VOID(co_await make_durable(end));
     checkpoint_when_durable();
     co_await checkpoint_idle_.wait();
+    if (closing_) co_return ErrorCode::closed;
     bool is_there = checkpoint_.position != 0 && checkpoint_.offset >= end;
-    co_return is_there ? Result<void>() : Result<void>(Error(ErrorCode::io_error, "the checkpoint was not written"));
+    co_return is_there ? Result<void>() : checkpoint_state_;
 }
 
 }  // namespace ironbark::log

@@ -221,6 +221,7 @@ Task<void> LogOpener::tidy() {
         (void)co_await context_->world.disk.remove(log_.path_of(base, index_suffix));
     }
     co_await log_.remove_old_snapshots();
+    log_.checkpoint_when_durable();
 }
 
 Task<Result<std::unique_ptr<Log>>> Log::open(LogContext* context, PartitionIdentity identity, LogSettings settings,

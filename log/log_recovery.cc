@@ -32,6 +32,11 @@ Task<Result<void>> LogOpener::scan() {
         last_scanned_ = index;
         CO_TRY_VOID(co_await scan_one(segment, limit));
         if (is_last || end_.place.offset < limit) co_return Result<void>();
+        // A checkpoint belongs at each boundary; the crash may have come before it was written.
+        const ScanPlace& place = end_.place;
+        const std::vector<Offset>& known = log_.snapshots_;
+        bool is_known = std::find(known.begin(), known.end(), place.offset) != known.end();
+        if (!is_known) log_.take_snapshot({place.offset, segment->head.base, place.position, place.chain, place.epoch});
         // In the next file the frames start behind its head.
         end_.place.position = block_size;
     }

@@ -138,8 +138,11 @@ Task<Result<ScanResult>> scan_segment(WindowReader* reader, uint64_t seed, ScanP
     result.promised_position = from.position;
     ScanPlace& place = result.place;
     RoundEnds round_ends;
-    while (place.offset < limit) {
-        CO_TRY(std::optional<FrameView> next, co_await next_frame(reader, seed, &place, &epoch_starts));
+    while (true) {
+        std::optional<FrameView> next;
+        if (place.offset < limit) {
+            CO_TRY(next, co_await next_frame(reader, seed, &place, &epoch_starts));
+        }
         if (next) {
             if (visit) visit(*next, place.position);
             advance(place, *next);
@@ -154,6 +157,7 @@ Task<Result<ScanResult>> scan_segment(WindowReader* reader, uint64_t seed, ScanP
             round_ends.passed(place.offset, place.position);
             continue;
         }
+        if (place.offset >= limit) break;
         // After a recovery the log goes on at the next block, so that no block with promised bytes is written again.
         ScanPlace gap = place;
         gap.position = round_up(place.position, block_size);

@@ -83,8 +83,8 @@ class WindowReader {
     uint64_t unreadable_blocks_ = 0;
 };
 
-// Scans one segment from `from` to its end, or to `limit` (then: clean, at the limit). `visit` sees every accepted
-// frame; its bytes are valid during the call.
+// Scans one segment from `from` to its end, or to `limit` (then: clean, behind the pad that may stand at the limit, so
+// that there is one position for a place). `visit` sees every accepted frame; its bytes are valid during the call.
 Task<Result<ScanResult>> scan_segment(WindowReader* reader, uint64_t seed, ScanPlace from, Offset limit,
                                       std::vector<EpochStart> epoch_starts, ScanVisitor visit);
 
