@@ -63,7 +63,8 @@ Task<void> stop_consumer(ConsumerProgram* program) {
 }
 
 struct ConsumerTest : ProducerTest {
-    explicit ConsumerTest(Settings consumer_settings = test_settings(), Settings producer_settings = test_settings(),
+    explicit ConsumerTest(Settings consumer_settings = test_settings(),
+                          Settings producer_settings = test_settings(),
                           uint64_t seed = 1)
         : ProducerTest(producer_settings, seed),
           consumer_node(simulation.node("consumer")),

@@ -1,8 +1,7 @@
 // The library as an application uses it, against a fake broker on loopback: threads, blocking calls, real sockets.
+#include <condition_variable>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <condition_variable>
 #include <mutex>
 #include <thread>
 
@@ -276,8 +275,7 @@ TEST(Loopback, ACallbackMaySendAndMayNotWait) {
         EXPECT_EQ(producer.flush(seconds(1)).error().code, ErrorCode::invalid_request);
         EXPECT_EQ(producer.close(seconds(1)).error().code, ErrorCode::invalid_request);
         EXPECT_EQ(producer.partition_count("unknown").error().code, ErrorCode::invalid_request);
-        Expected<void> again =
-            producer.send(record_of("t", "b"), [&](const Expected<Receipt>&) { done.set_value(); });
+        Expected<void> again = producer.send(record_of("t", "b"), [&](const Expected<Receipt>&) { done.set_value(); });
         EXPECT_TRUE(again.ok());
     });
     ASSERT_TRUE(sent.ok());
