@@ -39,6 +39,10 @@ Broker::~Broker() {
     status_server_.reset();
 }
 
+void Broker::watch_io(size_t shard, std::function<IoCounters()> counters) {
+    shards_[shard]->io_counters = std::move(counters);
+}
+
 Task<Result<void>> Broker::start(std::string* problem) {
     World* world = worlds_.front();
     facts_.started = Timestamp(world->executor.wall_milliseconds());

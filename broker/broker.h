@@ -19,6 +19,8 @@ class Broker {
     // `worlds` are borrowed, one per shard. `io_world` and `io_reason` are for people.
     Broker(std::vector<World*> worlds, Config config, std::string io_world, std::string io_reason);
     ~Broker();
+    // Where a shard's world counts what it does; before `start`.
+    void watch_io(size_t shard, std::function<IoCounters()> counters);
 
     // Opens everything and begins to serve. After an error `problem` says what to do, and nothing is left open.
     Task<Result<void>> start(std::string* problem);

@@ -14,11 +14,15 @@ std::unique_ptr<ThreadWorld> make_posix(const Config& config) {
     return make_posix_world(settings);
 }
 
-Result<std::unique_ptr<ThreadWorld>> make_uring(const Config& config) {
+Result<std::unique_ptr<UringWorld>> make_uring(const Config& config) {
     UringSettings settings;
     settings.spin = config.spin;
-    TRY(std::unique_ptr<UringWorld> world, make_uring_world(settings));
-    return std::unique_ptr<ThreadWorld>(std::move(world));
+    return make_uring_world(settings);
+}
+
+IoCounters copy(const UringCounters& from) {
+    return {from.submits,     from.sqes,         from.waits,   from.syncs,    from.punts,
+            from.short_reads, from.short_writes, from.retries, from.overflows};
 }
 
 }  // namespace
@@ -44,11 +48,12 @@ Result<IoChoice> choose_io(const Config& config, size_t shards, std::string* pro
             choice.worlds.push_back(make_posix(config));
             continue;
         }
-        Result<std::unique_ptr<ThreadWorld>> world = make_uring(config);
+        Result<std::unique_ptr<UringWorld>> world = make_uring(config);
         if (!world.ok()) {
             *problem = fmt::format("an io_uring world could not be made: {}. Use --io posix.", world.error().text);
             return world.error();
         }
+        choice.io_counters.push_back([ring = world->get()] { return copy(ring->counters()); });
         choice.worlds.push_back(std::move(world).value());
     }
     return choice;

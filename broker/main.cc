@@ -147,6 +147,7 @@ int serve(const Config& config, IoChoice choice) {
     std::vector<World*> worlds;
     for (const auto& world : choice.worlds) worlds.push_back(&world->world());
     auto broker = std::make_unique<Broker>(worlds, config, choice.name, choice.reason);
+    for (size_t shard = 0; shard < choice.io_counters.size(); ++shard) broker->watch_io(shard, choice.io_counters[shard]);
     auto scope = std::make_unique<Scope>(worlds.front()->executor);
     std::vector<std::thread> threads;
     for (const auto& world : choice.worlds) threads.emplace_back([&world] { world->executor().run(); });

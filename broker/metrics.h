@@ -28,6 +28,19 @@ class DurationHistogram {
     Duration sum_{};
 };
 
+// What the world of a shard counts: with io_uring only. A copy of UringCounters, so that shards know no world.
+struct IoCounters {
+    uint64_t submits = 0;
+    uint64_t operations = 0;
+    uint64_t waits = 0;
+    uint64_t syncs = 0;
+    uint64_t punts = 0;
+    uint64_t short_reads = 0;
+    uint64_t short_writes = 0;
+    uint64_t retries = 0;
+    uint64_t overflows = 0;
+};
+
 constexpr size_t level_count = static_cast<size_t>(wire::AckLevel::MAX) + 1;
 constexpr size_t method_count = static_cast<size_t>(wire::Method::MAX) + 1;
 

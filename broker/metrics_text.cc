@@ -119,6 +119,18 @@ void add_storage(Families& families, const ShardStatus& status) {
                    status.storage_full ? 1 : 0);
 }
 
+void add_ring(Families& families, const IoCounters& io) {
+    families.counter("ironbark_uring_submits_total", "system calls that carried operations", number(io.submits));
+    families.counter("ironbark_uring_operations_total", "operations given to the ring", number(io.operations));
+    families.counter("ironbark_uring_waits_total", "system calls that only looked or waited", number(io.waits));
+    families.counter("ironbark_uring_syncs_total", "synced writes and syncs", number(io.syncs));
+    families.counter("ironbark_uring_punts_total", "operations of a kind that goes to a kernel worker", number(io.punts));
+    families.counter("ironbark_uring_short_reads_total", "reads that gave less than asked", number(io.short_reads));
+    families.counter("ironbark_uring_short_writes_total", "writes that took less than given", number(io.short_writes));
+    families.counter("ironbark_uring_retries_total", "operations that the kernel refused for the moment", number(io.retries));
+    families.counter("ironbark_uring_overflows_total", "completions that found the queue full", number(io.overflows));
+}
+
 }  // namespace
 
 std::string metrics_text(const BrokerFacts& facts, const ShardStatus& status, int64_t now_ms) {
@@ -131,9 +143,11 @@ std::string metrics_text(const BrokerFacts& facts, const ShardStatus& status, in
     families.gauge("ironbark_partitions_failed", "of them, those that are not available", number(status.partitions_failed));
     add_requests(families, status.metrics);
     add_storage(families, status);
+    if (facts.io_world == "io_uring") add_ring(families, status.io);
     families.gauge("ironbark_connections", "client connections", number(status.connections));
     families.counter("ironbark_connections_accepted_total", "client connections ever", number(status.rpc.connections_accepted));
-    MetricFamily& refused = families.add("ironbark_connections_refused_total", "connections closed and requests refused for bad bytes or limits",
+    MetricFamily& refused = families.add("ironbark_connections_refused_total", 
+                                         "connections closed and requests refused for bad bytes or limits",
                                          MetricType::Counter);
     for (size_t reason = 0; reason < status.rpc.refused.size(); ++reason) {
         refused.metric.push_back(Families::plain(MetricType::Counter, number(status.rpc.refused[reason]),

@@ -49,6 +49,8 @@ class Shard {
     log::LogStore* store() { return store_.get(); }
     rpc::Server* server() { return server_.get(); }
     ShardMetrics& metrics() { return metrics_; }
+    // Where the counters of the shard's world come from; empty: it has none. Set before the executor runs.
+    std::function<IoCounters()> io_counters;
     size_t request_bytes_max() const { return static_cast<size_t>(config_.request_bytes); }
 
     // Waits of requests that a stop must end: an Event stays registered while it is waited on.

@@ -7,6 +7,7 @@ namespace ironbark::broker {
 Task<ShardStatus> look_at_shard(Shard* shard) {
     ShardStatus status;
     status.metrics = shard->metrics();
+    if (shard->io_counters) status.io = shard->io_counters();
     status.partitions = shard->partitions().size();
     for (const auto& [identity, partition] : shard->partitions()) {
         if (partition->state() == PartitionState::failed) ++status.partitions_failed;
@@ -55,6 +56,18 @@ void add(log::LogCounters& sum, const log::LogCounters& part) {
     sum.logs_failed += part.logs_failed;
 }
 
+void add(IoCounters& sum, const IoCounters& part) {
+    sum.submits += part.submits;
+    sum.operations += part.operations;
+    sum.waits += part.waits;
+    sum.syncs += part.syncs;
+    sum.punts += part.punts;
+    sum.short_reads += part.short_reads;
+    sum.short_writes += part.short_writes;
+    sum.retries += part.retries;
+    sum.overflows += part.overflows;
+}
+
 void add(ShardMetrics& sum, const ShardMetrics& part) {
     for (size_t level = 0; level < level_count; ++level) sum.produce[level].merge(part.produce[level]);
     for (size_t method = 0; method < method_count; ++method) {
@@ -98,6 +111,7 @@ ShardStatus merge(const std::vector<ShardStatus>& shards) {
         add(sum.pools, shard.pools);
         add(sum.metrics, shard.metrics);
         add(sum.logs, shard.logs);
+        add(sum.io, shard.io);
         for (size_t method = 0; method < sum.rpc.requests.size(); ++method) {
             sum.rpc.requests[method] += shard.rpc.requests[method];
         }

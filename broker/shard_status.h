@@ -25,6 +25,7 @@ struct ShardStatus {
     bool marks_writable = true;
     std::vector<PoolStatus> pools;
     ShardMetrics metrics;
+    IoCounters io;
     log::LogCounters logs;
     rpc::ServerCounters rpc;
     size_t connections = 0;

@@ -40,8 +40,11 @@ Task<Result<size_t>> read_fully(File& file, uint64_t position, BufferSlice into)
         CO_TRY(size_t count, co_await file.read(position + done, into.part(done, into.size - done)));
         if (count == 0) break;
         done += count;
-        // A direct read that ends inside a block has met the end of the file, and could not go on from there.
-        if (file.is_direct() && count % io_alignment != 0) break;
+        if (!file.is_direct() || done % io_alignment == 0) continue;
+        // Inside a block: this is the end of the file, or the read was short and the block is read again.
+        CO_TRY(uint64_t size, co_await file.size());
+        if (position + done >= size) break;
+        done = round_down(done, io_alignment);
     }
     co_return done;
 }

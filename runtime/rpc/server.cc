@@ -100,7 +100,8 @@ Task<void> Server::turn_away(std::unique_ptr<Socket> socket) {
     header.flags = flag_response | flag_error;
     writer.push(header, bytes_of(response.metadata), {});
     writer.finish();
-    if (co_await writer.run()) co_await reader.drain();
+    bool is_sent = co_await writer.run();
+    if (is_sent) co_await reader.drain();
     socket->close();
     --turning_away_;
 }
