@@ -29,7 +29,7 @@ int list(Session& session) {
                        is_controller ? "active" : ""});
         }
         if (session.json) {
-            session.print(values);
+            session.print_json(values);
         } else {
             session.print(table.to_string());
         }

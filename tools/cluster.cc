@@ -187,7 +187,7 @@ int show_status(Session& session) {
         Expected<Status> status = ask(admin, patience);
         if (!status) return session.fail("cannot ask the cluster", status.error());
         if (session.json) {
-            session.print(to_json(*status));
+            session.print_json(to_json(*status));
         } else {
             session.print(text_of(*status));
         }

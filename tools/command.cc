@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <signal.h>
 
+#include <charconv>
 #include <cstring>
 
 #include "runtime/base/text.h"
@@ -103,6 +104,16 @@ CLI::App& add_command(CLI::App& parent, Session& session, const CommandText& tex
 
 void add_yes(CLI::App& command, Session& session) {
     command.add_flag("--yes", session.yes, "do it; without this, only say what would be done");
+}
+
+CLI::Validator number_from(int64_t least) {
+    auto check = [least](const std::string& text) -> std::string {
+        int64_t number = 0;
+        auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+        bool is_good = error == std::errc{} && end == text.data() + text.size() && number >= least && number <= INT32_MAX;
+        return is_good ? std::string() : fmt::format("'{}' is no number from {} to {}", text, least, INT32_MAX);
+    };
+    return CLI::Validator(check, "", "number");
 }
 
 void add_set(CLI::App& command, std::vector<std::string>& values, const char* description) {

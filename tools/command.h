@@ -28,6 +28,9 @@ void add_yes(CLI::App& command, Session& session);
 // --set key=value, as often as one likes.
 void add_set(CLI::App& command, std::vector<std::string>& values, const char* description);
 
+// Refuses what is no whole number from `least` on; the message says so.
+CLI::Validator number_from(int64_t least);
+
 // "key=value" each; wrong usage if one is not, or a key comes twice.
 Expected<std::map<std::string, std::string>> parse_assignments(const std::vector<std::string>& texts);
 // Sets them all, or says which is wrong.

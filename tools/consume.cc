@@ -74,8 +74,8 @@ class ConsumeCommand {
             if (!topic) return fail_for_topic(session_, admin, patience, "read", options_.topic, topic.error());
             if (Expected<void> chosen = choose_partitions(*topic); !chosen) return session_.usage(chosen.error());
             if (options_.exit_at_end) {
-                Expected<void> found = find_ends(admin, settings->visibility, patience);
-                if (!found) return session_.fail(fmt::format("cannot find the end of '{}'", topic->name), found.error());
+                Expected<void> found = find_ends(admin, settings->visibility, patience, *start);
+                if (!found) return session_.fail(fmt::format("cannot read '{}' to its end", topic->name), found.error());
             }
             return read(*settings, *start);
         });
@@ -97,13 +97,18 @@ class ConsumeCommand {
     }
 
     // What is the end now: records that come later are not waited for.
-    Expected<void> find_ends(Admin& admin, Visibility visibility, Admin::Timeout patience) {
+    Expected<void> find_ends(Admin& admin, Visibility visibility, Admin::Timeout patience, Start start) {
         std::vector<OffsetQuery> queries;
         for (const TopicPartition& partition : partitions_) queries.push_back({partition, OffsetQuery::Place::end});
         Expected<std::vector<FoundOffset>> found = admin.list_offsets(queries, visibility, patience);
         if (!found) return found.error();
         for (const FoundOffset& end : *found) {
             if (end.failure) return *end.failure;
+            if (start.kind == Start::Kind::offset && start.number > end.offset) {
+                return Failure{ErrorCode::offset_out_of_range, Outcome::not_written,
+                               fmt::format("--offset {} is beyond the end of {}/{}, which is {}", start.number,
+                                           end.partition.topic, end.partition.partition, end.offset)};
+            }
             unfinished_[end.partition] = end.offset;
         }
         return {};
@@ -163,7 +168,7 @@ class ConsumeCommand {
     void print(const ConsumerRecord& record) {
         ++printed_;
         if (json_ != nullptr) {
-            json_->item(tools::to_json(record));
+            append_json(record, json_->begin_item());
         } else {
             format_.append(record, &session_.output.buffer());
             session_.output.flush_if_full();
@@ -217,7 +222,7 @@ void add_consume(CLI::App& app, Session& session) {
                     [&session, options] { return ConsumeCommand(session, *options).run(); });
     command.add_option("TOPIC", options->topic, "what to read")->required();
     command.add_option("--partition", options->partitions, "only these; as often as one likes [all]")
-        ->check(CLI::NonNegativeNumber)
+        ->check(number_from(0))
         ->allow_extra_args(false);
     command.add_option("--offset", options->start,
                        "where to begin: start, end, an offset, -N for the last N of each partition, @TIME for ms\n"

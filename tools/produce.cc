@@ -13,6 +13,7 @@
 #include "tools/line_reader.h"
 #include "tools/produce_tally.h"
 #include "tools/terminal.h"
+#include "tools/topic.h"
 #include "tools/words.h"
 
 namespace ironbark::tools {
@@ -67,34 +68,36 @@ class ProduceCommand {
         separator_ = *separator;
         Expected<Settings> settings = producer_settings(session_, options_);
         if (!settings) return session_.usage(settings.error());
-        Expected<Producer> producer = Producer::create(*settings);
-        if (!producer) return session_.fail("cannot start the producer", producer.error());
         // Before the first line is read: a topic that is not there should cost nobody his input.
-        Expected<int32_t> partitions = producer->partition_count(options_.topic);
-        if (!partitions) return fail_to_begin(partitions.error());
-        if (options_.partition >= *partitions) return session_.usage(no_such_partition(*partitions));
+        return with_admin(session_, [&](Admin& admin, Admin::Timeout patience) {
+            Expected<TopicDescription> topic = admin.describe_topic(options_.topic, patience);
+            if (!topic) return fail_for_topic(session_, admin, patience, "write to", options_.topic, topic.error());
+            topic_ = topic->name;
+            const size_t partitions = topic->partitions.size();
+            if (options_.partition >= static_cast<int64_t>(partitions)) {
+                return session_.usage(no_such_partition(partitions));
+            }
+            return produce(*settings);
+        });
+    }
+
+  private:
+    int produce(const Settings& settings) {
+        Expected<Producer> producer = Producer::create(settings);
+        if (!producer) return session_.fail("cannot start the producer", producer.error());
         producer->on_loss([this](const Loss& loss) { tally_.note_loss(loss); });
         catch_interrupts();
         if (is_terminal(STDIN_FILENO)) session_.say("a record per line; Ctrl-D ends the input");
         read_and_send(*producer);
         // Every record is resolved by then: that is what delivery.timeout.ms promises.
-        Expected<void> closed = producer->close(settings->delivery_timeout + settings->request_timeout);
+        Expected<void> closed = producer->close(settings.delivery_timeout + settings.request_timeout);
         if (!closed) session_.say(fmt::format("closing the producer: {}", closed.error().to_string()));
         return report();
     }
 
-  private:
-    int fail_to_begin(Failure failure) {
-        if (failure.code == ErrorCode::unknown_topic_or_partition) {
-            failure.hint += "; 'ironbark topic list' shows the topics, 'ironbark topic create' makes one";
-        }
-        return session_.fail(fmt::format("cannot write to topic '{}'", options_.topic), failure);
-    }
-
-    Failure no_such_partition(int32_t partitions) const {
-        return wrong_usage(fmt::format("--partition {}: topic {} has {}, the last is {}", options_.partition,
-                                       options_.topic, count_text(static_cast<uint64_t>(partitions), "partition"),
-                                       partitions - 1));
+    Failure no_such_partition(size_t partitions) const {
+        return wrong_usage(fmt::format("--partition {}: topic {} has {}, the last is {}", options_.partition, topic_,
+                                       count_text(partitions, "partition"), partitions - 1));
     }
 
     void read_and_send(Producer& producer) {
@@ -122,7 +125,7 @@ class ProduceCommand {
             return;
         }
         Record record;
-        record.topic = options_.topic;
+        record.topic = topic_;
         if (options_.partition >= 0) record.partition = options_.partition;
         record.value = line.text;
         size_t at = separator_.empty() ? std::string_view::npos : line.text.find(separator_);
@@ -141,8 +144,9 @@ class ProduceCommand {
 
     int report() {
         const double seconds = watch_.seconds();
-        for (const FailedLine& failed : tally_.failures()) {
-            session_.say(fmt::format("line {}: {}", failed.line, failed.failure.to_string()));
+        for (const FailureKind& kind : tally_.failures()) {
+            std::string others = kind.records > 1 ? fmt::format(" and {} more", kind.records - 1) : "";
+            session_.say(fmt::format("line {}{}: {}", kind.first_line, others, kind.failure.to_string()));
         }
         for (const Loss& loss : tally_.losses()) {
             session_.say(fmt::format("acknowledged, then lost: records of {}/{} up to offset {}, acknowledged at level {}",
@@ -157,7 +161,7 @@ class ProduceCommand {
         }
         if (tally_.should_stop()) text += "; what stands behind the last line read was not read";
         session_.say(text);
-        if (session_.json) session_.print(to_json(seconds));
+        if (session_.json) session_.print_json(to_json(seconds));
         return is_complete() ? exit_done : exit_refused;
     }
 
@@ -170,9 +174,9 @@ class ProduceCommand {
                                   {"last_offset", range.last}});
         }
         Json failures = Json::array();
-        for (const FailedLine& failed : tally_.failures()) {
-            Json entry = tools::to_json(failed.failure);
-            entry["line"] = failed.line;
+        for (const FailureKind& kind : tally_.failures()) {
+            Json entry = {{"first_line", kind.first_line}, {"records", kind.records}};
+            entry.update(tools::to_json(kind.failure));
             failures.push_back(std::move(entry));
         }
         Json losses = Json::array();
@@ -180,7 +184,7 @@ class ProduceCommand {
             losses.push_back(
                 {{"partition", loss.partition}, {"up_to_offset", loss.up_to_offset}, {"level", name(loss.level)}});
         }
-        Json value = {{"topic", options_.topic},
+        Json value = {{"topic", topic_},
                       {"lines", lines_},
                       {"bytes", bytes_},
                       {"seconds", seconds},
@@ -199,6 +203,7 @@ class ProduceCommand {
 
     Session& session_;
     const ProduceOptions& options_;
+    std::string topic_;  // its name, if its id was given
     std::string separator_;
     ProduceTally tally_;
     Stopwatch watch_;
@@ -218,7 +223,7 @@ void add_produce(CLI::App& app, Session& session) {
         [&session, options] { return ProduceCommand(session, *options).run(); });
     command.add_option("TOPIC", options->topic, "where to")->required();
     command.add_option("--partition", options->partition, "only there; else by key, or in turn")
-        ->check(CLI::NonNegativeNumber);
+        ->check(number_from(0));
     command.add_option("--key-separator", options->key_separator,
                        "a line is KEY, this, VALUE; without it in a line there is no key")
         ->type_name("TEXT");

@@ -39,7 +39,16 @@ void ProduceTally::note_failure(uint64_t line, const Failure& failure) {
     (failure.outcome == Outcome::unknown ? unknown_ : not_written_).fetch_add(1, std::memory_order_relaxed);
     if (!is_of_the_record(failure.code)) stop_.store(true, std::memory_order_relaxed);
     std::lock_guard lock(mutex_);
-    if (failures_.size() < failures_shown_max) failures_.push_back({line, failure});
+    auto same = std::find_if(failures_.begin(), failures_.end(), [&](const FailureKind& kind) {
+        return kind.failure.code == failure.code && kind.failure.outcome == failure.outcome &&
+               kind.failure.hint == failure.hint;
+    });
+    if (same != failures_.end()) {
+        ++same->records;
+        same->first_line = std::min(same->first_line, line);
+    } else if (failures_.size() < kinds_max) {
+        failures_.push_back({line, 1, failure});
+    }
     if (first_failed_line_ == 0 || line < first_failed_line_) first_failed_line_ = line;
 }
 

@@ -14,8 +14,10 @@
 
 namespace ironbark::tools {
 
-struct FailedLine {
-    uint64_t line = 0;  // from 1
+// Records that failed alike.
+struct FailureKind {
+    uint64_t first_line = 0;  // from 1
+    uint64_t records = 0;
     Failure failure;
 };
 
@@ -27,7 +29,7 @@ struct OffsetRange {
 
 class ProduceTally {
   public:
-    static constexpr size_t failures_shown_max = 10;  // of thousands that fail alike, the first ones say it all
+    static constexpr size_t kinds_max = 10;  // nobody reads more; the counters count all
 
     void note_answer(uint64_t line, const Expected<Receipt>& answer);
     void note_refusal(uint64_t line, const Failure& failure);  // not accepted: not written
@@ -38,7 +40,7 @@ class ProduceTally {
     uint64_t written() const { return written_.load(std::memory_order_relaxed); }
     uint64_t not_written() const { return not_written_.load(std::memory_order_relaxed); }
     uint64_t unknown() const { return unknown_.load(std::memory_order_relaxed); }
-    const std::vector<FailedLine>& failures() const { return failures_; }
+    const std::vector<FailureKind>& failures() const { return failures_; }
     uint64_t first_failed_line() const { return first_failed_line_; }  // 0: none
     const std::map<int32_t, OffsetRange>& partitions() const { return partitions_; }
     const std::vector<Loss>& losses() const { return losses_; }
@@ -55,7 +57,7 @@ class ProduceTally {
     OffsetRange* newest_ = nullptr;              // in partitions_: records come in runs
     int32_t newest_partition_ = -1;
     std::mutex mutex_;
-    std::vector<FailedLine> failures_;  // under mutex_, as the rest
+    std::vector<FailureKind> failures_;  // under mutex_, as the rest
     uint64_t first_failed_line_ = 0;
     std::vector<Loss> losses_;
 };

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
 #include <nlohmann/json.hpp>
 
@@ -44,13 +45,29 @@ void append_verb(char verb, const ConsumerRecord& record, std::string* out) {
     }
 }
 
-void put_bytes(Json& object, const char* name, const std::optional<std::string_view>& bytes) {
+// A string in quotes. What is plain, nearly everything, is copied; the rest is for the library.
+void append_string(std::string_view text, std::string* out) {
+    bool is_plain = std::all_of(text.begin(), text.end(), [](char character) {
+        return character >= ' ' && character <= '~' && character != '"' && character != '\\';
+    });
+    if (!is_plain) {
+        out->append(Json(text).dump());
+        return;
+    }
+    *out += '"';
+    out->append(text);
+    *out += '"';
+}
+
+void append_bytes(std::string_view name, const std::optional<std::string_view>& bytes, std::string* out) {
+    const bool is_text = !bytes || is_utf8(*bytes);
+    fmt::format_to(std::back_inserter(*out), "\"{}{}\":", name, is_text ? "" : "_base64");
     if (!bytes) {
-        object[name] = nullptr;
-    } else if (is_utf8(*bytes)) {
-        object[name] = *bytes;
+        out->append("null");
+    } else if (is_text) {
+        append_string(*bytes, out);
     } else {
-        object[fmt::format("{}_base64", name)] = base64(*bytes);
+        append_string(base64(*bytes), out);
     }
 }
 
@@ -98,24 +115,28 @@ void RecordFormat::append(const ConsumerRecord& record, std::string* out) const 
     }
 }
 
-Json to_json(const ConsumerRecord& record) {
-    Json object = {{"topic", record.topic},
-                   {"partition", record.partition},
-                   {"offset", record.offset},
-                   {"timestamp", record.timestamp},
-                   {"leader_epoch", record.leader_epoch}};
-    put_bytes(object, "key", record.key);
-    put_bytes(object, "value", record.value);
-    if (record.headers.empty()) return object;
-    Json headers = Json::array();
-    for (const Header& header : record.headers) {
-        Json entry = Json::object();
-        put_bytes(entry, "key", header.key);
-        put_bytes(entry, "value", header.value);
-        headers.push_back(std::move(entry));
+void append_json(const ConsumerRecord& record, std::string* out) {
+    fmt::format_to(std::back_inserter(*out),
+                   "{{\"topic\":\"{}\",\"partition\":{},\"offset\":{},\"timestamp\":{},\"leader_epoch\":{},",
+                   record.topic, record.partition, record.offset, record.timestamp, record.leader_epoch);
+    append_bytes("key", record.key, out);
+    *out += ',';
+    append_bytes("value", record.value, out);
+    if (!record.headers.empty()) out->append(",\"headers\":[");
+    for (size_t index = 0; index < record.headers.size(); ++index) {
+        out->append(index > 0 ? ",{" : "{");
+        append_bytes("key", record.headers[index].key, out);
+        *out += ',';
+        append_bytes("value", record.headers[index].value, out);
+        *out += '}';
     }
-    object["headers"] = std::move(headers);
-    return object;
+    out->append(record.headers.empty() ? "}" : "]}");
+}
+
+Json to_json(const ConsumerRecord& record) {
+    std::string text;
+    append_json(record, &text);
+    return Json::parse(text);
 }
 
 }  // namespace ironbark::tools

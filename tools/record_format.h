@@ -28,7 +28,8 @@ class RecordFormat {
     std::vector<Piece> pieces_;
 };
 
-// Keys and values that are no UTF-8 stand under `key_base64` and `value_base64`.
+// Appends the record as a JSON object. Keys and values that are no UTF-8 stand under `key_base64` and `value_base64`.
+void append_json(const ConsumerRecord& record, std::string* out);
 nlohmann::ordered_json to_json(const ConsumerRecord& record);
 
 }  // namespace ironbark::tools

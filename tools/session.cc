@@ -45,7 +45,7 @@ int Session::fail(const std::string& what, const Failure& failure) {
     if (json) {
         Json value = {{"error", to_json(failure)}};
         value["error"]["what"] = what;
-        print(value);
+        print_json(value);
     }
     return exit_refused;
 }
@@ -57,7 +57,7 @@ int Session::usage(const Failure& failure) {
 
 void Session::say(const std::string& text) const { fmt::print(stderr, "ironbark: {}\n", text); }
 
-void Session::print(const Json& value) {
+void Session::print_json(const Json& value) {
     // Names come from other machines: what is no text there must not stop the answer.
     output.write(value.dump(2, ' ', false, Json::error_handler_t::replace));
     output.write("\n");
@@ -66,7 +66,7 @@ void Session::print(const Json& value) {
 bool Session::confirm(const std::string& what_it_does) {
     if (yes) return true;
     say(fmt::format("this would {}. Nothing was done; repeat the command with --yes to do it.", what_it_does));
-    if (json) print(Json{{"done", false}, {"would", what_it_does}});
+    if (json) print_json(Json{{"done", false}, {"would", what_it_does}});
     return false;
 }
 

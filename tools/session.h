@@ -41,7 +41,7 @@ class Session {
     // "ironbark: TEXT" on standard error.
     void say(const std::string& text) const;
     // The one value of --json.
-    void print(const nlohmann::ordered_json& value);
+    void print_json(const nlohmann::ordered_json& value);
     void print(const std::string& text) { output.write(text); }
     // Before something that cannot be undone: true with --yes. Otherwise says what would be done; the command ends with
     // `exit_refused`.

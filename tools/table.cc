@@ -25,7 +25,7 @@ std::string Table::to_string() const {
     for (size_t row = 0; row < rows.size(); ++row) {
         for (size_t column = 0; column < columns; ++column) {
             std::string& text = rows[row][column];
-            if (text.empty()) text = "-";
+            if (text.empty()) text.push_back('-');
             widths[column] = std::max(widths[column], text.size());
             if (row > 0 && !is_quantity(text)) to_the_right[column] = false;
         }

@@ -30,7 +30,7 @@ int create(Session& session, CreateOptions options) {
         Expected<CreatedTopic> created = admin.create_topic(options.topic, patience);
         if (!created) return session.fail(fmt::format("cannot create topic '{}'", options.topic.name), created.error());
         if (session.json) {
-            session.print(Json{{"topic", options.topic.name},
+            session.print_json(Json{{"topic", options.topic.name},
                                {"id", created->id},
                                {"partitions", created->partitions},
                                {"replicas", created->replicas},
@@ -81,7 +81,7 @@ int list(Session& session) {
                        std::to_string(orphans), topic.id});
         }
         if (session.json) {
-            session.print(values);
+            session.print_json(values);
         } else if (topics->empty()) {
             session.say("there are no topics; 'ironbark topic create NAME' makes one");
         } else {
@@ -156,7 +156,7 @@ int describe(Session& session, const std::string& topic) {
         Expected<TopicDescription> description = admin.describe_topic(topic, patience);
         if (!description) return fail_for_topic(session, admin, patience, "describe", topic, description.error());
         if (session.json) {
-            session.print(to_json(*description));
+            session.print_json(to_json(*description));
         } else {
             session.print(text_of(*description));
         }
@@ -179,7 +179,7 @@ int options(Session& session) {
             table.add({option.key, option.type, option.default_value, option.range, option.description});
         }
         if (session.json) {
-            session.print(values);
+            session.print_json(values);
         } else {
             session.print(table.to_string());
         }
@@ -188,6 +188,17 @@ int options(Session& session) {
 }
 
 }  // namespace
+
+Expected<void> find_broker(Admin& admin, const Settings& settings, Admin::Timeout patience) {
+    constexpr Admin::Timeout start_patience{2'000};  // a daemon that was started just before listens by then
+    Expected<ClusterInfo> cluster = admin.describe_cluster(std::min(patience, start_patience));
+    if (cluster.ok() || cluster.error().code != ErrorCode::connection_refused) return {};
+    Failure failure = cluster.error();
+    failure.hint = fmt::format("nobody listens at {}: is ironbarkd running there? --bootstrap or IRONBARK_BOOTSTRAP name "
+                               "another address",
+                               settings.bootstrap_servers);
+    return failure;
+}
 
 int fail_for_topic(Session& session,
                    Admin& admin,
@@ -211,13 +222,13 @@ void add_topic(CLI::App& app, Session& session) {
     TopicSpecification& topic = create_options->topic;
     create_command.add_option("NAME", topic.name, "letters, digits, '.', '_', '-'")->required();
     create_command.add_option("--partitions", topic.partitions, "how many [the cluster's default]")
-        ->check(CLI::PositiveNumber);
+        ->check(number_from(1));
     create_command.add_option("--replicas", topic.replicas, "copies of each partition [the cluster's default]")
-        ->check(CLI::PositiveNumber);
+        ->check(number_from(1));
     create_command
         .add_option("--min-in-sync", topic.min_in_sync,
                     "replicas that must be in sync for a write at an isr level [the cluster's default]")
-        ->check(CLI::PositiveNumber);
+        ->check(number_from(1));
     add_set(create_command, create_options->settings, "a setting; 'ironbark topic options' lists them");
     create_command.add_flag("--dry-run", topic.validate_only, "only say whether it could be created");
 

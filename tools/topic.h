@@ -7,7 +7,11 @@
 
 namespace ironbark::tools {
 
-// Runs `work` (Admin&, timeout -> exit code) with a client; or says why there is none.
+// Nobody waits the whole timeout to hear that no daemon runs: an address at which nobody listens for two seconds is
+// given up. Failures that may pass are left to the command itself.
+Expected<void> find_broker(Admin& admin, const Settings& settings, Admin::Timeout patience);
+
+// Runs `work` (Admin&, timeout -> exit code) with a client that has found a broker; or says why there is none.
 template <typename Work>
 int with_admin(Session& session, Work work) {
     Expected<Settings> settings = session.settings();
@@ -16,6 +20,9 @@ int with_admin(Session& session, Work work) {
     if (!patience) return session.usage(patience.error());
     Expected<Admin> admin = Admin::create(*settings);
     if (!admin) return session.fail("cannot start the client", admin.error());
+    if (Expected<void> found = find_broker(*admin, *settings, *patience); !found) {
+        return session.fail("cannot reach the cluster", found.error());
+    }
     return work(*admin, *patience);
 }
 

@@ -42,7 +42,7 @@ int show_changes(Session& session, const AlterOptions& options, const TopicDescr
         table.add({key, value_of(before, key), value_of(after, key)});
     }
     if (session.json) {
-        session.print(Json{{"topic", before.name}, {"dry_run", options.changes.validate_only}, {"changes", changes}});
+        session.print_json(Json{{"topic", before.name}, {"dry_run", options.changes.validate_only}, {"changes", changes}});
     } else {
         session.print(table.to_string());
     }
@@ -91,7 +91,7 @@ int add_partitions(Session& session, const AddOptions& options) {
         Expected<int32_t> count = admin.add_partitions(options.topic, options.partitions, options.dry_run, patience);
         if (!count) return fail_for_topic(session, admin, patience, "add partitions to", options.topic, count.error());
         if (session.json) {
-            session.print(Json{{"topic", options.topic}, {"partitions", *count}, {"dry_run", options.dry_run}});
+            session.print_json(Json{{"topic", options.topic}, {"partitions", *count}, {"dry_run", options.dry_run}});
         } else {
             session.print(fmt::format("topic {} {} {} partitions\n", options.topic,
                                       options.dry_run ? "would have" : "has", *count));
@@ -121,7 +121,7 @@ int remove(Session& session, const std::string& topic) {
         Expected<void> deleted = admin.delete_topic(description->id, patience);
         if (!deleted) return session.fail(fmt::format("cannot delete topic '{}'", topic), deleted.error());
         if (session.json) {
-            session.print(Json{{"done", true}, {"topic", description->name}, {"id", description->id}, {"records", records}});
+            session.print_json(Json{{"done", true}, {"topic", description->name}, {"id", description->id}, {"records", records}});
         } else {
             session.print(fmt::format("deleted topic {} with {}\n", description->name, count_text(records, "record")));
         }
@@ -179,7 +179,7 @@ int delete_records(Session& session, const DeleteOptions& options) {
         if (deleted->front().failure) return session.fail(what, *deleted->front().failure);
         const int64_t log_start = deleted->front().log_start;
         if (session.json) {
-            session.print(Json{{"done", true},
+            session.print_json(Json{{"done", true},
                                {"topic", topic->name},
                                {"partition", options.partition},
                                {"log_start", log_start},
@@ -214,7 +214,7 @@ void add_add_partitions(CLI::App& noun, Session& session) {
                                      "ironbark topic add-partitions orders --to 6"},
                                     [&session, options] { return add_partitions(session, *options); });
     command.add_option("NAME", options->topic, "the topic, or its id")->required();
-    command.add_option("--to", options->partitions, "how many there are to be")->required()->check(CLI::PositiveNumber);
+    command.add_option("--to", options->partitions, "how many there are to be")->required()->check(number_from(1));
     command.add_flag("--dry-run", options->dry_run, "only say whether it could be done");
 }
 
@@ -234,7 +234,7 @@ void add_delete_records(CLI::App& noun, Session& session) {
                                      "ironbark topic delete-records orders --partition 0 --before 1000 --yes"},
                                     [&session, options] { return delete_records(session, *options); });
     command.add_option("NAME", options->topic, "the topic, or its id")->required();
-    command.add_option("--partition", options->partition, "of which")->required()->check(CLI::NonNegativeNumber);
+    command.add_option("--partition", options->partition, "of which")->required()->check(number_from(0));
     command.add_option("--before", options->before, "the first offset to keep, or 'end'")
         ->required()
         ->type_name("OFFSET|end");

@@ -130,7 +130,7 @@ namespace {
 // Moves bytes between this process and the child until it has closed its ends, or the time is up.
 class Exchange {
   public:
-    Exchange(const std::string& input, int to_child, int output, int errors) : left_(input) {
+    Exchange(std::string_view input, int to_child, int output, int errors) : left_(input) {
         polls_[0] = {to_child, POLLOUT, 0};
         polls_[1] = {output, POLLIN, 0};
         polls_[2] = {errors, POLLIN, 0};
@@ -175,8 +175,58 @@ class Exchange {
 
 }  // namespace
 
+struct Conversation::Pipes {
+    Pipe input;
+    Pipe output;
+    Pipe errors;
+};
+
+Conversation::Conversation(const Run& run)
+    : pipes_(std::make_unique<Pipes>()), deadline_(Clock::now() + run.limit) {
+    ::signal(SIGPIPE, SIG_IGN);
+    const StandardStreams streams{pipes_->input.ends[0], pipes_->output.ends[1], pipes_->errors.ends[1]};
+    process_ = std::make_unique<Process>(run.command, streams, run.environment);
+    pipes_->input.close_end(0);
+    pipes_->output.close_end(1);
+    pipes_->errors.close_end(1);
+    say(run.input);
+}
+
+Conversation::~Conversation() = default;
+
+void Conversation::say(std::string_view text) {
+    while (!text.empty()) {
+        ssize_t count = write(pipes_->input.ends[1], text.data(), text.size());
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) fail("cannot write to the child");
+        text.remove_prefix(static_cast<size_t>(count));
+    }
+}
+
+bool Conversation::hears(std::string_view text) {
+    while (finished_.output.find(text) == std::string::npos) {
+        pollfd waiting{pipes_->output.ends[0], POLLIN, 0};
+        if (poll(&waiting, 1, milliseconds_until(deadline_)) == 0) return false;
+        char bytes[4096];
+        ssize_t count = read(waiting.fd, bytes, sizeof(bytes));
+        if (count == 0 || (count < 0 && errno != EINTR)) return false;
+        if (count > 0) finished_.output.append(bytes, static_cast<size_t>(count));
+    }
+    return true;
+}
+
+void Conversation::signal(int number) { process_->signal(number); }
+
+Finished Conversation::finish() {
+    Exchange exchange({}, pipes_->input.ends[1], pipes_->output.ends[0], pipes_->errors.ends[0]);
+    bool in_time = exchange.run(deadline_, pipes_->input, finished_);
+    auto left = in_time ? Milliseconds(milliseconds_until(deadline_)) : Milliseconds(0);
+    finished_.exit_code = process_->wait(left).value_or(-1);
+    return finished_;
+}
+
 Finished run(const Run& run) {
-    signal(SIGPIPE, SIG_IGN);
+    ::signal(SIGPIPE, SIG_IGN);
     const Clock::time_point deadline = Clock::now() + run.limit;
     Pipe input, output, errors;
     Process process(run.command, {input.ends[0], output.ends[1], errors.ends[1]}, run.environment);

@@ -6,8 +6,10 @@
 
 #include <chrono>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace ironbark::processes {
@@ -58,5 +60,28 @@ struct Run {
 
 // Runs a program to its end and returns what it wrote.
 Finished run(const Run& run);
+
+// A program that is talked to while it runs. What it writes to its standard error has to fit into a pipe (64 KiB) until
+// `finish`.
+class Conversation {
+  public:
+    // `run.input` is what it is told first; its limit holds for the whole conversation.
+    explicit Conversation(const Run& run);
+    ~Conversation();
+
+    void say(std::string_view text);
+    // Reads what it writes to its standard output until `text` is there; false if it ends before, or its time is up.
+    bool hears(std::string_view text);
+    void signal(int number);
+    // Ends its input, reads everything, and waits for its end.
+    Finished finish();
+
+  private:
+    struct Pipes;
+    std::unique_ptr<Pipes> pipes_;
+    std::unique_ptr<Process> process_;
+    std::chrono::steady_clock::time_point deadline_;
+    Finished finished_;
+};
 
 }  // namespace ironbark::processes

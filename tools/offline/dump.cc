@@ -126,11 +126,11 @@ class Dumper {
                                   {"created", head.created.milliseconds}});
         } else {
             session_.print(fmt::format(
-                "segment {}\npartition {}, first offset {}, the segment before starts at {}, chain {:016x} and epoch {} "
-                "before it, created {}\n",
-                options_.file, identity_.to_string(), head.base.value,
-                head.previous_base.value < 0 ? "none" : std::to_string(head.previous_base.value), head.chain_before,
-                head.epoch_before.value, time_text(head.created.milliseconds)));
+                "segment {}\npartition {}, first offset {}, {}; before it: chain {:016x}, epoch {}\n", options_.file,
+                identity_.to_string(), head.base.value,
+                head.previous_base.value < 0 ? "the first segment"
+                                             : fmt::format("behind segment {}", head.previous_base.value),
+                head.chain_before, head.epoch_before.value));
         }
         continuity_.emplace(head.base, head.chain_before, head.epoch_before);
         co_return co_await walk(world, true);

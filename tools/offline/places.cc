@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "log/segment.h"
-
 namespace ironbark::tools {
 namespace {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "ironbark/expected.h"
-#include "log/data_directory.h"
+#include "log/segment.h"
 #include "runtime/io/world.h"
 
 namespace ironbark::tools {
