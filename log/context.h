@@ -55,6 +55,7 @@ struct LogContext {
     LogCounters counters{};
     std::function<void(const RoundTimes&)> on_round{};  // may be empty
     std::map<PartitionIdentity, Log*> dirty{};        // logs whose floor has moved since it was marked
+    std::function<void(Log&)> on_moved{};             // a log's durable end has moved, or it has failed; may be empty
     Event* marks_wanted = nullptr;                    // set when the first becomes dirty
 
     void note_dirty(Log& log);

@@ -18,6 +18,7 @@ LogSettings within_limits(LogSettings settings) {
 void LogContext::note_dirty(Log& log) {
     dirty[log.identity()] = &log;
     if (marks_wanted != nullptr) marks_wanted->set();
+    if (on_moved) on_moved(log);
 }
 
 Log::Log(LogContext* context, PartitionIdentity identity, LogSettings settings)
@@ -230,6 +231,12 @@ void Log::flush_due(Timer& timer) {
     log.start_writer();
 }
 
+void Log::want_durable(Offset end) {
+    if (durable_end() >= end || failure_ || closing_) return;
+    durable_.want(end.value);
+    start_writer();
+}
+
 Task<Result<void>> Log::reach_durable(Offset end, Instant deadline) {
     InFlight::Mark operation(operations_);
     if (durable_end() >= end) co_return Result<void>();
@@ -264,6 +271,7 @@ void Log::fail(Error error) {
     unwritten_units_.clear();
     context_->world.executor.disarm(flush_timer_);
     durable_.close();
+    if (context_->on_moved) context_->on_moved(*this);
 }
 
 void Log::note_watermarks(Offset high_watermark, Offset durable_watermark) {

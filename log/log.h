@@ -101,6 +101,8 @@ class Log {
     // append was waiting). REQUIRES: `epoch` was begun, here or by a cut, since the log was opened.
     Task<Result<Appended>> append(record::FrameView frame, Epoch epoch, Timestamp now);
 
+    // Starts a synced round for everything below `end`, if none is under way, without waiting for it.
+    void want_durable(Offset end);
     // Suspends until everything below `end` is on disk: starts a synced round if none is under way. timed_out,
     // storage_error: it may or may not be.
     Task<Result<void>> reach_durable(Offset end, Instant deadline);

@@ -52,7 +52,8 @@ class Decompressor {
     ~Decompressor();
 
     // Replaces `into` by what `from`, which must be one whole frame, decompresses to: at most `size_max` bytes. Safe
-    // with any bytes; memory grows with what has come out, whatever the frame announces. Errors leave `into` empty:
+    // with any bytes; memory grows with what has come out, whatever the frame announces (a zstd frame may reserve up to
+    // 128 MiB of address space for its window, touched only as bytes come out). Errors leave `into` empty:
     // invalid_record (no frame, damaged, cut off, something behind it), message_too_large (more than size_max),
     // unsupported_compression, overloaded (no memory).
     Result<void> decompress(Codec codec, Bytes from, size_t size_max, ByteBuffer* into);

@@ -76,6 +76,8 @@ const char* pad_fault(const FrameHeader& header) {
     if (header.payload_checksum != 0 || header.chain != 0 || header.append_time.milliseconds != 0) {
         return "the pad has fields of a frame with a batch";
     }
+    if (header.base_offset.value < -1 || header.leader_epoch.value < -1)
+        return "the pad names a negative offset or epoch";
     return nullptr;
 }
 
@@ -163,6 +165,7 @@ uint64_t stamp(MutableBytes frame, uint64_t seed, const Stamp& stamp) {
 void make_pad(MutableBytes into, uint64_t seed, Offset durable_end, Epoch epoch) {
     ASSERT(into.size() >= frame_header_size);
     ASSERT(into.size() <= frame_size_max);
+    ASSERT(durable_end.value >= -1 && epoch.value >= -1);
     std::fill(into.begin(), into.end(), uint8_t{0});
     FrameHeader header;
     header.length = static_cast<uint32_t>(into.size());

@@ -8,8 +8,8 @@
 //     12  u32  length: of the whole frame, 76 + batchLength; a pad frame has a length of its own
 //     16  u64  payload checksum: XXH3-64 of the batch from its byte 21 on, unseeded
 //     24  u64  chain: header checksum of the previous frame of this partition
-//     32  i64  base offset
-//     40  i32  leader epoch
+//     32  i64  base offset (of a pad: below it everything was on disk when the pad was made; -1: not said)
+//     40  i32  leader epoch (of a pad: in which that held)
 //     44  u32  flags
 //     48  i64  append time: broker clock, ms since 1970, never decreasing within a partition
 //     56  u64  zero
@@ -98,9 +98,9 @@ struct Stamp {
 // that was verified.
 uint64_t stamp(MutableBytes frame, uint64_t seed, const Stamp& stamp);
 
-// Fills `into` with a pad frame. Its offset and epoch fields are a promise: when it was made, in that epoch, everything
-// below `durable_end` was on disk (recovery tells torn from damaged by it); what is behind its header is zero. REQUIRES: frame_header_size <= into.size() <=
-// frame_size_max.
+// Fills `into` with a pad frame; what is behind its header is zero. Its offset and epoch fields are a promise: when it
+// was made, in that epoch, everything below `durable_end` was on disk (recovery tells torn from damaged by it); -1
+// where there is none. REQUIRES: frame_header_size <= into.size() <= frame_size_max.
 void make_pad(MutableBytes into, uint64_t seed, Offset durable_end = Offset(-1), Epoch epoch = Epoch(-1));
 
 // Completes a frame around a batch that stands at byte 64 of `frame`: unstamped, payload checksum computed. The batch

@@ -1,32 +1,6 @@
 #include "log/record/varint.h"
 
-#include <limits>
-
 namespace ironbark::record {
-
-int32_t Cursor::varint() {
-    int64_t number = varlong();
-    if (number < std::numeric_limits<int32_t>::min() || number > std::numeric_limits<int32_t>::max()) {
-        return static_cast<int32_t>(fail());
-    }
-    return static_cast<int32_t>(number);
-}
-
-Bytes Cursor::take(int64_t size) {
-    if (size < 0 || static_cast<uint64_t>(size) > left()) {
-        fail();
-        return {};
-    }
-    Bytes taken(at_, static_cast<size_t>(size));
-    at_ += size;
-    return taken;
-}
-
-std::optional<Bytes> Cursor::nullable() {
-    int32_t size = varint();
-    if (size == -1) return std::nullopt;
-    return take(size);
-}
 
 int64_t Cursor::long_varlong() {
     uint64_t number = 0;

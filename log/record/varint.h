@@ -51,11 +51,27 @@ class Cursor {
         return long_varlong();
     }
     // Fails on a number that does not fit into 32 bits.
-    int32_t varint();
+    int32_t varint() {
+        int64_t number = varlong();
+        auto narrow = static_cast<int32_t>(number);
+        return narrow == number ? narrow : static_cast<int32_t>(fail());
+    }
     // Fails if size is negative or more than is left.
-    Bytes take(int64_t size);
+    Bytes take(int64_t size) {
+        if (size < 0 || static_cast<uint64_t>(size) > left()) {
+            fail();
+            return {};
+        }
+        Bytes taken(at_, static_cast<size_t>(size));
+        at_ += size;
+        return taken;
+    }
     // A length, -1 for none, and as many bytes.
-    std::optional<Bytes> nullable();
+    std::optional<Bytes> nullable() {
+        int32_t size = varint();
+        if (size == -1) return std::nullopt;
+        return take(size);
+    }
 
   private:
     int64_t long_varlong();

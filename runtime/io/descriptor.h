@@ -29,6 +29,18 @@ class Descriptor {
     int fd_ = -1;
 };
 
+// A descriptor that becomes readable each time that somebody, on any thread, notifies it. Watched by edges, so nobody
+// needs to read it. A process that cannot have one ends at its start.
+class WakeupDescriptor {
+  public:
+    WakeupDescriptor();
+    int get() const { return fd_.get(); }
+    void notify();
+
+  private:
+    Descriptor fd_;
+};
+
 // Like error_from_errno, and a limit of this process or machine (descriptors, memory) is `overloaded`.
 Error system_error(int number, const char* static_text);
 

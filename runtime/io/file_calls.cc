@@ -99,6 +99,26 @@ Result<size_t> write_file_once(int fd, uint64_t position, const std::vector<Buff
     return static_cast<size_t>(count);
 }
 
+Result<size_t> write_file_synced(OpenedFile& file, FileSync& sync, uint64_t position,
+                                 const std::vector<BufferSlice>& slices) {
+    TRY_VOID(sync.state());
+    int fd = file.descriptor.get();
+    std::vector<iovec> vectors = io_vectors(slices);
+    if (file.is_direct && !vectors.empty()) {
+        ssize_t count = retry_interrupted([&] {
+            return pwritev2(fd, vectors.data(), static_cast<int>(vectors.size()), static_cast<off_t>(position),
+                            RWF_DSYNC);
+        });
+        if (count >= 0) return static_cast<size_t>(count);
+        // It does not tell a failed sync from a failed write.
+        if (errno == EIO) return sync.note(EIO).error();
+        if (errno != EOPNOTSUPP) return write_error(errno);
+    }
+    TRY(size_t count, write_file_once(fd, position, slices));
+    if (count == total_size(slices)) TRY_VOID(sync.sync(fd));
+    return count;
+}
+
 Result<void> allocate_file(int fd, uint64_t position, uint64_t length) {
     int result = retry_interrupted(
         [&] { return fallocate(fd, 0, static_cast<off_t>(position), static_cast<off_t>(length)); });

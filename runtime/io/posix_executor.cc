@@ -1,8 +1,6 @@
 #include "runtime/io/posix_executor.h"
 
 #include <limits.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <algorithm>
 
@@ -47,25 +45,13 @@ void Watch::end() {
     writable.wake_all(Wake::closed);
 }
 
-// Without these two descriptors nothing runs; a process that cannot have them ends at its start.
-PosixExecutor::PosixExecutor(Duration spin)
-    : ThreadExecutor(spin),
-      epoll_(epoll_create1(EPOLL_CLOEXEC)),
-      wakeup_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+PosixExecutor::PosixExecutor(Duration spin) : ThreadExecutor(spin), epoll_(epoll_create1(EPOLL_CLOEXEC)) {
     ASSERT(epoll_.is_open());
-    ASSERT(wakeup_.is_open());
     epoll_event event{};
     event.events = EPOLLIN | EPOLLET;
     event.data.ptr = nullptr;
     int result = epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wakeup_.get(), &event);
     ASSERT(result == 0);
-}
-
-void PosixExecutor::interrupt() {
-    // Edge-triggered, so nobody needs to read the count; it is full only after 2^64 interruptions.
-    uint64_t one = 1;
-    ssize_t written = retry_interrupted([&] { return write(wakeup_.get(), &one, sizeof(one)); });
-    ASSERT(written == sizeof(one));
 }
 
 void PosixExecutor::poll(Instant deadline) {

@@ -41,7 +41,7 @@ class PosixExecutor final : public ThreadExecutor {
 
   protected:
     void poll(Instant deadline) override;
-    void interrupt() override;
+    void interrupt() override { wakeup_.notify(); }
 
   private:
     friend class Watch;
@@ -52,7 +52,7 @@ class PosixExecutor final : public ThreadExecutor {
     static constexpr int events_per_poll = 256;
 
     Descriptor epoll_;
-    Descriptor wakeup_;  // an eventfd
+    WakeupDescriptor wakeup_;
     bool has_nanosecond_wait_ = true;
     epoll_event events_[events_per_poll];
 };

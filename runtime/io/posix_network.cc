@@ -36,7 +36,8 @@ Task<Result<void>> PosixSocket::connect(SocketAddress address, Instant deadline)
             co_return state;
         }
         Waiter waiter(executor_, watch_.writable, deadline);
-        if (co_await waiter == Wake::timed_out) co_return connect_error(ETIMEDOUT);
+        Wake wake = co_await waiter;
+        if (wake == Wake::timed_out) co_return connect_error(ETIMEDOUT);
     }
 }
 
@@ -96,9 +97,9 @@ void PosixSocket::close() {
 }
 
 PosixListener::PosixListener(PosixExecutor& executor, Descriptor fd, Address local_address)
-    : executor_(executor),
+    : ThreadListener(std::move(local_address)),
+      executor_(executor),
       fd_(std::move(fd)),
-      local_address_(std::move(local_address)),
       watch_(executor),
       fairness_(executor) {}
 
@@ -134,38 +135,16 @@ void PosixListener::close() {
     fd_.close();
 }
 
-Result<std::unique_ptr<Listener>> PosixNetwork::make_listener(Descriptor fd) {
-    TRY(Address local_address, local_address_of(fd.get()));
+Result<std::unique_ptr<Listener>> PosixNetwork::make_listener(Descriptor fd, Address local_address) {
     auto listener = std::make_unique<PosixListener>(executor_, std::move(fd), std::move(local_address));
     TRY_VOID(listener->start());
     return std::unique_ptr<Listener>(std::move(listener));
 }
 
-Task<Result<std::unique_ptr<Listener>>> PosixNetwork::listen(Address address) {
-    CO_TRY(std::vector<SocketAddress> addresses, co_await names_.find(std::move(address), never));
-    CO_TRY(Descriptor fd, make_listening_socket(addresses.front()));
-    co_return make_listener(std::move(fd));
-}
-
-Result<std::unique_ptr<Listener>> PosixNetwork::share(const Listener& listener) {
-    const PosixListener* posix_listener = dynamic_cast<const PosixListener*>(&listener);
-    ASSERT(posix_listener != nullptr);
-    TRY(Descriptor fd, duplicate(posix_listener->fd()));
-    return make_listener(std::move(fd));
-}
-
-Task<Result<std::unique_ptr<Socket>>> PosixNetwork::connect(Address address, Instant deadline) {
-    CO_TRY(std::vector<SocketAddress> addresses, co_await names_.find(std::move(address), deadline));
-    Error last(ErrorCode::not_found, "the host name has no address");
-    for (size_t index = 0; index < addresses.size(); ++index) {
-        CO_TRY(Descriptor fd, make_socket(addresses[index].family()));
-        auto socket = std::make_unique<PosixSocket>(executor_, std::move(fd));
-        Instant attempt_deadline = part_of_time(executor_.now(), deadline, addresses.size() - index);
-        Result<void> connected = co_await socket->connect(addresses[index], attempt_deadline);
-        if (connected.ok()) co_return std::unique_ptr<Socket>(std::move(socket));
-        last = connected.error();
-    }
-    co_return last;
+Task<Result<std::unique_ptr<Socket>>> PosixNetwork::connect_to(Descriptor fd, SocketAddress address, Instant deadline) {
+    auto socket = std::make_unique<PosixSocket>(executor_, std::move(fd));
+    CO_TRY_VOID(co_await socket->connect(address, deadline));
+    co_return std::unique_ptr<Socket>(std::move(socket));
 }
 
 }  // namespace ironbark

@@ -1,9 +1,8 @@
 #pragma once
 // TCP by non-blocking system calls: each is tried at once, and waits for epoll only when it would block.
 
-#include "runtime/io/name_service.h"
 #include "runtime/io/posix_executor.h"
-#include "runtime/io/world.h"
+#include "runtime/io/thread_network.h"
 
 namespace ironbark {
 
@@ -59,7 +58,7 @@ class PosixSocket final : public Socket {
     std::string peer_ = "unknown";
 };
 
-class PosixListener final : public Listener {
+class PosixListener final : public ThreadListener {
   public:
     PosixListener(PosixExecutor& executor, Descriptor fd, Address local_address);
     ~PosixListener() override;
@@ -67,34 +66,26 @@ class PosixListener final : public Listener {
     Result<void> start();
     Task<Result<std::unique_ptr<Socket>>> accept() override;
     void close() override;
-    Address local_address() const override { return local_address_; }
-    int fd() const { return fd_.get(); }
+    int fd() const override { return fd_.get(); }
 
   private:
     PosixExecutor& executor_;
     Descriptor fd_;
-    Address local_address_;
     Watch watch_;
     Fairness fairness_;
     bool accepting_ = false;
 };
 
-class PosixNetwork final : public Network {
+class PosixNetwork final : public ThreadNetwork {
   public:
-    explicit PosixNetwork(PosixExecutor& executor) : executor_(executor), names_(executor) {}
+    explicit PosixNetwork(PosixExecutor& executor) : ThreadNetwork(executor, SOCK_NONBLOCK), executor_(executor) {}
 
-    Task<Result<std::unique_ptr<Listener>>> listen(Address address) override;
-    // May be called on another thread than the listener's, while that one keeps it open. The kernel wakes one of the
-    // acceptors for each connection, idle ones first.
-    Result<std::unique_ptr<Listener>> share(const Listener& listener) override;
-    // Tries every address of the host in turn; each gets an equal part of the time that is left.
-    Task<Result<std::unique_ptr<Socket>>> connect(Address address, Instant deadline) override;
+  protected:
+    Result<std::unique_ptr<Listener>> make_listener(Descriptor fd, Address local_address) override;
+    Task<Result<std::unique_ptr<Socket>>> connect_to(Descriptor fd, SocketAddress address, Instant deadline) override;
 
   private:
-    Result<std::unique_ptr<Listener>> make_listener(Descriptor fd);
-
     PosixExecutor& executor_;
-    NameService names_;
 };
 
 }  // namespace ironbark

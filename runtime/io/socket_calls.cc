@@ -65,15 +65,15 @@ bool is_numeric(const std::string& host) {
     return inet_pton(AF_INET, host.c_str(), &scratch) == 1 || inet_pton(AF_INET6, host.c_str(), &scratch) == 1;
 }
 
-Result<Descriptor> make_socket(int family) {
-    Descriptor fd(socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+Result<Descriptor> make_socket(int family, int flags) {
+    Descriptor fd(socket(family, SOCK_STREAM | SOCK_CLOEXEC | flags, 0));
     if (!fd.is_open()) return system_error(errno, "cannot make a socket");
     set_no_delay(fd.get());
     return fd;
 }
 
-Result<Descriptor> make_listening_socket(const SocketAddress& address) {
-    TRY(Descriptor fd, make_socket(address.family()));
+Result<Descriptor> make_listening_socket(const SocketAddress& address, int flags) {
+    TRY(Descriptor fd, make_socket(address.family(), flags));
     // A restart must not wait for old connections to expire. REUSEPORT would let a second daemon share the port.
     set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
     if (address.family() == AF_INET6) set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 0);
@@ -122,11 +122,6 @@ void SendProgress::advance(size_t count) {
     left -= count;
     skip += count;
     while (slice < slices.size() && skip >= slices[slice].size) skip -= slices[slice++].size;
-}
-
-Instant part_of_time(Instant now, Instant deadline, size_t attempts) {
-    if (deadline == never || deadline <= now) return deadline;
-    return now + (deadline - now) / static_cast<int64_t>(attempts);
 }
 
 }  // namespace ironbark

@@ -27,9 +27,9 @@ struct SocketAddress {
 Result<std::vector<SocketAddress>> resolve(const Address& address);
 bool is_numeric(const std::string& host);
 
-// A non-blocking TCP socket with TCP_NODELAY.
-Result<Descriptor> make_socket(int family);
-Result<Descriptor> make_listening_socket(const SocketAddress& address);
+// A TCP socket with TCP_NODELAY. `flags`: SOCK_NONBLOCK or none.
+Result<Descriptor> make_socket(int family, int flags);
+Result<Descriptor> make_listening_socket(const SocketAddress& address, int flags);
 // A second descriptor of the same listening socket.
 Result<Descriptor> duplicate(int fd);
 void set_no_delay(int fd);
@@ -56,8 +56,5 @@ struct SendProgress {
     size_t slice = 0;  // the first that has not left completely
     size_t skip = 0;   // its bytes that have
 };
-
-// The deadline of the first of `attempts` that share the time until `deadline`.
-Instant part_of_time(Instant now, Instant deadline, size_t attempts);
 
 }  // namespace ironbark

@@ -78,6 +78,33 @@ Result<Descriptor> lock_call(const std::string& path) {
 
 }  // namespace
 
+Task<Result<void>> ThreadFile::allocate(uint64_t position, uint64_t length) {
+    auto call = [&] { return allocate_file(fd(), position, length); };
+    co_return co_await run<void>(&threads_, std::move(call));
+}
+
+Task<Result<void>> ThreadFile::truncate(uint64_t size) {
+    auto call = [&] { return truncate_file(fd(), size); };
+    co_return co_await run<void>(&threads_, std::move(call));
+}
+
+Task<Result<uint64_t>> ThreadFile::size() {
+    auto call = [&] { return file_size(fd()); };
+    co_return co_await run<uint64_t>(&threads_, std::move(call));
+}
+
+Task<void> ThreadFile::close() {
+    closing_ = true;
+    co_await in_flight_.drained();
+    if (!file_.descriptor.is_open()) co_return;
+    // Closing the last descriptor of a removed file frees its blocks, which takes time.
+    auto call = [descriptor = std::move(file_.descriptor)]() mutable {
+        descriptor.close();
+        return true;
+    };
+    co_await threads_.run(std::move(call));
+}
+
 Task<Result<void>> ThreadDisk::rename(std::string from, std::string to) {
     auto call = [&] { return outcome(::rename(from.c_str(), to.c_str()), "cannot rename the file"); };
     co_return co_await threads_.run(std::move(call));

@@ -36,7 +36,9 @@ void ThreadExecutor::stop() {
 }
 
 void ThreadExecutor::run() {
+    begin();
     while (!stop_.exchange(false, std::memory_order_relaxed)) turn();
+    end();
 }
 
 void ThreadExecutor::run_until_done(Task<void> main) {

@@ -44,6 +44,9 @@ class ThreadExecutor : public Executor {
     virtual void poll(Instant deadline) = 0;
     // Ends a poll that waits or is about to. From any thread, while the mailbox is locked.
     virtual void interrupt() = 0;
+    // On the loop's thread, before the first turn and after the last one of each `run`.
+    virtual void begin() {}
+    virtual void end() {}
 
   private:
     void turn();

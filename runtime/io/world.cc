@@ -39,13 +39,12 @@ Task<Result<size_t>> read_fully(File& file, uint64_t position, BufferSlice into)
     while (done < into.size) {
         CO_TRY(size_t count, co_await file.read(position + done, into.part(done, into.size - done)));
         if (count == 0) break;
-        if (file.is_direct() && count % io_alignment != 0) {
-            // It cannot go on inside a block: either the file ends there, or that block is read again.
-            CO_TRY(uint64_t size, co_await file.size());
-            if (position + done + count >= size) co_return done + count;
-            count = round_down(count, io_alignment);
-        }
         done += count;
+        if (!file.is_direct() || done % io_alignment == 0) continue;
+        // Inside a block: this is the end of the file, or the read was short and the block is read again.
+        CO_TRY(uint64_t size, co_await file.size());
+        if (position + done >= size) break;
+        done = round_down(done, io_alignment);
     }
     co_return done;
 }

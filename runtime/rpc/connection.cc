@@ -66,6 +66,7 @@ Task<Refusal> Connection::read() {
             refusal = co_await dispatch(std::move(frame));
         }
         if (closed_for_ != Refusal::none) co_return closed_for_;
+        if (writer_.has_stalled()) co_return Refusal::slow_reader;
         if (refusal != Refusal::none) co_return refusal;
     }
 }

@@ -27,10 +27,9 @@ class MemoryBudget {
         time_blocked_ += executor_.now() - begin;
         co_return units;
     }
-    // Whether more than half is used: then nobody reads ahead.
-    bool is_short() const { return semaphore_.used() > semaphore_.capacity() / 2; }
+    // Whether more than half is used, or somebody waits: then nobody reads ahead.
+    bool is_short() const { return semaphore_.has_waiters() || semaphore_.used() > semaphore_.capacity() / 2; }
     size_t used() const { return static_cast<size_t>(semaphore_.used()); }
-    size_t capacity() const { return static_cast<size_t>(semaphore_.capacity()); }
     Duration time_blocked() const { return time_blocked_; }
     void close() { semaphore_.close(); }
 

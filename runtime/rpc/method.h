@@ -1,7 +1,7 @@
 #pragma once
 // The methods and what each may cost: one table, looked at before a frame's metadata is believed. Metadata is verified
-// once, on arrival, and is immutable afterwards. Verified means that it is safe to read; ranges, enums and sums are for
-// whoever handles the message.
+// once, on arrival, and is immutable afterwards. Verified means that it is safe to read; ranges, enums, sums and the
+// lengths of lists are for whoever handles the message (a list may hold the same long string many times).
 
 #include <flatbuffers/flatbuffers.h>
 

@@ -80,7 +80,8 @@ void Server::adopt(std::unique_ptr<Socket> socket) {
 
 Task<void> Server::run(std::unique_ptr<Socket> socket) {
     uint64_t number = ++connections_made_;
-    auto connection = std::make_unique<Connection>(world_, std::move(socket), limits_, handler_, budget_, counters_, number);
+    auto connection = std::make_unique<Connection>(world_, std::move(socket), limits_, handler_, budget_, counters_,
+                                                   number);
     connections_.emplace(number, connection.get());
     if (stopping_) connection->stop();
     co_await connection->run();
@@ -99,7 +100,8 @@ Task<void> Server::turn_away(std::unique_ptr<Socket> socket) {
     header.flags = flag_response | flag_error;
     writer.push(header, bytes_of(response.metadata), {});
     writer.finish();
-    if (co_await writer.run()) co_await reader.drain();
+    bool is_sent = co_await writer.run();
+    if (is_sent) co_await reader.drain();
     socket->close();
     --turning_away_;
 }

@@ -9,7 +9,8 @@ static_assert(static_cast<int>(wire::Outcome::unknown) == static_cast<int>(Outco
 Response error_response(const Error& error, Outcome outcome) {
     flatbuffers::FlatBufferBuilder builder(256);
     auto hint = builder.CreateString(error.text);
-    auto info = wire::CreateErrorInfo(builder, static_cast<int16_t>(error.code), static_cast<wire::Outcome>(outcome), hint);
+    auto code = static_cast<int16_t>(error.code);
+    auto info = wire::CreateErrorInfo(builder, code, static_cast<wire::Outcome>(outcome), hint);
     Response response;
     response.metadata = finish(builder, info);
     response.is_error = true;

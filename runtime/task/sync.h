@@ -144,6 +144,34 @@ class Mutex {
     Semaphore semaphore_;
 };
 
+// Counts who uses something, so that its owner can wait until nobody does before taking it away.
+class Gate {
+  public:
+    explicit Gate(Executor& executor) : left_(executor) {}
+
+    class [[nodiscard]] Holder {
+      public:
+        explicit Holder(Gate& gate) : gate_(&gate) { ++gate.inside_; }
+        Holder(Holder&& other) noexcept : gate_(std::exchange(other.gate_, nullptr)) {}
+        Holder& operator=(Holder&&) = delete;
+        ~Holder() {
+            if (gate_ != nullptr && --gate_->inside_ == 0) gate_->left_.pulse();
+        }
+
+      private:
+        Gate* gate_;
+    };
+    Holder enter() { return Holder(*this); }
+    // Suspends until nobody is inside. Whether others may still enter is the owner's business.
+    Task<void> wait_until_empty() {
+        while (inside_ != 0) co_await left_.wait();
+    }
+
+  private:
+    uint64_t inside_ = 0;
+    Event left_;
+};
+
 // A bounded queue between coroutines. When full, `try_push` refuses; the caller decides what that means.
 template <typename T>
 class Queue {
@@ -161,7 +189,8 @@ class Queue {
         while (items_.empty()) {
             if (closed_) co_return std::nullopt;
             Waiter waiter(executor_, waiters_, deadline);
-            if (co_await waiter == Wake::timed_out) co_return std::nullopt;
+            Wake wake = co_await waiter;
+            if (wake == Wake::timed_out) co_return std::nullopt;
         }
         std::optional<T> item(std::move(items_.front()));
         items_.pop_front();
@@ -189,6 +218,8 @@ class Threshold {
 
     int64_t value() const { return value_; }
     bool has_waiters() const { return !waiters_.empty(); }
+    // Says that somebody will wait for `target`.
+    void want(int64_t target) { wanted_ = std::max(wanted_, target); }
     // The highest number anybody has waited for, or `value()` if that is higher.
     int64_t wanted() const { return std::max(value_, wanted_); }
     void advance(int64_t value) {
@@ -215,7 +246,7 @@ class Threshold {
     Task<Wake> reach(int64_t target, Instant deadline = never) {
         if (value_ >= target) co_return Wake::signalled;
         if (closed_) co_return Wake::closed;
-        wanted_ = std::max(wanted_, target);
+        want(target);
         Waiter waiter(executor_, waiters_, deadline, target);
         co_return co_await waiter;
     }

@@ -32,6 +32,7 @@ Task<Result<std::unique_ptr<File>>> DiskDoor::open(std::string path, OpenMode mo
     bool may_create = mode == OpenMode::create || mode == OpenMode::open_or_create;
     operation.is_change = may_create && !disk_.exists(path);
     operation.complete = [&] { opened.complete(disk_.finish_open(path, mode)); };
+    if (operation.is_change) operation.interrupt = [&] { disk_.interrupt_open(path); };
     if (!executor_.has_crashed()) disk_.submit(std::move(operation));
     CO_TRY(InodeId inode, co_await opened);
     bool is_direct = direct && disk_.options().direct_io;
@@ -88,11 +89,7 @@ Task<Result<void>> DiskDoor::sync_directory(std::string path) {
     Completion<Result<void>> done(executor_);
     DiskOperation operation;
     operation.latency = disk_.options().sync;
-    operation.complete = [&] {
-        disk_.image().sync_directory(directory, covered);
-        disk_.record(TraceKind::disk_sync, directory, covered);
-        done.complete(Result<void>());
-    };
+    operation.complete = [&] { done.complete(disk_.finish_sync_directory(directory, covered)); };
     if (!executor_.has_crashed()) disk_.submit(std::move(operation));
     co_return co_await done;
 }

@@ -152,7 +152,8 @@ void DiskImage::make_durable(Directory& directory, Sequence covered) {
         if (change.inode == 0) directory.durable.erase(change.name);
         if (change.inode != 0) directory.durable[change.name] = change.inode;
     }
-    directory.unsynced.erase(directory.unsynced.begin(), directory.unsynced.begin() + static_cast<std::ptrdiff_t>(count));
+    auto first = directory.unsynced.begin();
+    directory.unsynced.erase(first, first + static_cast<std::ptrdiff_t>(count));
 }
 
 void DiskImage::join_renames(std::map<InodeId, Sequence>& cuts) const {
@@ -252,6 +253,14 @@ std::vector<std::string> DiskImage::files(View view) const {
     list_files(root, "", view, paths);
     std::sort(paths.begin(), paths.end());
     return paths;
+}
+
+std::string DiskImage::path_of(InodeId file) const {
+    for (const std::string& path : files(View::visible)) {
+        Result<InodeId> inode = find(path);
+        if (inode.ok() && *inode == file) return path;
+    }
+    return "a file without a name";
 }
 
 void DiskImage::evict() {

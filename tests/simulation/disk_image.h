@@ -57,6 +57,7 @@ class DiskImage {
     // Of all files with a name or opened, in whole pages. Holes count as if they were filled.
     uint64_t used_bytes() const;
     std::vector<std::string> files(View view) const;  // paths of all files, sorted
+    std::string path_of(InodeId file) const;          // for messages
     void evict();                                     // see FileImage
 
   private:

@@ -14,7 +14,8 @@ namespace {
 constexpr Error input_output_error(ErrorCode::io_error, "the device reports an error", EIO);
 constexpr Error no_space(ErrorCode::storage_full, "no space left on the device", ENOSPC);
 
-enum class Fault : uint64_t { short_read = 1, read_error, rot, short_write, write_error, lost, misdirected, sync_error, full };
+// As they are traced.
+enum class Fault : uint64_t { read_error = 1, rot, write_error, lost, misdirected, sync_error, full };
 
 std::vector<uint8_t> gather(const std::vector<BufferSlice>& slices) {
     std::vector<uint8_t> bytes;
@@ -114,7 +115,8 @@ void SimulatedDisk::interrupt_write(const WriteRequest& request) {
     std::vector<uint8_t> bytes = gather(request.slices);
     FileImage& file = image_.file(request.inode);
     for (size_t begin = 0; begin < bytes.size();) {
-        size_t end = std::min<size_t>(round_down(request.position + begin, page_size) + page_size - request.position, bytes.size());
+        uint64_t page_end = round_down(request.position + begin, page_size) + page_size;
+        size_t end = std::min<size_t>(page_end - request.position, bytes.size());
         uint64_t size = file.size(View::visible);
         if (coin() && has_room(size, request.position + end)) {
             file.write(request.position + begin, Bytes(bytes).subspan(begin, end - begin), image_.advance());
@@ -144,6 +146,16 @@ Result<void> SimulatedDisk::finish_sync(InodeId inode, Sequence covered) {
     return {};
 }
 
+Result<void> SimulatedDisk::finish_sync_directory(InodeId inode, Sequence covered) {
+    if (faults_.chance(options().sync_error)) {
+        record(TraceKind::disk_fault, as_number(Fault::sync_error), inode);
+        return input_output_error;
+    }
+    record(TraceKind::disk_sync, inode, covered);
+    image_.sync_directory(inode, covered);
+    return {};
+}
+
 Result<void> SimulatedDisk::finish_resize(InodeId inode, uint64_t size) {
     FileImage& file = image_.file(inode);
     if (!has_room(file.size(View::visible), size)) return no_space;
@@ -168,6 +180,10 @@ Result<InodeId> SimulatedDisk::finish_open(const std::string& path, OpenMode mod
     if (inode.ok()) image_.opened(*inode);
     record(TraceKind::disk_open, xxh3(as_bytes(path), 0), inode.ok() ? *inode : 0);
     return inode;
+}
+
+void SimulatedDisk::interrupt_open(const std::string& path) {
+    if (coin() && has_room(0, 1) && !image_.find(path).ok()) static_cast<void>(image_.create(path));
 }
 
 Result<InodeId> SimulatedDisk::finish_lock(const std::string& path) {

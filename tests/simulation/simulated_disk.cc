@@ -7,6 +7,14 @@
 #include "tests/simulation/simulation.h"
 
 namespace ironbark::simulation {
+namespace {
+
+std::string describe(const DiskOperation& operation) {
+    return std::string(operation.is_change ? "a change of " : "a read of ") + std::to_string(operation.begin) + ".." +
+           std::to_string(operation.end);
+}
+
+}  // namespace
 
 SimulatedDisk::SimulatedDisk(Simulation& simulation, Node& node)
     : simulation_(simulation),
@@ -22,7 +30,9 @@ void SimulatedDisk::record(TraceKind kind, uint64_t first, uint64_t second) {
     simulation_.record(kind, node_.id(), first, second);
 }
 
-void SimulatedDisk::fail(const std::string& what) const { simulation_.fail("disk of node " + node_.name() + ": " + what); }
+void SimulatedDisk::fail(const std::string& what) const {
+    simulation_.fail("disk of node " + node_.name() + ": " + what);
+}
 
 void SimulatedDisk::submit(DiskOperation operation) {
     if (operation.is_change && ++changes_ == stop_at_) {
@@ -44,9 +54,8 @@ void SimulatedDisk::check_overlap(const DiskOperation& operation) const {
     for (const auto& [number, other] : in_flight_) {
         if (other.inode != operation.inode || (!is_write && !other.is_change)) continue;
         if (std::max(other.begin, operation.begin) < std::min(other.end, operation.end)) {
-            fail("two operations in flight overlap, and not both are reads: positions " + std::to_string(other.begin) +
-                 ".." + std::to_string(other.end) + " and " + std::to_string(operation.begin) + ".." +
-                 std::to_string(operation.end));
+            fail("two operations in flight overlap in " + image_.path_of(operation.inode) + ": " + describe(other) +
+                 " and then " + describe(operation));
         }
     }
 }

@@ -28,8 +28,8 @@ enum class Crash : uint8_t { none, kill, power_loss };
 
 struct DiskOperation {
     Latency latency;
-    bool is_change = true;       // counts for `stop_after`
-    InodeId inode = 0;           // with the range: what the operation reads or writes
+    bool is_change = true;  // counts for `stop_after`
+    InodeId inode = 0;      // with the range: what the operation reads or writes
     uint64_t begin = 0;
     uint64_t end = 0;
     std::function<void()> complete;   // takes effect and answers
@@ -93,9 +93,11 @@ class SimulatedDisk {
     Result<size_t> finish_write(const WriteRequest& request);
     void interrupt_write(const WriteRequest& request);
     Result<void> finish_sync(InodeId inode, Sequence covered);
+    Result<void> finish_sync_directory(InodeId inode, Sequence covered);
     Result<void> finish_resize(InodeId inode, uint64_t size);
     Result<void> finish_allocate(InodeId inode, uint64_t end);
     Result<InodeId> finish_open(const std::string& path, OpenMode mode);
+    void interrupt_open(const std::string& path);
     Result<InodeId> finish_lock(const std::string& path);
     Result<DiskSpace> space(const std::string& path) const;
     bool has_room(uint64_t old_size, uint64_t new_size);

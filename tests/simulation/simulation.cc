@@ -1,6 +1,7 @@
 #include "tests/simulation/simulation.h"
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
@@ -15,6 +16,10 @@ namespace {
 constexpr Instant start{std::chrono::hours(1)};
 constexpr int64_t start_wall_milliseconds = 1'735'689'600'000;  // 2025-01-01
 
+// Newest last; who aborts is most likely in it.
+std::vector<const Simulation*> alive;
+void (*handler_before)(int) = SIG_DFL;  // of SIGABRT: a test program's own, which has its turn after ours
+
 Tie tie_of_seed(RandomStream& random) { return static_cast<Tie>(random.below(3)); }
 
 }  // namespace
@@ -26,12 +31,16 @@ Simulation::Simulation(uint64_t seed, Options options)
       shuffle_(options_.shuffle.value_or(scheduler_.chance(one_in(2)))),
       queue_(options_.tie.value_or(tie_of_seed(scheduler_)), RandomStream(seed, "ties")),
       now_(start),
-      network_(*this) {}
+      network_(*this) {
+    alive.push_back(this);
+    report_aborts();
+}
 
 Simulation::~Simulation() {
     for (std::unique_ptr<Node>& node : nodes_) {
         if (node->is_running()) node->kill();
     }
+    std::erase(alive, this);
 }
 
 Node& Simulation::node(std::string_view name) {
@@ -126,12 +135,27 @@ void Simulation::bury() {
 }
 
 void Simulation::fail(const std::string& what) const {
-    std::fprintf(stderr, "last events:\n%ssimulation failed: %s\nseed %llu, event %llu, virtual time %lld ns; %s\n",
-                 trace_.tail().c_str(), what.c_str(), static_cast<unsigned long long>(seed_),
+    std::fprintf(stderr, "simulation failed: %s\n", what.c_str());
+    std::abort();
+}
+
+// Of an abort only, which comes from the code that runs: so printing is as safe here as anywhere.
+void Simulation::report_abort(int signal) {
+    if (!alive.empty()) alive.back()->print_report();
+    if (handler_before != SIG_DFL && handler_before != SIG_IGN) handler_before(signal);
+}
+
+void Simulation::report_aborts() {
+    auto before = std::signal(SIGABRT, &Simulation::report_abort);
+    if (before != &Simulation::report_abort) handler_before = before;
+}
+
+void Simulation::print_report() const {
+    std::fprintf(stderr, "last events (virtual ns, node, what):\n%sseed %llu, event %llu, virtual time %lld ns; %s\n",
+                 trace_.tail().c_str(), static_cast<unsigned long long>(seed_),
                  static_cast<unsigned long long>(events_), static_cast<long long>((now_ - start).count()),
                  options_.to_string().c_str());
     std::fflush(stderr);
-    std::abort();
 }
 
 int64_t Simulation::wall_milliseconds() const { return start_wall_milliseconds + (now_ - start) / 1ms; }

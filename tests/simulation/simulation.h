@@ -12,6 +12,7 @@
 // Time moves only when nothing is left to do. A broken rule of the world (a buffer changed in flight, an operation that
 // overlaps another, a loop without progress) ends the test program with the seed and the last events.
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -59,7 +60,8 @@ class Simulation {
 
     uint64_t trace_hash() const { return trace_.hash(); }
     uint64_t events() const { return events_; }
-    // Ends the test program: says what is wrong, the seed, and what happened last.
+    // Ends the test program and says what is wrong. Whatever ends it by abort (this, an assertion of the program), the
+    // seed and the last events of the newest simulation are printed.
     [[noreturn]] void fail(const std::string& what) const;
 
     // For the parts of the world.
@@ -77,6 +79,9 @@ class Simulation {
     void bury_later(Node& node) { to_bury_.push_back(&node); }
 
   private:
+    static void report_abort(int signal);
+    static void report_aborts();
+    void print_report() const;
     bool step(Instant limit);
     void collect_runnable();
     bool advance(Instant limit);

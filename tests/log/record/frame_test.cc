@@ -62,11 +62,24 @@ TEST(Frame, HasTheseBytesWhenALeaderHasStampedIt) {
     EXPECT_EQ(to_hex(stamped_frame()), to_hex(head) + to_hex(from_hex(golden_payload)));
 }
 
-TEST(Frame, HasTheseBytesAsAPad) {
+TEST(Pad, HasTheseBytes) {
     std::vector<uint8_t> golden = from_hex(
         "2c3331e398d0b4e2 49424631 48000000 0000000000000000 0000000000000000 ffffffffffffffff ffffffff 01000000"
         "0000000000000000 0000000000000000  0000000000000000");
     EXPECT_EQ(to_hex(pad_frame(72)), to_hex(golden));
+}
+
+TEST(Pad, HasTheseBytesWithThePromiseOfADurableEnd) {
+    std::vector<uint8_t> golden = from_hex(
+        "98e142d07a5b6fff 49424631 48000000 0000000000000000 0000000000000000 2900000000000000 03000000 01000000"
+        "0000000000000000 0000000000000000  0000000000000000");
+    std::vector<uint8_t> pad(72, 0xff);
+    make_pad(pad, seed, Offset(41), Epoch(3));
+    EXPECT_EQ(to_hex(pad), to_hex(golden));
+    Result<FrameView> parsed = parse_frame(pad, seed);
+    ASSERT_TRUE(parsed.ok()) << parsed.error().text;
+    EXPECT_EQ(parsed->header.base_offset, Offset(41));
+    EXPECT_EQ(parsed->header.leader_epoch, Epoch(3));
 }
 
 TEST(Frame, GivesItsFieldsBack) {
@@ -254,9 +267,9 @@ TEST(Pad, WithWhatBelongsToABatchIsRefused) {
     expect_refused(with_little(pad, 44, flag_pad | flag_compacted), "the pad has flags of a frame with a batch");
     expect_refused(with_little(pad, 16, uint64_t{1}), "the pad has fields of a frame with a batch");
     expect_refused(with_little(pad, 24, uint64_t{1}), "the pad has fields of a frame with a batch");
-    expect_refused(with_little(pad, 32, int64_t{0}), "the pad has fields of a frame with a batch");
-    expect_refused(with_little(pad, 40, int32_t{0}), "the pad has fields of a frame with a batch");
     expect_refused(with_little(pad, 48, int64_t{1}), "the pad has fields of a frame with a batch");
+    expect_refused(with_little(pad, 32, int64_t{-2}), "the pad names a negative offset or epoch");
+    expect_refused(with_little(pad, 40, int32_t{-2}), "the pad names a negative offset or epoch");
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 // Bytes for the tests of this folder: hexadecimal in both directions, and small batches made by hand, so that the
 // decoders are not tested with our own encoder alone.
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>

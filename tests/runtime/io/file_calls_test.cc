@@ -35,7 +35,7 @@ TEST(FileSync, RemembersAFailureItWasToldOf) {
 TEST(IoVectors, SkipEmptySlicesAndWhatHasBeenDone) {
     BufferPool pool;
     std::vector<BufferSlice> slices;
-    for (size_t size : {10, 0, 20}) slices.emplace_back(pool.take(size), 0, size);
+    for (size_t size : {size_t{10}, size_t{0}, size_t{20}}) slices.emplace_back(pool.take(size), 0, size);
     std::vector<iovec> all = io_vectors(slices);
     ASSERT_EQ(all.size(), 2u);
     EXPECT_EQ(all[1].iov_len, 20u);

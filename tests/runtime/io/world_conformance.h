@@ -10,23 +10,53 @@
 #include <vector>
 
 #include "runtime/io/posix_world.h"
+#include "runtime/io/uring_world.h"
 
 namespace ironbark::testing {
 
-enum class WorldKind { posix };
+enum class WorldKind { posix, uring, uring_linked, uring_dsync, uring_write_then_sync };
+
+inline std::unique_ptr<ThreadWorld> make_uring(SyncForm form) {
+    UringSettings settings;
+    settings.sync_form = form;
+    Result<std::unique_ptr<UringWorld>> world = make_uring_world(settings);
+    return std::move(world).value();
+}
 
 inline std::unique_ptr<ThreadWorld> make_world(WorldKind kind) {
     switch (kind) {
         case WorldKind::posix: return make_posix_world();
+        case WorldKind::uring: return make_uring(SyncForm::flush_thread);
+        case WorldKind::uring_linked: return make_uring(SyncForm::linked);
+        case WorldKind::uring_dsync: return make_uring(SyncForm::dsync);
+        case WorldKind::uring_write_then_sync: return make_uring(SyncForm::write_then_sync);
     }
     UNREACHABLE();
 }
 
-inline std::vector<WorldKind> all_worlds() { return {WorldKind::posix}; }
+// Those that this machine allows; uring_world_test tells when io_uring is not among them.
+inline std::vector<WorldKind> all_worlds() {
+    if (!uring_available().ok()) return {WorldKind::posix};
+    return {WorldKind::posix, WorldKind::uring};
+}
+
+// The same, with every form of a synced write.
+inline std::vector<WorldKind> all_disk_worlds() {
+    std::vector<WorldKind> worlds = all_worlds();
+    if (worlds.size() == 1) return worlds;
+    for (WorldKind kind : {WorldKind::uring_linked, WorldKind::uring_dsync, WorldKind::uring_write_then_sync}) {
+        worlds.push_back(kind);
+    }
+    return worlds;
+}
 
 inline std::string world_name(const ::testing::TestParamInfo<WorldKind>& info) {
     switch (info.param) {
         case WorldKind::posix: return "Posix";
+        case WorldKind::uring: return "IoUring";
+        case WorldKind::uring_linked: return "IoUringLinked";
+        case WorldKind::uring_dsync: return "IoUringDsync";
+        case WorldKind::uring_write_then_sync: return "IoUringWriteThenSync";
     }
     UNREACHABLE();
 }

@@ -1,67 +1,23 @@
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <atomic>
-#include <thread>
-
-#include "runtime/io/descriptor.h"
-#include "runtime/task/scope.h"
-#include "tests/runtime/io/world_conformance.h"
+#include "tests/runtime/io/network_stories.h"
 
 namespace ironbark::testing {
 
-class NetworkConformance : public WorldTest {};
-INSTANTIATE_TEST_SUITE_P(Worlds, NetworkConformance, ::testing::ValuesIn(all_worlds()), world_name);
+class SocketConformance : public WorldTest {};
+INSTANTIATE_TEST_SUITE_P(Worlds, SocketConformance, ::testing::ValuesIn(all_worlds()), world_name);
 
 namespace {
-
-Address loopback(uint16_t port) { return {"127.0.0.1", port}; }
-
-sockaddr_in raw_loopback(uint16_t port) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return address;
-}
-
-// A connection made behind the world's back, blocking unless `flags` say otherwise.
-Descriptor raw_connect(uint16_t port, int flags = 0) {
-    Descriptor fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0));
-    sockaddr_in address = raw_loopback(port);
-    int result = connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address));
-    EXPECT_TRUE(result == 0 || flags != 0);
-    return fd;
-}
 
 void reset(Descriptor fd) {
     linger abort_on_close{1, 0};
     setsockopt(fd.get(), SOL_SOCKET, SO_LINGER, &abort_on_close, sizeof(abort_on_close));
 }
 
-struct Pair {
-    std::unique_ptr<Listener> listener;
-    std::unique_ptr<Socket> client;
-    std::unique_ptr<Socket> server;
-};
-
-Task<Result<Pair>> connect_pair(World* world) {
-    Pair pair;
-    CO_TRY(pair.listener, co_await world->network.listen(loopback(0)));
-    uint16_t port = pair.listener->local_address().port;
-    CO_TRY(pair.client, co_await world->network.connect(loopback(port), world->executor.now() + 10s));
-    CO_TRY(pair.server, co_await pair.listener->accept());
-    co_return std::move(pair);
-}
+constexpr size_t sent_sizes[] = {100'000, 1, 0, 31'071};
 
 Task<void> send_pieces(World* world, Socket* socket, size_t piece_count, uint64_t seed) {
     for (size_t piece = 0; piece < piece_count; ++piece) {
         std::vector<BufferSlice> slices;
-        for (size_t size : {100'000, 1, 0, 31'071}) slices.push_back(pattern(*world, size, seed + piece));
+        for (size_t size : sent_sizes) slices.push_back(pattern(*world, size, seed + piece));
         EXPECT_OK(co_await socket->send(std::move(slices)));
     }
 }
@@ -78,7 +34,8 @@ Task<bool> receive_exactly(Socket* socket, BufferSlice into) {
 
 Task<void> expect_pieces(World* world, Socket* socket, size_t piece_count, uint64_t seed) {
     for (size_t piece = 0; piece < piece_count; ++piece) {
-        for (size_t size : {100'000, 1, 31'071}) {
+        for (size_t size : sent_sizes) {
+            if (size == 0) continue;
             BufferSlice into = empty_slice(*world, size);
             EXPECT_TRUE(co_await receive_exactly(socket, into));
             EXPECT_TRUE(equal(into, pattern(*world, size, seed + piece)));
@@ -98,22 +55,9 @@ Task<void> expect_send_error(World* world, Socket* socket, ErrorCode code) {
     EXPECT_STREQ(name(sent.error().code), name(code));
 }
 
-Task<void> expect_accept_error(Listener* listener, ErrorCode code) {
-    Result<std::unique_ptr<Socket>> socket = co_await listener->accept();
-    EXPECT_STREQ(outcome(socket), name(code));
-}
-
-Task<void> let_others_run(Executor* executor) {
-    // Many turns: whoever was spawned has got as far as it can.
-    for (int turn = 0; turn < 1000; ++turn) {
-        Yield yield(*executor);
-        co_await yield;
-    }
-}
-
 }  // namespace
 
-TEST_P(NetworkConformance, CarriesLargeTransfersBothWaysAtOnce) {
+TEST_P(SocketConformance, CarriesLargeTransfersBothWaysAtOnce) {
     struct Story {
         static Task<void> run(World* world) {
             HAVE(Pair pair, co_await connect_pair(world));
@@ -131,7 +75,7 @@ TEST_P(NetworkConformance, CarriesLargeTransfersBothWaysAtOnce) {
     play(Story::run(world()));
 }
 
-TEST_P(NetworkConformance, SendsMoreSlicesThanTheKernelTakesAtOnce) {
+TEST_P(SocketConformance, SendsMoreSlicesThanTheKernelTakesAtOnce) {
     struct Story {
         static Task<void> run(World* world) {
             HAVE(Pair pair, co_await connect_pair(world));
@@ -154,7 +98,7 @@ TEST_P(NetworkConformance, SendsMoreSlicesThanTheKernelTakesAtOnce) {
     play(Story::run(world()));
 }
 
-TEST_P(NetworkConformance, ServesManyConnectionsFairly) {
+TEST_P(SocketConformance, ServesManyConnectionsFairly) {
     struct Story {
         // Everyone sends to itself as fast as it can, until the quiet pair has got through.
         static Task<void> flood(World* world, Socket* from, Socket* to, const bool* done) {
@@ -187,7 +131,7 @@ TEST_P(NetworkConformance, ServesManyConnectionsFairly) {
     play(Story::run(world()));
 }
 
-TEST_P(NetworkConformance, EndsAReceiveThatIsWaitingWhenItCloses) {
+TEST_P(SocketConformance, EndsAReceiveThatIsWaitingWhenItCloses) {
     struct Story {
         static Task<void> run(World* world) {
             HAVE(Pair pair, co_await connect_pair(world));
@@ -205,7 +149,7 @@ TEST_P(NetworkConformance, EndsAReceiveThatIsWaitingWhenItCloses) {
     play(Story::run(world()));
 }
 
-TEST_P(NetworkConformance, EndsASendThatIsWaitingWhenItCloses) {
+TEST_P(SocketConformance, EndsASendThatIsWaitingWhenItCloses) {
     struct Story {
         static Task<void> run(World* world) {
             HAVE(Pair pair, co_await connect_pair(world));
@@ -221,7 +165,7 @@ TEST_P(NetworkConformance, EndsASendThatIsWaitingWhenItCloses) {
     play(Story::run(world()));
 }
 
-TEST_P(NetworkConformance, SaysThatTheConnectionWasLostWhenThePeerResetsIt) {
+TEST_P(SocketConformance, SaysThatTheConnectionWasLostWhenThePeerResetsIt) {
     struct Story {
         static Task<void> run(World* world) {
             HAVE(auto listener, co_await world->network.listen(loopback(0)));
@@ -238,7 +182,7 @@ TEST_P(NetworkConformance, SaysThatTheConnectionWasLostWhenThePeerResetsIt) {
     play(Story::run(world()));
 }
 
-TEST_P(NetworkConformance, SendsToAPeerThatHasGoneWithoutASignal) {
+TEST_P(SocketConformance, SendsToAPeerThatHasGoneWithoutASignal) {
     struct Story {
         static Task<void> run(World* world) {
             HAVE(Pair pair, co_await connect_pair(world));
@@ -249,7 +193,7 @@ TEST_P(NetworkConformance, SendsToAPeerThatHasGoneWithoutASignal) {
     play(Story::run(world()));
 }
 
-TEST_P(NetworkConformance, SaysThatNobodyListens) {
+TEST_P(SocketConformance, SaysThatNobodyListens) {
     struct Story {
         static Task<void> run(World* world) {
             HAVE(auto listener, co_await world->network.listen(loopback(0)));
@@ -261,7 +205,7 @@ TEST_P(NetworkConformance, SaysThatNobodyListens) {
     play(Story::run(world()));
 }
 
-TEST_P(NetworkConformance, GivesUpConnectingAtTheDeadline) {
+TEST_P(SocketConformance, GivesUpConnectingAtTheDeadline) {
     // A listener whose queue is full: the kernel drops further attempts, and they wait.
     Descriptor listener(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in address = raw_loopback(0);
@@ -283,7 +227,7 @@ TEST_P(NetworkConformance, GivesUpConnectingAtTheDeadline) {
     play(Story::run(world(), port));
 }
 
-TEST_P(NetworkConformance, FindsHostsByName) {
+TEST_P(SocketConformance, FindsHostsByName) {
     struct Story {
         static Task<void> run(World* world) {
             HAVE(auto listener, co_await world->network.listen(loopback(0)));
@@ -297,110 +241,6 @@ TEST_P(NetworkConformance, FindsHostsByName) {
         }
     };
     play(Story::run(world()));
-}
-
-TEST_P(NetworkConformance, RefusesAPortThatIsInUse) {
-    struct Story {
-        static Task<void> run(World* world) {
-            HAVE(auto listener, co_await world->network.listen(loopback(0)));
-            EXPECT_ERROR(address_in_use, co_await world->network.listen(listener->local_address()));
-            listener->close();
-            // A restart listens again at once, although old connections linger.
-            EXPECT_OK(co_await world->network.listen(listener->local_address()));
-        }
-    };
-    play(Story::run(world()));
-}
-
-TEST_P(NetworkConformance, EndsAnAcceptThatIsWaitingWhenItCloses) {
-    struct Story {
-        static Task<void> run(World* world) {
-            HAVE(auto listener, co_await world->network.listen(loopback(0)));
-            Scope scope(world->executor);
-            scope.spawn(expect_accept_error(listener.get(), ErrorCode::cancelled));
-            co_await let_others_run(&world->executor);
-            listener->close();
-            co_await scope.join();
-            co_await expect_accept_error(listener.get(), ErrorCode::cancelled);
-        }
-    };
-    play(Story::run(world()));
-}
-
-TEST_P(NetworkConformance, GoesOnAcceptingAfterItRanOutOfDescriptors) {
-    struct Story {
-        static Task<void> run(World* world) {
-            HAVE(auto listener, co_await world->network.listen(loopback(0)));
-            Descriptor peer = raw_connect(listener->local_address().port);
-            rlimit previous;
-            getrlimit(RLIMIT_NOFILE, &previous);
-            rlimit limit{200, previous.rlim_max};
-            setrlimit(RLIMIT_NOFILE, &limit);
-            std::vector<Descriptor> hoard;
-            while (true) {
-                Descriptor fd(fcntl(0, F_DUPFD_CLOEXEC, 0));
-                if (!fd.is_open()) break;
-                hoard.push_back(std::move(fd));
-            }
-            co_await expect_accept_error(listener.get(), ErrorCode::overloaded);
-            hoard.clear();
-            setrlimit(RLIMIT_NOFILE, &previous);
-            EXPECT_OK(co_await listener->accept());
-        }
-    };
-    play(Story::run(world()));
-}
-
-// Two threads accept on one listening socket, each with a world of its own. The one who accepts the last connection
-// closes both.
-TEST_P(NetworkConformance, SharesAListenerBetweenTwoThreads) {
-    constexpr int connections = 60;
-    struct Acceptor {
-        ThreadWorld* thread_world;
-        std::unique_ptr<Listener> listener;
-        Acceptor* other = nullptr;
-        std::atomic<int>* left = nullptr;
-
-        static Task<void> serve(Acceptor* self) {
-            World& world = self->thread_world->world();
-            while (true) {
-                Result<std::unique_ptr<Socket>> socket = co_await self->listener->accept();
-                if (!socket.ok()) co_return;
-                EXPECT_OK(co_await (*socket)->send(one(pattern(world, 1, 1))));
-                if (self->left->fetch_sub(1) != 1) continue;
-                for (Acceptor* acceptor : {self, self->other}) {
-                    acceptor->thread_world->executor().post_remote([acceptor] { acceptor->listener->close(); });
-                }
-            }
-        }
-        static Task<void> listen(Acceptor* self) {
-            HAVE(self->listener, co_await self->thread_world->world().network.listen(loopback(0)));
-        }
-    };
-    std::atomic<int> left = connections;
-    std::unique_ptr<ThreadWorld> second_world = make_world(GetParam());
-    Acceptor first{&thread_world(), nullptr, nullptr, &left};
-    Acceptor second{second_world.get(), nullptr, &first, &left};
-    first.other = &second;
-    play(Acceptor::listen(&first));
-    ASSERT_NE(first.listener, nullptr);
-    Result<std::unique_ptr<Listener>> shared = second_world->world().network.share(*first.listener);
-    ASSERT_TRUE(shared.ok());
-    second.listener = std::move(shared).value();
-    EXPECT_EQ(second.listener->local_address(), first.listener->local_address());
-    uint16_t port = first.listener->local_address().port;
-    std::thread second_thread([&] { second_world->executor().run_until_done(Acceptor::serve(&second)); });
-    std::thread clients([port] {
-        for (int index = 0; index < connections; ++index) {
-            Descriptor fd = raw_connect(port);
-            char byte = 0;
-            EXPECT_EQ(read(fd.get(), &byte, 1), 1);
-        }
-    });
-    play(Acceptor::serve(&first));
-    second_thread.join();
-    clients.join();
-    EXPECT_EQ(left.load(), 0);
 }
 
 }  // namespace ironbark::testing

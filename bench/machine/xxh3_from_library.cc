@@ -1,0 +1,11 @@
+#include <xxhash.h>
+
+#include "bench/machine/xxh3.h"
+
+namespace ironbark::bench {
+
+std::uint64_t xxh3_from_library(const void* data, std::size_t size) {
+    return XXH3_64bits(data, size);
+}
+
+}  // namespace ironbark::bench

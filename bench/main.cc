@@ -1,0 +1,97 @@
+// ironbark-bench: the command line, and nothing else. The one file that sees CLI11.
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+
+#include "bench/machine/child_process.h"
+#include "bench/machine/report.h"
+#include "bench/machine/study.h"
+
+namespace {
+
+using namespace ironbark::bench;
+
+// Everything a run writes lies in a directory of its own, which goes with it.
+class ScratchDirectory {
+  public:
+    explicit ScratchDirectory(const std::filesystem::path& parent)
+        : path_(parent / ("ironbark-bench-" + std::to_string(::getpid()))) {
+        std::filesystem::create_directories(path_);
+    }
+    ~ScratchDirectory() {
+        std::error_code ignored;
+        std::filesystem::remove_all(path_, ignored);
+    }
+    std::string path() const { return path_.string(); }
+
+  private:
+    std::filesystem::path path_;
+};
+
+void add_machine(CLI::App& app, std::string& directory) {
+    auto* command = app.add_subcommand("machine", "measure the limits of this machine");
+    auto settings = std::make_shared<MachineSettings>();
+    command->add_option("--dir", directory, "where to write; on the disk to be measured");
+    command->add_option("--json", settings->json_path, "write the figures there, too");
+    command->add_option("--seconds", settings->seconds, "duration of each probe")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    command->add_flag("--skeleton", settings->skeleton, "receive, hash and write, on one thread");
+    command->callback([&directory, settings] {
+        const ScratchDirectory scratch(directory);
+        settings->directory = scratch.path();
+        report_machine(*settings);
+    });
+}
+
+void add_study(CLI::App& app, std::string& directory) {
+    auto* command = app.add_subcommand("study", "repeat a measurement that a decision rests on");
+    auto settings = std::make_shared<StudySettings>();
+    auto name = std::make_shared<std::string>();
+    std::vector<std::string> names;
+    std::string help;
+    for (const Study& study : studies()) {
+        names.push_back(study.name);
+        help += "\n  " + study.name + ": " + study.question;
+    }
+    command->add_option("NAME", *name, "one of:" + help)->required()->check(CLI::IsMember(names));
+    command->add_option("--dir", directory, "where to write; on the disk to be measured");
+    command->add_option("--rounds", settings->rounds, "how often each way is measured, in turn")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    command->add_option("--seconds", settings->seconds, "duration of one way in one round")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    auto busy = std::make_shared<bool>(false);
+    command->add_flag("--busy", *busy, "with a process spinning on every core");
+    command->callback([&directory, settings, name, busy] {
+        const ScratchDirectory scratch(directory);
+        const auto spinners = *busy ? spin_on_every_core() : std::vector<ChildProcess>{};
+        settings->directory = scratch.path();
+        for (const Study& study : studies()) {
+            if (study.name == *name) study.run(*settings);
+        }
+    });
+}
+
+}  // namespace
+
+int main(int argument_count, char** arguments) {
+    CLI::App app("Load generator and benchmark of Ironbark", "ironbark-bench");
+    app.require_subcommand(1);
+    std::string directory = ".";
+    add_machine(app, directory);
+    add_study(app, directory);
+    try {
+        app.parse(argument_count, arguments);
+    } catch (const CLI::CallForHelp& help) {
+        return app.exit(help);
+    } catch (const CLI::ParseError& error) {
+        app.exit(error);
+        return 2;
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "ironbark-bench: %s\n", error.what());
+        return 1;
+    }
+    return 0;
+}

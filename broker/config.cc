@@ -1,0 +1,259 @@
+#include "broker/config.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <fmt/format.h>
+#include <toml++/toml.h>
+
+#include "runtime/base/text.h"
+
+namespace ironbark::broker {
+namespace {
+
+constexpr ConfigKey keys[] = {
+    {"data.dir", "./ironbark-data", "directory that holds everything; made if it is missing"},
+    {"listen", "127.0.0.1:9400", "HOST:PORT for clients"},
+    {"advertise", "", "HOST:PORT that clients are told to connect to; default: the listen address"},
+    {"listen.insecure", "false", "allow a listen address other than loopback: there is no authentication yet"},
+    {"metrics", "127.0.0.1:9401", "HOST:PORT of /metrics and /healthz, or off"},
+    {"broker.id", "1", "number of this broker in its cluster"},
+    {"rack", "", "where this broker stands, for placement"},
+    {"shards", "0", "threads that own partitions; 0: half of the cores, at least one"},
+    {"io", "auto", "auto, io_uring or posix"},
+    {"spin", "0", "how long an idle shard polls before it sleeps, for example 50us"},
+    {"reserve", "256MiB", "free disk space below which records are refused"},
+    {"memory.tail", "64MiB", "per shard: recent records kept in memory for readers"},
+    {"memory.unwritten", "64MiB", "per shard: records accepted and not yet written; more wait"},
+    {"memory.requests", "128MiB", "per shard: requests being received and served; more wait"},
+    {"pool.files", "4", "per shard: segment files kept for reuse"},
+    {"retention.interval", "5min", "time between two looks at what may be removed"},
+    {"connections.max", "4096", "per shard: client connections"},
+    {"default.partitions", "1", "partitions of a topic that is created without a number"},
+    {"log.level", "info", "trace, debug, info, warning or error: what is reported on standard error"},
+};
+
+const ConfigKey* find_key(std::string_view name) {
+    for (const ConfigKey& key : keys) {
+        if (name == key.name) return &key;
+    }
+    return nullptr;
+}
+
+std::string unknown_key(std::string_view name) {
+    std::vector<std::string_view> names;
+    for (const ConfigKey& key : keys) names.push_back(key.name);
+    std::string_view near = nearest(name, names);
+    return fmt::format("unknown key '{}'{}", name, near.empty() ? "" : fmt::format("; the nearest is '{}'", near));
+}
+
+Result<void> flatten(const toml::table& table, const std::string& prefix, ConfigValues& values, std::string* problem) {
+    for (const auto& [key, node] : table) {
+        std::string name = prefix + std::string(key.str());
+        if (const toml::table* inner = node.as_table()) {
+            TRY_VOID(flatten(*inner, name + ".", values, problem));
+            continue;
+        }
+        std::string text;
+        if (auto string = node.value_exact<std::string>()) {
+            text = *string;
+        } else if (auto integer = node.value_exact<int64_t>()) {
+            text = std::to_string(*integer);
+        } else if (auto boolean = node.value_exact<bool>()) {
+            text = *boolean ? "true" : "false";
+        } else {
+            *problem =
+                fmt::format("line {}: {} is neither a string, a number nor a boolean", node.source().begin.line, name);
+            return ErrorCode::invalid_config;
+        }
+        if (find_key(name) == nullptr) {
+            *problem = fmt::format("line {}: {}", node.source().begin.line, unknown_key(name));
+            return ErrorCode::invalid_config;
+        }
+        values[name] = text;
+    }
+    return {};
+}
+
+// Reads values one after the other and remembers the first that is wrong.
+class Reader {
+  public:
+    Reader(const ConfigValues& values, std::string* problem) : values_(values), problem_(*problem) {}
+
+    std::string text(const char* name) {
+        auto found = values_.find(name);
+        return found != values_.end() ? found->second : std::string(find_key(name)->default_value);
+    }
+    int64_t number(const char* name, int64_t minimum, int64_t maximum) {
+        std::string value = text(name);
+        int64_t parsed = 0;
+        auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), parsed);
+        bool good = error == std::errc{} && end == value.data() + value.size();
+        return in_range(name, value, good, parsed, minimum, maximum);
+    }
+    int64_t bytes(const char* name, int64_t minimum, int64_t maximum) {
+        std::string value = text(name);
+        Result<int64_t> parsed = parse_bytes(value);
+        return in_range(name, value, parsed.ok(), parsed.ok() ? *parsed : 0, minimum, maximum);
+    }
+    Duration duration(const char* name, Duration minimum, Duration maximum) {
+        std::string value = text(name);
+        Result<Duration> parsed = parse_duration(value);
+        if (parsed.ok() && *parsed >= minimum && *parsed <= maximum) return *parsed;
+        auto milliseconds = [](Duration duration) { return static_cast<double>(duration.count()) / 1e6; };
+        wrong(name, value, fmt::format("a duration from {} to {} ms", milliseconds(minimum), milliseconds(maximum)));
+        return minimum;
+    }
+    bool boolean(const char* name) {
+        std::string value = text(name);
+        if (value != "true" && value != "false") wrong(name, value, "true or false");
+        return value == "true";
+    }
+    Address address(const char* name) {
+        std::string value = text(name);
+        Result<Address> parsed = Address::parse(value);
+        if (parsed.ok()) return *parsed;
+        wrong(name, value, "HOST:PORT, for example 127.0.0.1:9400 or [::1]:9400");
+        return {};
+    }
+    std::string one_of(const char* name, std::initializer_list<const char*> choices) {
+        std::string value = text(name);
+        std::string list;
+        for (const char* choice : choices) {
+            if (value == choice) return value;
+            list += (list.empty() ? "" : ", ") + std::string(choice);
+        }
+        wrong(name, value, "one of " + list);
+        return value;
+    }
+    void wrong(const char* name, const std::string& value, const std::string& expected) {
+        if (problem_.empty()) problem_ = fmt::format("{} = '{}': expected {}", name, value, expected);
+    }
+
+  private:
+    int64_t in_range(
+        const char* name, const std::string& value, bool good, int64_t parsed, int64_t minimum, int64_t maximum) {
+        if (!good || parsed < minimum || parsed > maximum) {
+            wrong(name, value, fmt::format("a value from {} to {}", minimum, maximum));
+            return minimum;
+        }
+        return parsed;
+    }
+
+    const ConfigValues& values_;
+    std::string& problem_;
+};
+
+bool is_loopback(const std::string& host) {
+    return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
+
+std::string with_separator(const char* name, char separator) {
+    std::string text = name;
+    std::replace(text.begin(), text.end(), '.', separator);
+    return text;
+}
+
+}  // namespace
+
+std::span<const ConfigKey> config_keys() {
+    return keys;
+}
+
+std::string flag_of(const ConfigKey& key) {
+    return "--" + with_separator(key.name, '-');
+}
+
+std::string variable_of(const ConfigKey& key) {
+    std::string text = "IRONBARK_" + with_separator(key.name, '_');
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](unsigned char letter) { return static_cast<char>(std::toupper(letter)); });
+    return text;
+}
+
+Result<ConfigValues> read_config_file(const std::string& path, std::string* problem) {
+    ConfigValues values;
+    try {
+        toml::table table = toml::parse_file(path);
+        if (Result<void> read = flatten(table, "", values, problem); !read.ok()) {
+            *problem = path + ", " + *problem;
+            return read.error();
+        }
+    } catch (const toml::parse_error& error) {
+        *problem = fmt::format("{}, line {}: {}", path, error.source().begin.line, error.description());
+        return ErrorCode::invalid_config;
+    }
+    return values;
+}
+
+Result<ConfigValues> read_config_environment(char** environment, std::string* problem) {
+    ConfigValues values;
+    for (; *environment != nullptr; ++environment) {
+        std::string_view entry(*environment);
+        if (!entry.starts_with("IRONBARK_")) continue;
+        size_t equals = entry.find('=');
+        std::string_view name = entry.substr(0, equals);
+        // The client's, who may share the environment.
+        if (name == "IRONBARK_BOOTSTRAP" || name == "IRONBARK_CONFIG" || equals == std::string_view::npos) continue;
+        auto key = std::find_if(std::begin(keys), std::end(keys),
+                                [name](const ConfigKey& candidate) { return variable_of(candidate) == name; });
+        if (key == std::end(keys)) {
+            std::vector<std::string> variables;
+            for (const ConfigKey& candidate : keys) variables.push_back(variable_of(candidate));
+            std::vector<std::string_view> views(variables.begin(), variables.end());
+            std::string_view near = nearest(name, views);
+            *problem = fmt::format("the environment variable {} is not known{}", name,
+                                   near.empty() ? "" : fmt::format("; the nearest is {}", near));
+            return ErrorCode::invalid_config;
+        }
+        values[key->name] = std::string(entry.substr(equals + 1));
+    }
+    return values;
+}
+
+Result<Config> make_config(const ConfigValues& values, std::string* problem) {
+    for (const auto& [name, value] : values) {
+        if (find_key(name) != nullptr) continue;
+        *problem = unknown_key(name);
+        return ErrorCode::invalid_config;
+    }
+    constexpr int64_t gigabyte = int64_t{1} << 30;
+    Reader reader(values, problem);
+    Config config;
+    config.data_dir = reader.text("data.dir");
+    if (config.data_dir.empty()) reader.wrong("data.dir", "", "a directory");
+    config.listen = reader.address("listen");
+    config.advertise = reader.text("advertise").empty() ? config.listen : reader.address("advertise");
+    config.listen_insecure = reader.boolean("listen.insecure");
+    config.metrics_enabled = reader.text("metrics") != "off";
+    if (config.metrics_enabled) config.metrics = reader.address("metrics");
+    config.broker_id = static_cast<int32_t>(reader.number("broker.id", 0, INT32_MAX));
+    config.rack = reader.text("rack");
+    config.shards = static_cast<size_t>(reader.number("shards", 0, 256));
+    config.io = reader.one_of("io", {"auto", "io_uring", "posix"});
+    config.spin = reader.duration("spin", 0ms, 1s);
+    config.reserve_bytes = reader.bytes("reserve", 0, 1024 * gigabyte);
+    config.tail_bytes = reader.bytes("memory.tail", 1 << 20, 1024 * gigabyte);
+    config.unwritten_bytes = reader.bytes("memory.unwritten", int64_t{20} << 20, 1024 * gigabyte);
+    config.request_bytes = reader.bytes("memory.requests", int64_t{64} << 20, 1024 * gigabyte);
+    config.pool_files = reader.number("pool.files", 0, 10'000);
+    config.retention_interval = reader.duration("retention.interval", 100ms, std::chrono::hours(24));
+    config.connections_max = static_cast<int32_t>(reader.number("connections.max", 1, 1'000'000));
+    config.default_partitions = static_cast<int32_t>(reader.number("default.partitions", 1, 10'000));
+    config.log_level = reader.one_of("log.level", {"trace", "debug", "info", "warning", "error"});
+    if (problem->empty() && !config.listen_insecure && !is_loopback(config.listen.host)) {
+        *problem = fmt::format(
+            "listen = '{}' is not a loopback address, and there is no authentication: anybody who reaches it can read "
+            "and "
+            "delete everything. Set listen.insecure = true to allow it",
+            config.listen.to_string());
+    }
+    if (problem->empty() && config.metrics_enabled && config.metrics.port != 0 &&
+        config.metrics.port == config.listen.port && config.metrics.host == config.listen.host) {
+        *problem = "listen and metrics name the same port; give metrics another one, or off";
+    }
+    if (!problem->empty()) return ErrorCode::invalid_config;
+    return config;
+}
+
+}  // namespace ironbark::broker

@@ -1,0 +1,215 @@
+// ironbarkd: reads what it is told, starts a thread per shard, runs the broker in them until a signal comes.
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <future>
+#include <thread>
+
+#include "broker/broker.h"
+#include "broker/config.h"
+#include "broker/io_choice.h"
+
+namespace {
+
+using namespace ironbark;
+using namespace ironbark::broker;
+
+constexpr int exit_refused = 1;
+constexpr int exit_usage = 2;
+
+struct CommandLine {
+    std::string config_file;
+    bool check_config = false;
+    ConfigValues values;
+};
+
+// The command line, or the exit code if that is all there is to do.
+std::optional<int> parse(int argc, char** argv, CommandLine& line) {
+    CLI::App app{"The Ironbark daemon. Without any configuration it is a complete single node: records under "
+                 "./ironbark-data, clients on 127.0.0.1:9400, metrics on 127.0.0.1:9401."};
+    app.set_version_flag("--version", "ironbarkd " + version_text());
+    app.add_option("--config", line.config_file, "TOML file with the keys below (dots instead of dashes); IRONBARK_CONFIG");
+    app.add_flag("--check-config", line.check_config, "read and check the configuration, print it, and stop");
+    std::map<std::string, std::string> flags;
+    for (const ConfigKey& key : config_keys()) {
+        app.add_option(flag_of(key), flags[key.name], fmt::format("{} [{}]", key.help, key.default_value));
+    }
+    app.footer("Every key is also an environment variable: data.dir is IRONBARK_DATA_DIR. A flag wins over the\n"
+               "environment, and the environment over the file.");
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::CallForHelp& help) {
+        app.exit(help);
+        return 0;
+    } catch (const CLI::CallForVersion& asked) {
+        app.exit(asked);
+        return 0;
+    } catch (const CLI::ParseError& error) {
+        fmt::print(stderr, "ironbarkd: {}\nironbarkd --help lists the options.\n", error.what());
+        return exit_usage;
+    }
+    for (const ConfigKey& key : config_keys()) {
+        if (app.count(flag_of(key)) > 0) line.values[key.name] = flags[key.name];
+    }
+    return std::nullopt;
+}
+
+// File, then environment, then flags.
+Result<Config> configure(const CommandLine& line, std::string* problem) {
+    ConfigValues values;
+    const char* named = std::getenv("IRONBARK_CONFIG");
+    std::string file = !line.config_file.empty() ? line.config_file : named != nullptr ? named : "";
+    if (!file.empty()) {
+        TRY(values, read_config_file(file, problem));
+    }
+    TRY(ConfigValues environment, read_config_environment(environ, problem));
+    for (const auto& [key, value] : environment) values[key] = value;
+    for (const auto& [key, value] : line.values) values[key] = value;
+    return make_config(values, problem);
+}
+
+void print_config(const Config& config, size_t shards) {
+    fmt::print("data.dir = {}\nlisten = {}\nadvertise = {}\nmetrics = {}\nbroker.id = {}\nshards = {}\nio = {}\n",
+               config.data_dir, config.listen.to_string(), config.advertise.to_string(),
+               config.metrics_enabled ? config.metrics.to_string() : "off", config.broker_id, shards, config.io);
+}
+
+void start_diagnostics(const Config& config) {
+    auto logger = spdlog::stderr_color_mt("ironbarkd");
+    logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ %v");
+    logger->set_level(spdlog::level::from_str(config.log_level));
+    spdlog::set_default_logger(logger);
+}
+
+// Every log and connection is a file.
+void raise_file_limit() {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// sd_notify(3), which is one datagram.
+void notify_systemd(const char* state) {
+    const char* path = std::getenv("NOTIFY_SOCKET");
+    if (path == nullptr || (path[0] != '/' && path[0] != '@')) return;
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (std::strlen(path) >= sizeof(address.sun_path)) return;
+    std::strcpy(address.sun_path, path);
+    if (path[0] == '@') address.sun_path[0] = '\0';
+    int descriptor = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (descriptor < 0) return;
+    auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + std::strlen(path));
+    (void)sendto(descriptor, state, std::strlen(state), MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&address), size);
+    close(descriptor);
+}
+
+struct Started {
+    bool ok = false;
+    std::string problem;  // why not
+    std::string ready;    // what to say of a broker that serves; it changes from now on, on its own thread
+};
+
+std::string describe(const Broker& broker) {
+    const Config& config = broker.facts().config;
+    std::string metrics = config.metrics_enabled ? broker.metrics_address().to_string() : "off";
+    return fmt::format("ready: clients on {}, metrics on {}, {} partitions, data in {}, incarnation {} after {} stop",
+                       broker.client_address().to_string(), metrics, broker.partition_count(), config.data_dir,
+                       broker.facts().identity.incarnation.value, broker.started_clean() ? "a clean" : "an unclean");
+}
+
+Task<void> start_broker(Broker* broker, std::promise<Started>* promise) {
+    Started started;
+    Result<void> result = co_await broker->start(&started.problem);
+    started.ok = result.ok();
+    if (started.ok) started.ready = describe(*broker);
+    if (!result.ok() && started.problem.empty()) started.problem = name(result.error().code);
+    promise->set_value(std::move(started));
+}
+
+Task<void> stop_broker(Broker* broker, std::promise<void>* promise) {
+    co_await broker->stop();
+    promise->set_value();
+}
+
+int serve(const Config& config, IoChoice choice) {
+    // Signals are for the main thread, which waits for them.
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    signal(SIGPIPE, SIG_IGN);
+
+    std::vector<World*> worlds;
+    for (const auto& world : choice.worlds) worlds.push_back(&world->world());
+    auto broker = std::make_unique<Broker>(worlds, config, choice.name, choice.reason);
+    for (size_t shard = 0; shard < choice.io_counters.size(); ++shard) broker->watch_io(shard, choice.io_counters[shard]);
+    auto scope = std::make_unique<Scope>(worlds.front()->executor);
+    std::vector<std::thread> threads;
+    for (const auto& world : choice.worlds) threads.emplace_back([&world] { world->executor().run(); });
+
+    std::promise<Started> start_promise;
+    worlds.front()->executor.post_remote([&] { scope->spawn(start_broker(broker.get(), &start_promise)); });
+    Started started = start_promise.get_future().get();
+    if (started.ok) {
+        spdlog::info(started.ready);
+        notify_systemd("READY=1");
+        int received = 0;
+        sigwait(&signals, &received);
+        spdlog::info("stopping ({})", received == SIGTERM ? "SIGTERM" : "SIGINT");
+        notify_systemd("STOPPING=1");
+    } else {
+        fmt::print(stderr, "ironbarkd: {}\n", started.problem);
+    }
+    std::promise<void> stop_promise;
+    worlds.front()->executor.post_remote([&] { scope->spawn(stop_broker(broker.get(), &stop_promise)); });
+    stop_promise.get_future().wait();
+    for (const auto& world : choice.worlds) world->executor().stop();
+    for (std::thread& thread : threads) thread.join();
+    if (started.ok) spdlog::info("stopped");
+    scope.reset();
+    broker.reset();
+    return started.ok ? 0 : exit_refused;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    CommandLine line;
+    if (std::optional<int> done = parse(argc, argv, line)) return *done;
+    std::string problem;
+    Result<Config> config = configure(line, &problem);
+    if (!config.ok()) {
+        fmt::print(stderr, "ironbarkd: {}\n", problem);
+        return exit_usage;
+    }
+    size_t shards = config->shards != 0 ? config->shards : std::max(1u, std::thread::hardware_concurrency() / 2);
+    if (line.check_config) {
+        print_config(*config, shards);
+        return 0;
+    }
+    start_diagnostics(*config);
+    raise_file_limit();
+    Result<IoChoice> choice = choose_io(*config, shards, &problem);
+    if (!choice.ok()) {
+        fmt::print(stderr, "ironbarkd: {}\n", problem);
+        return exit_refused;
+    }
+    spdlog::info("ironbarkd {}: {} ({}), {} shard{}", version_text(), choice->name, choice->reason, shards,
+                 shards == 1 ? "" : "s");
+    return serve(*config, std::move(choice).value());
+}

@@ -1,0 +1,174 @@
+// Offsets and the beginning of logs: list offsets, delete records, producer ids.
+
+#include "broker/service/service.h"
+
+namespace ironbark::broker {
+namespace {
+
+struct Listed {
+    Error error{ErrorCode::none};
+    std::string hint;
+    Offset offset{-1};
+    Timestamp timestamp{-1};
+    Epoch epoch{-1};
+};
+
+struct ListQuery {
+    PartitionIdentity identity;
+    int32_t known_epoch = -1;
+    wire::OffsetPlace place = wire::OffsetPlace::start;
+    Timestamp time;
+    wire::Visibility visibility = wire::Visibility::topic_default;
+};
+
+Error reach(Shard* shard, const PartitionIdentity& identity, int32_t known_epoch, Partition** partition) {
+    *partition = shard->find(identity);
+    if (*partition == nullptr) return {ErrorCode::unknown_topic_or_partition, "this broker has no such partition"};
+    return (*partition)->check_epoch(known_epoch);
+}
+
+Task<Listed> list_here(Shard* shard, ListQuery query) {
+    Listed listed;
+    Partition* partition = nullptr;
+    listed.error = reach(shard, query.identity, query.known_epoch, &partition);
+    if (listed.error.code != ErrorCode::none) co_return listed;
+    Gate::Holder inside = partition->use();
+    listed.epoch = partition->leader_epoch();
+    const Offset end = partition->watermark(query.visibility);
+    if (query.place == wire::OffsetPlace::start || query.place == wire::OffsetPlace::end) {
+        listed.offset = query.place == wire::OffsetPlace::start ? partition->log_start() : end;
+        co_return listed;
+    }
+    bool by_time = query.place == wire::OffsetPlace::timestamp;
+    auto search = by_time ? partition->log()->find_timestamp(query.time) : partition->log()->find_max_timestamp();
+    Result<std::optional<log::TimestampOffset>> found = co_await std::move(search);
+    if (!found.ok()) {
+        listed.error = {ErrorCode::storage_error, "the partition's log cannot be read"};
+        if (found.error().code == ErrorCode::corrupt_data) listed.hint = partition->log()->last_read_problem();
+        co_return listed;
+    }
+    // What its reader may not see yet is not there.
+    if (!*found || (*found)->offset >= end) co_return listed;
+    listed.offset = (*found)->offset;
+    listed.timestamp = (*found)->timestamp;
+    listed.epoch = (*found)->epoch;
+    co_return listed;
+}
+
+struct Deleted {
+    Error error{ErrorCode::none};
+    Outcome outcome = Outcome::not_written;
+    Offset log_start{-1};
+};
+
+Task<Deleted> delete_here(Shard* shard, PartitionIdentity identity, Offset before) {
+    Deleted deleted;
+    Partition* partition = nullptr;
+    deleted.error = reach(shard, identity, -1, &partition);
+    if (deleted.error.code != ErrorCode::none) co_return deleted;
+    Gate::Holder inside = partition->use();
+    if (before.value == -1) before = partition->high_watermark();
+    if (before > partition->high_watermark() || before.value < 0) {
+        deleted.error = {ErrorCode::offset_out_of_range, "only records below the high watermark can be deleted"};
+        co_return deleted;
+    }
+    Result<void> done = co_await partition->log()->delete_before(before);
+    if (!done.ok()) {
+        deleted.error = {ErrorCode::storage_error, "the new start of the log may not be on disk"};
+        deleted.outcome = Outcome::unknown;
+    }
+    deleted.log_start = partition->log_start();
+    co_return deleted;
+}
+
+}  // namespace
+
+Task<rpc::Response> ClientService::list_offsets(rpc::Request request) {
+    const auto& message = request.as<wire::ListOffsetsRequest>();
+    const size_t count = message.partitions() == nullptr ? 0 : message.partitions()->size();
+    if (Error wrong = check_partition_count(count); wrong.code != ErrorCode::none) {
+        co_return rpc::error_response(wrong, Outcome::not_written);
+    }
+    std::vector<Task<Listed>> calls;
+    for (size_t index = 0; index < count; ++index) {
+        const wire::ListOffsetsPartition& part = *message.partitions()->Get(static_cast<flatbuffers::uoffset_t>(index));
+        if (part.place() > wire::OffsetPlace::MAX || message.visibility() > wire::Visibility::MAX) {
+            Error error(ErrorCode::invalid_request, "an unknown place or visibility");
+            co_return rpc::error_response(error, Outcome::not_written);
+        }
+        ListQuery query{{rpc::from_wire(part.topic()), PartitionIndex(part.partition())},
+                        part.leader_epoch(),
+                        part.place(),
+                        Timestamp(part.timestamp()),
+                        message.visibility()};
+        Shard* shard = &shard_of(query.identity);
+        auto make = [shard, query] { return list_here(shard, query); };
+        calls.push_back(run_on<Listed>(shard_.executor(), shard->executor(), shard->scope(), std::move(make)));
+    }
+    std::vector<Listed> results = co_await all(shard_.executor(), std::move(calls));
+    flatbuffers::FlatBufferBuilder builder;
+    std::vector<flatbuffers::Offset<wire::ListedOffset>> offsets;
+    for (const Listed& listed : results) {
+        auto error = error_info(builder, listed.error, Outcome::not_written, listed.hint);
+        offsets.push_back(wire::CreateListedOffset(builder, error, listed.offset.value, listed.timestamp.milliseconds,
+                                                   listed.epoch.value));
+    }
+    rpc::Response response;
+    response.metadata = rpc::finish(builder, wire::CreateListOffsetsResponseDirect(builder, 0, &offsets));
+    co_return response;
+}
+
+Task<rpc::Response> ClientService::delete_records(rpc::Request request) {
+    const auto& message = request.as<wire::DeleteRecordsRequest>();
+    const size_t count = message.partitions() == nullptr ? 0 : message.partitions()->size();
+    if (Error wrong = check_partition_count(count); wrong.code != ErrorCode::none) {
+        co_return rpc::error_response(wrong, Outcome::not_written);
+    }
+    std::vector<Task<Deleted>> calls;
+    for (size_t index = 0; index < count; ++index) {
+        const wire::DeleteRecordsPartition& part =
+            *message.partitions()->Get(static_cast<flatbuffers::uoffset_t>(index));
+        PartitionIdentity identity{rpc::from_wire(part.topic()), PartitionIndex(part.partition())};
+        Offset before(part.before());
+        Shard* shard = &shard_of(identity);
+        auto make = [shard, identity, before] { return delete_here(shard, identity, before); };
+        calls.push_back(run_on<Deleted>(shard_.executor(), shard->executor(), shard->scope(), std::move(make)));
+    }
+    std::vector<Deleted> results = co_await all(shard_.executor(), std::move(calls));
+    flatbuffers::FlatBufferBuilder builder;
+    std::vector<flatbuffers::Offset<wire::DeletedRecords>> partitions;
+    for (const Deleted& deleted : results) {
+        auto error = error_info(builder, deleted.error, deleted.outcome);
+        partitions.push_back(wire::CreateDeletedRecords(builder, error, deleted.log_start.value));
+    }
+    rpc::Response response;
+    response.metadata = rpc::finish(builder, wire::CreateDeleteRecordsResponseDirect(builder, 0, &partitions));
+    co_return response;
+}
+
+Task<rpc::Response> ClientService::allocate_producer_id(rpc::Request request) {
+    const auto& message = request.as<wire::AllocateProducerIdRequest>();
+    struct Allocation {
+        // The same producer in its next epoch, if it has one: the partitions refuse the one before from then on.
+        static Task<Result<ProducerIds::Given>> run(ProducerIds* ids, ProducerId known, ProducerEpoch epoch) {
+            bool raise = known.value >= 0 && epoch.value >= 0 && epoch.value < INT16_MAX;
+            if (raise) co_return ids->raise(known, epoch);
+            co_return co_await ids->next();
+        }
+    };
+    ProducerIds* ids = facts_.producer_ids;
+    Shard* owner = facts_.shards.front();
+    auto make = [ids, known = ProducerId(message.producer_id()), epoch = ProducerEpoch(message.producer_epoch())] {
+        return Allocation::run(ids, known, epoch);
+    };
+    using Given = Result<ProducerIds::Given>;
+    Given given = co_await run_on<Given>(shard_.executor(), owner->executor(), owner->scope(), std::move(make));
+    if (!given.ok()) co_return rpc::error_response(given.error(), Outcome::not_written);
+    flatbuffers::FlatBufferBuilder builder;
+    rpc::Response response;
+    response.metadata =
+        rpc::finish(builder, wire::CreateAllocateProducerIdResponse(builder, 0, given->id.value, given->epoch.value));
+    co_return response;
+}
+
+}  // namespace ironbark::broker

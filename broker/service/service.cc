@@ -1,0 +1,65 @@
+#include "broker/service/service.h"
+
+#include <fmt/format.h>
+
+namespace ironbark::broker {
+
+flatbuffers::Offset<wire::ErrorInfo> error_info(flatbuffers::FlatBufferBuilder& builder,
+                                                const Error& error,
+                                                Outcome outcome,
+                                                std::string_view hint) {
+    if (error.code == ErrorCode::none) return 0;
+    if (builder.GetSize() > answer_hints_bytes_max) {
+        return wire::CreateErrorInfo(builder, static_cast<int16_t>(error.code), static_cast<wire::Outcome>(outcome));
+    }
+    auto text = builder.CreateString(hint.empty() ? std::string_view(error.text) : hint);
+    return wire::CreateErrorInfo(builder, static_cast<int16_t>(error.code), static_cast<wire::Outcome>(outcome), text);
+}
+
+Error check_partition_count(size_t count) {
+    if (count == 0) return {ErrorCode::invalid_request, "the request names no partitions"};
+    if (count > request_partitions_max) {
+        return {ErrorCode::invalid_request, "a request names at most 10000 partitions; send several"};
+    }
+    return ErrorCode::none;
+}
+
+Shard& ClientService::shard_of(const PartitionIdentity& identity) const {
+    return *facts_.shards[log::shard_of(identity, facts_.shards.size())];
+}
+
+Task<rpc::Response> ClientService::handle(rpc::Session& session, rpc::Request request) {
+    const rpc::Method method = request.method;
+    const Instant received = request.received;
+    rpc::Response response = co_await dispatch(&session, std::move(request));
+    ShardMetrics& metrics = shard_.metrics();
+    if (method != rpc::Method::produce) {
+        metrics.requests[static_cast<size_t>(method)].add(shard_.executor().now() - received);
+    }
+    if (response.is_error) ++metrics.errors[static_cast<size_t>(method)];
+    co_return response;
+}
+
+Task<rpc::Response> ClientService::dispatch(rpc::Session* session, rpc::Request request) {
+    switch (request.method) {
+        case rpc::Method::handshake: co_return rpc::answer_handshake(*session, request, facts_.identity);
+        case rpc::Method::metadata: co_return co_await metadata(std::move(request));
+        case rpc::Method::create_topic: co_return co_await create_topic(std::move(request));
+        case rpc::Method::delete_topic: co_return co_await delete_topic(std::move(request));
+        case rpc::Method::alter_topic: co_return co_await alter_topic(std::move(request));
+        case rpc::Method::add_partitions: co_return co_await add_partitions(std::move(request));
+        case rpc::Method::describe_topic: co_return co_await describe_topic(std::move(request));
+        case rpc::Method::topic_options: co_return co_await topic_options(std::move(request));
+        case rpc::Method::produce: co_return co_await produce(std::move(request));
+        case rpc::Method::fetch: co_return co_await fetch(session, std::move(request));
+        case rpc::Method::list_offsets: co_return co_await list_offsets(std::move(request));
+        case rpc::Method::delete_records: co_return co_await delete_records(std::move(request));
+        case rpc::Method::allocate_producer_id: co_return co_await allocate_producer_id(std::move(request));
+        case rpc::Method::describe_node: co_return co_await describe_node(std::move(request));
+        case rpc::Method::none: break;
+    }
+    Error error(ErrorCode::unsupported_version, "this broker does not know that request");
+    co_return rpc::error_response(error, Outcome::not_written);
+}
+
+}  // namespace ironbark::broker

@@ -1,0 +1,77 @@
+#pragma once
+// What clients ask for: one handler per shard, one file per family of requests (produce, fetch, offsets, topics, node).
+// A handler runs on the thread of its connection; what it needs of other shards it asks for in one message.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "broker/controller/producer_ids.h"
+#include "broker/service/limits.h"
+#include "broker/shard.h"
+#include "runtime/rpc/convert.h"
+#include "runtime/rpc/handshake.h"
+#include "runtime/rpc/service.h"
+#include "wire/client_generated.h"
+
+namespace ironbark::broker {
+
+// What all handlers of a broker know. Immutable once serving has begun; the metadata store belongs to shard 0's thread.
+struct BrokerFacts {
+    Config config;
+    rpc::ServerIdentity identity;
+    Uuid directory;
+    std::string version;
+    std::string io_world;
+    std::string io_reason;
+    Timestamp started;
+    std::vector<Shard*> shards;
+    MetadataStore* metadata = nullptr;
+    ProducerIds* producer_ids = nullptr;
+    bool direct_io = false;
+};
+
+class ClientService final : public rpc::Handler {
+  public:
+    ClientService(const BrokerFacts* facts, Shard* shard) : facts_(*facts), shard_(*shard) {}
+
+    Task<rpc::Response> handle(rpc::Session& session, rpc::Request request) override;
+
+  private:
+    Task<rpc::Response> dispatch(rpc::Session* session, rpc::Request request);
+    Task<rpc::Response> metadata(rpc::Request request);
+    Task<rpc::Response> create_topic(rpc::Request request);
+    Task<rpc::Response> delete_topic(rpc::Request request);
+    Task<rpc::Response> alter_topic(rpc::Request request);
+    Task<rpc::Response> add_partitions(rpc::Request request);
+    Task<rpc::Response> describe_topic(rpc::Request request);
+    Task<rpc::Response> topic_options(rpc::Request request);
+    Task<rpc::Response> produce(rpc::Request request);
+    Task<rpc::Response> fetch(rpc::Session* session, rpc::Request request);
+    Task<Wake> wait_for_change(Event* changed, Instant deadline, const rpc::Session* session);
+    Task<rpc::Response> list_offsets(rpc::Request request);
+    Task<rpc::Response> delete_records(rpc::Request request);
+    Task<rpc::Response> allocate_producer_id(rpc::Request request);
+    Task<rpc::Response> describe_node(rpc::Request request);
+
+    // Executes a metadata command on its owner's thread and waits until every shard has followed.
+    Task<Result<int64_t>> execute(Command command);
+    Task<void> update_everywhere(MetadataSnapshot metadata);
+    Shard& shard_of(const PartitionIdentity& identity) const;
+    std::shared_ptr<const TopicRecord> find_topic(const flatbuffers::String* name, const wire::Uuid* id) const;
+
+    const BrokerFacts& facts_;
+    Shard& shard_;
+};
+
+// The error for a request that names none or too many partitions, if it does.
+Error check_partition_count(size_t count);
+
+// An ErrorInfo for an answer; none (a null offset) for ErrorCode::none. An answer that is long already has no more
+// hints.
+flatbuffers::Offset<wire::ErrorInfo> error_info(flatbuffers::FlatBufferBuilder& builder,
+                                                const Error& error,
+                                                Outcome outcome = Outcome::not_written,
+                                                std::string_view hint = {});
+
+}  // namespace ironbark::broker

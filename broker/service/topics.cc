@@ -1,0 +1,329 @@
+// Metadata and topics: reads come from the shard's snapshot, changes go through the metadata's owner.
+
+#include <fmt/format.h>
+
+#include "broker/service/service.h"
+
+namespace ironbark::broker {
+namespace {
+
+template <typename Message>
+rpc::Response respond(flatbuffers::FlatBufferBuilder& builder, flatbuffers::Offset<Message> root) {
+    rpc::Response response;
+    response.metadata = rpc::finish(builder, root);
+    return response;
+}
+
+// A command that is refused changes nothing; one that the disk failed under may be there after a restart.
+rpc::Response refuse(const Error& error) {
+    bool is_certain = error.code != ErrorCode::storage_error;
+    return rpc::error_response(error, is_certain ? Outcome::not_written : Outcome::unknown);
+}
+
+// An error whose text has values in it: the answer's own ErrorInfo carries it.
+rpc::Response refuse(ErrorCode code, const std::string& hint) {
+    flatbuffers::FlatBufferBuilder builder;
+    rpc::Response response = respond(builder, error_info(builder, code, Outcome::not_written, hint));
+    response.is_error = true;
+    return response;
+}
+
+std::vector<int32_t> numbers_of(const std::vector<BrokerId>& brokers) {
+    std::vector<int32_t> numbers;
+    for (BrokerId broker : brokers) numbers.push_back(broker.value);
+    return numbers;
+}
+
+using SettingsVector = flatbuffers::Vector<flatbuffers::Offset<wire::Setting>>;
+
+Result<std::map<std::string, std::string>> checked_settings(const SettingsVector* settings, std::string* problem) {
+    std::map<std::string, std::string> checked;
+    for (size_t index = 0; settings != nullptr && index < settings->size(); ++index) {
+        const wire::Setting& setting = *settings->Get(static_cast<flatbuffers::uoffset_t>(index));
+        std::string key(rpc::from_wire(setting.key()));
+        TRY(checked[key], check_setting(key, std::string(rpc::from_wire(setting.value())), problem));
+    }
+    return checked;
+}
+
+flatbuffers::Offset<wire::TopicMetadata> describe(flatbuffers::FlatBufferBuilder& builder, const TopicRecord& topic) {
+    std::vector<flatbuffers::Offset<wire::PartitionMetadata>> partitions;
+    for (size_t index = 0; index < topic.partitions.size(); ++index) {
+        const PartitionRecord& partition = topic.partitions[index];
+        auto replicas = builder.CreateVector(numbers_of(partition.replicas));
+        auto in_sync = builder.CreateVector(numbers_of(partition.in_sync));
+        partitions.push_back(wire::CreatePartitionMetadata(builder, static_cast<int32_t>(index), 0,
+                                                           partition.leader.value, partition.leader_epoch.value,
+                                                           replicas, in_sync));
+    }
+    wire::Uuid id = rpc::to_wire(topic.id);
+    auto name = builder.CreateString(topic.name);
+    auto list = builder.CreateVector(partitions);
+    return wire::CreateTopicMetadata(builder, 0, &id, name, topic.settings_version, list);
+}
+
+flatbuffers::Offset<wire::TopicMetadata> describe_unknown(flatbuffers::FlatBufferBuilder& builder,
+                                                          std::string_view name,
+                                                          const Uuid& id) {
+    auto error = error_info(builder, ErrorCode::unknown_topic_or_partition, Outcome::not_written,
+                            name.empty() ? "no topic has this id" : fmt::format("there is no topic '{}'", name));
+    wire::Uuid wire_id = rpc::to_wire(id);
+    auto text = builder.CreateString(name);
+    return wire::CreateTopicMetadata(builder, error, &wire_id, text);
+}
+
+}  // namespace
+
+std::shared_ptr<const TopicRecord> ClientService::find_topic(const flatbuffers::String* name,
+                                                             const wire::Uuid* id) const {
+    std::shared_ptr<const TopicRecord> topic;
+    Uuid wanted = rpc::from_wire(id);
+    if (!wanted.is_zero()) topic = shard_.metadata()->find(wanted);
+    std::string_view text = rpc::from_wire(name);
+    if (text.empty()) return topic;
+    if (wanted.is_zero()) return shard_.metadata()->find(std::string(text));
+    return topic != nullptr && topic->name == text ? topic : nullptr;
+}
+
+Task<void> ClientService::update_everywhere(MetadataSnapshot metadata) {
+    std::vector<Task<bool>> updates;
+    for (Shard* shard : facts_.shards) {
+        struct Update {
+            static Task<bool> run(Shard* target, MetadataSnapshot snapshot) {
+                co_await target->update(std::move(snapshot));
+                co_return true;
+            }
+        };
+        auto make = [shard, metadata] { return Update::run(shard, metadata); };
+        updates.push_back(run_on<bool>(shard_.executor(), shard->executor(), shard->scope(), std::move(make)));
+    }
+    co_await all(shard_.executor(), std::move(updates));
+}
+
+Task<Result<int64_t>> ClientService::execute(Command command) {
+    struct Execution {
+        static Task<Result<MetadataSnapshot>> run(MetadataStore* store, Command command) {
+            CO_TRY_VOID(co_await store->execute(std::move(command)));
+            co_return store->current();
+        }
+    };
+    MetadataStore* store = facts_.metadata;
+    Shard* owner = facts_.shards.front();
+    auto make = [store, command = std::move(command)] { return Execution::run(store, command); };
+    CO_TRY(MetadataSnapshot metadata, co_await run_on<Result<MetadataSnapshot>>(shard_.executor(), owner->executor(),
+                                                                                owner->scope(), std::move(make)));
+    co_await update_everywhere(metadata);
+    co_return metadata->version();
+}
+
+Task<rpc::Response> ClientService::metadata(rpc::Request request) {
+    const auto& message = request.as<wire::MetadataRequest>();
+    const MetadataSnapshot metadata = shard_.metadata();
+    flatbuffers::FlatBufferBuilder builder;
+    std::vector<flatbuffers::Offset<wire::BrokerMetadata>> brokers;
+    for (const auto& [id, broker] : metadata->brokers()) {
+        brokers.push_back(
+            wire::CreateBrokerMetadataDirect(builder, id.value, broker.host.c_str(), broker.port, broker.rack.c_str()));
+    }
+    std::vector<flatbuffers::Offset<wire::TopicMetadata>> topics;
+    bool names_given = message.topic_names() != nullptr && message.topic_names()->size() > 0;
+    bool ids_given = message.topic_ids() != nullptr && message.topic_ids()->size() > 0;
+    if (!message.brokers_only() && !names_given && !ids_given) {
+        for (const auto& [name, topic] : metadata->topics()) topics.push_back(describe(builder, *topic));
+    }
+    if (names_given) {
+        for (const flatbuffers::String* name : *message.topic_names()) {
+            auto topic = metadata->find(std::string(rpc::from_wire(name)));
+            topics.push_back(topic != nullptr ? describe(builder, *topic)
+                                              : describe_unknown(builder, rpc::from_wire(name), {}));
+        }
+    }
+    if (ids_given) {
+        for (const wire::Uuid* id : *message.topic_ids()) {
+            auto topic = metadata->find(rpc::from_wire(id));
+            topics.push_back(topic != nullptr ? describe(builder, *topic)
+                                              : describe_unknown(builder, {}, rpc::from_wire(id)));
+        }
+    }
+    wire::Uuid cluster = rpc::to_wire(facts_.identity.cluster);
+    co_return respond(builder, wire::CreateMetadataResponseDirect(builder, 0, &cluster, metadata->version(), &brokers,
+                                                                  &topics, facts_.identity.broker.value));
+}
+
+Task<rpc::Response> ClientService::create_topic(rpc::Request request) {
+    const auto& message = request.as<wire::CreateTopicRequest>();
+    std::string problem;
+    Result<std::map<std::string, std::string>> settings = checked_settings(message.settings(), &problem);
+    if (!settings.ok()) co_return refuse(settings.error().code, problem);
+    TopicRecord topic;
+    topic.id = shard_.world().random.uuid();
+    topic.name = std::string(rpc::from_wire(message.name()));
+    topic.settings = *std::move(settings);
+    topic.created = Timestamp(shard_.executor().wall_milliseconds());
+    topic.min_in_sync = message.min_in_sync() < 0 ? 1 : message.min_in_sync();
+    const int32_t partitions = message.partitions() < 0 ? facts_.config.default_partitions : message.partitions();
+    const size_t broker_count = shard_.metadata()->brokers().size();
+    const int32_t replicas = message.replicas() < 0 ? 1 : message.replicas();
+    if (replicas < 1 || static_cast<size_t>(replicas) > broker_count) {
+        co_return refuse(ErrorCode::invalid_replication_factor,
+                         fmt::format("{} replicas need as many brokers; this cluster has {}", replicas, broker_count));
+    }
+    std::vector<BrokerId> brokers{facts_.identity.broker};
+    Command command = broker::create_topic(topic, partitions, brokers);
+    int64_t version = shard_.metadata()->version();
+    if (message.validate_only()) {
+        Metadata trial = *shard_.metadata();
+        if (Result<void> valid = trial.apply(command); !valid.ok()) co_return refuse(valid.error());
+    } else {
+        Result<int64_t> executed = co_await execute(std::move(command));
+        if (!executed.ok()) co_return refuse(executed.error());
+        version = *executed;
+    }
+    flatbuffers::FlatBufferBuilder builder;
+    wire::Uuid id = rpc::to_wire(topic.id);
+    co_return respond(
+        builder, wire::CreateCreateTopicResponse(builder, 0, &id, partitions, replicas, topic.min_in_sync, version));
+}
+
+Task<rpc::Response> ClientService::delete_topic(rpc::Request request) {
+    const auto& message = request.as<wire::DeleteTopicRequest>();
+    auto topic = find_topic(message.name(), message.topic());
+    if (topic == nullptr) co_return refuse({ErrorCode::unknown_topic_or_partition, "there is no such topic"});
+    Result<int64_t> executed = co_await execute(broker::delete_topic(topic->id));
+    if (!executed.ok()) co_return refuse(executed.error());
+    flatbuffers::FlatBufferBuilder builder;
+    wire::Uuid id = rpc::to_wire(topic->id);
+    co_return respond(builder, wire::CreateDeleteTopicResponse(builder, 0, &id, *executed));
+}
+
+Task<rpc::Response> ClientService::alter_topic(rpc::Request request) {
+    const auto& message = request.as<wire::AlterTopicRequest>();
+    auto topic = find_topic(message.name(), message.topic());
+    if (topic == nullptr) co_return refuse({ErrorCode::unknown_topic_or_partition, "there is no such topic"});
+    std::string problem;
+    Result<std::map<std::string, std::string>> set = checked_settings(message.set(), &problem);
+    if (!set.ok()) co_return refuse(set.error().code, problem);
+    std::vector<std::string> reset;
+    for (size_t index = 0; message.reset() != nullptr && index < message.reset()->size(); ++index) {
+        reset.emplace_back(rpc::from_wire(message.reset()->Get(static_cast<flatbuffers::uoffset_t>(index))));
+        // A key that nobody knows is a slip, whether it is to be set or not.
+        bool known = false;
+        for (const TopicSettingInfo& info : topic_setting_table()) known = known || reset.back() == info.key;
+        if (!known) {
+            (void)check_setting(reset.back(), "", &problem);
+            co_return refuse(ErrorCode::invalid_config, problem);
+        }
+    }
+    int64_t version = shard_.metadata()->version();
+    int64_t settings_version = topic->settings_version;
+    if (!message.validate_only()) {
+        Result<int64_t> executed = co_await execute(broker::alter_topic(topic->id, *set, reset));
+        if (!executed.ok()) co_return refuse(executed.error());
+        version = *executed;
+        if (auto changed = shard_.metadata()->find(topic->id)) settings_version = changed->settings_version;
+    }
+    flatbuffers::FlatBufferBuilder builder;
+    co_return respond(builder, wire::CreateAlterTopicResponse(builder, 0, settings_version, version));
+}
+
+Task<rpc::Response> ClientService::add_partitions(rpc::Request request) {
+    const auto& message = request.as<wire::AddPartitionsRequest>();
+    auto topic = find_topic(message.name(), message.topic());
+    if (topic == nullptr) co_return refuse({ErrorCode::unknown_topic_or_partition, "there is no such topic"});
+    Command command = broker::add_partitions(topic->id, message.partitions());
+    int64_t version = shard_.metadata()->version();
+    if (message.validate_only()) {
+        Metadata trial = *shard_.metadata();
+        if (Result<void> valid = trial.apply(command); !valid.ok()) co_return refuse(valid.error());
+    } else {
+        Result<int64_t> executed = co_await execute(std::move(command));
+        if (!executed.ok()) co_return refuse(executed.error());
+        version = *executed;
+    }
+    flatbuffers::FlatBufferBuilder builder;
+    co_return respond(builder, wire::CreateAddPartitionsResponse(builder, 0, message.partitions(), version));
+}
+
+Task<rpc::Response> ClientService::topic_options(rpc::Request) {
+    flatbuffers::FlatBufferBuilder builder;
+    std::vector<flatbuffers::Offset<wire::TopicOption>> options;
+    for (const TopicSettingInfo& info : topic_setting_table()) {
+        options.push_back(wire::CreateTopicOptionDirect(builder, info.key, type_name(info.type), info.default_value,
+                                                        range_text(info).c_str(), info.description));
+    }
+    co_return respond(builder, wire::CreateTopicOptionsResponseDirect(builder, 0, &options));
+}
+
+namespace {
+
+struct PartitionFacts {
+    PartitionState state = PartitionState::opening;
+    std::string detail;
+    Offset log_start{-1};
+    Offset durable{-1};
+    Offset high{-1};
+    Offset log_end{-1};
+    int64_t bytes = -1;
+    int32_t segments = -1;
+};
+
+Task<PartitionFacts> look_at(Shard* shard, PartitionIdentity identity) {
+    PartitionFacts facts;
+    Partition* partition = shard->find(identity);
+    if (partition == nullptr) co_return facts;
+    facts.state = partition->state();
+    facts.detail = partition->detail();
+    if (log::Log* log = partition->log()) {
+        facts.log_start = partition->log_start();
+        facts.durable = partition->durable_watermark();
+        facts.high = partition->high_watermark();
+        facts.log_end = partition->log_end();
+        facts.bytes = static_cast<int64_t>(log->allocated_bytes());
+        facts.segments = static_cast<int32_t>(log->segment_count());
+    }
+    co_return facts;
+}
+
+}  // namespace
+
+Task<rpc::Response> ClientService::describe_topic(rpc::Request request) {
+    const auto& message = request.as<wire::DescribeTopicRequest>();
+    auto topic = find_topic(message.name(), message.topic());
+    if (topic == nullptr) co_return refuse({ErrorCode::unknown_topic_or_partition, "there is no such topic"});
+    std::vector<Task<PartitionFacts>> looks;
+    for (size_t index = 0; index < topic->partitions.size(); ++index) {
+        PartitionIdentity identity{topic->id, PartitionIndex(static_cast<int32_t>(index))};
+        Shard* shard = &shard_of(identity);
+        auto make = [shard, identity] { return look_at(shard, identity); };
+        looks.push_back(run_on<PartitionFacts>(shard_.executor(), shard->executor(), shard->scope(), std::move(make)));
+    }
+    std::vector<PartitionFacts> facts = co_await all(shard_.executor(), std::move(looks));
+    flatbuffers::FlatBufferBuilder builder;
+    std::vector<flatbuffers::Offset<wire::SettingDescription>> settings;
+    for (const TopicSettingInfo& info : topic_setting_table()) {
+        auto set = topic->settings.find(info.key);
+        bool is_set = set != topic->settings.end();
+        settings.push_back(wire::CreateSettingDescriptionDirect(
+            builder, info.key, is_set ? set->second.c_str() : info.default_value, info.default_value,
+            is_set ? wire::SettingSource::topic : wire::SettingSource::default_value));
+    }
+    std::vector<flatbuffers::Offset<wire::PartitionDescription>> partitions;
+    for (size_t index = 0; index < topic->partitions.size(); ++index) {
+        const PartitionRecord& record = topic->partitions[index];
+        const PartitionFacts& fact = facts[index];
+        auto replicas = builder.CreateVector(numbers_of(record.replicas));
+        auto in_sync = builder.CreateVector(numbers_of(record.in_sync));
+        auto state = builder.CreateString(name(fact.state));
+        auto detail = builder.CreateString(fact.detail);
+        partitions.push_back(wire::CreatePartitionDescription(
+            builder, static_cast<int32_t>(index), 0, fact.log_start.value, fact.durable.value, fact.high.value,
+            fact.log_end.value, fact.bytes, fact.segments, record.leader.value, record.leader_epoch.value, replicas,
+            in_sync, state, detail));
+    }
+    wire::Uuid id = rpc::to_wire(topic->id);
+    co_return respond(
+        builder, wire::CreateDescribeTopicResponseDirect(builder, 0, &id, topic->name.c_str(), topic->settings_version,
+                                                         &settings, &partitions));
+}
+
+}  // namespace ironbark::broker

@@ -1,0 +1,217 @@
+#include "broker/shard.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "broker/partition/leftovers.h"
+
+namespace ironbark::broker {
+namespace {
+
+// Opened beside each other: their disk operations overlap, and the starts of their epochs are one synced write.
+constexpr size_t openings_at_a_time = 64;
+
+}  // namespace
+
+Shard::Shard(World& world, size_t index, size_t count, const Config* config)
+    : world_(world),
+      index_(index),
+      count_(count),
+      config_(*config),
+      updating_(world.executor),
+      accepting_(world.executor),
+      scope_(world.executor) {}
+
+Shard::~Shard() = default;
+
+Task<Result<void>> Shard::open(const log::DataDirectory* directory, std::string* problem) {
+    directory_ = directory;
+    log::StoreOptions options;
+    options.shard = index_;
+    options.shard_count = count_;
+    options.pool_files_max = static_cast<size_t>(config_.pool_files);
+    options.unwritten_bytes_max = config_.unwritten_bytes;
+    options.tail_bytes_max = static_cast<uint64_t>(config_.tail_bytes);
+    options.reserve_bytes = static_cast<uint64_t>(config_.reserve_bytes);
+    options.retention_interval = config_.retention_interval;
+    Result<std::unique_ptr<log::LogStore>> store = co_await log::LogStore::open(&world_, directory, options);
+    if (!store.ok()) {
+        const Error& error = store.error();
+        *problem =
+            fmt::format("{}: {}. Restore it from a copy, or remove it to have every log read from its beginning.",
+                        directory->marks_path(index_), *error.text != 0 ? error.text : ironbark::name(error.code));
+        co_return error;
+    }
+    store_ = std::move(store).value();
+    log::MarksHealth health = store_->marks().health();
+    if (health.commits_lost > 0) {
+        spdlog::warn("{}: {} damaged entries were skipped; recovery reads more of the logs to make up for it",
+                     directory->marks_path(index_), health.commits_lost);
+    }
+    store_->context().on_moved = [this](log::Log& log) {
+        if (Partition* partition = find(log.identity())) partition->log_moved();
+    };
+    store_->context().on_round = [this](const log::RoundTimes& times) {
+        metrics_.write.add(times.write);
+        if (times.synced) metrics_.sync.add(times.write + times.sync);
+    };
+    store_->start();
+    co_return Result<void>();
+}
+
+Task<void> Shard::update(MetadataSnapshot metadata) {
+    std::optional<Units> held = co_await updating_.lock();
+    if (!held || stopping_) co_return;
+    const MetadataSnapshot before = metadata_;
+    if (before != nullptr && metadata->version() <= before->version()) co_return;
+    metadata_ = metadata;
+    if (before == nullptr) co_await remove_leftovers();
+    std::vector<PartitionIdentity> gone;
+    for (const auto& [identity, partition] : partitions_) {
+        if (metadata->find(identity.topic) == nullptr) gone.push_back(identity);
+    }
+    for (const PartitionIdentity& identity : gone) co_await drop_partition(identity);
+    std::vector<Opening> openings;
+    for (const auto& [topic_name, topic] : metadata->topics()) {
+        bool is_unchanged = before != nullptr && before->find(topic->id) == topic;
+        if (!is_unchanged) follow_topic(*topic, openings);
+    }
+    co_await open_partitions(std::move(openings));
+}
+
+// Settings for the partitions that are here, and a list of those that are to be opened.
+void Shard::follow_topic(const TopicRecord& topic, std::vector<Opening>& openings) {
+    const TopicSettings settings = parse_settings(topic.settings);
+    for (size_t index = 0; index < topic.partitions.size(); ++index) {
+        PartitionIdentity identity{topic.id, PartitionIndex(static_cast<int32_t>(index))};
+        if (log::shard_of(identity, count_) != index_) continue;
+        if (Partition* known = find(identity)) {
+            known->change_settings(settings);
+        } else {
+            openings.push_back({identity, settings, topic.partitions[index].leader_epoch});
+        }
+    }
+}
+
+// What a crash left of deletions. Directories of topics that were not deleted are left alone, whatever the metadata
+// says.
+Task<void> Shard::remove_leftovers() {
+    Result<std::vector<PartitionIdentity>> found = co_await list_partitions(&world_, directory_, index_, count_);
+    if (!found.ok()) co_return;
+    size_t unknown = 0;
+    for (const PartitionIdentity& identity : *found) {
+        if (metadata_->find(identity.topic) != nullptr) continue;
+        if (!metadata_->was_deleted(identity.topic)) {
+            ++unknown;
+            continue;
+        }
+        Result<void> removed = co_await remove_partition_files(&world_, directory_, &store_->marks(), identity);
+        if (!removed.ok()) {
+            spdlog::warn("partition {} of a deleted topic: its files could not be removed ({})", identity.to_string(),
+                         ironbark::name(removed.error().code));
+        }
+    }
+    if (unknown > 0) {
+        spdlog::warn(
+            "{}/partitions: {} directories belong to no topic of this broker's metadata; they are left as they are",
+            directory_->path(), unknown);
+    }
+}
+
+Task<void> Shard::open_partitions(std::vector<Opening> openings) {
+    for (size_t begin = 0; begin < openings.size(); begin += openings_at_a_time) {
+        std::vector<Task<bool>> batch;
+        const size_t end = std::min(begin + openings_at_a_time, openings.size());
+        for (size_t index = begin; index < end; ++index) batch.push_back(open_partition(openings[index]));
+        co_await all(world_.executor, std::move(batch));
+    }
+}
+
+Task<bool> Shard::open_partition(Opening opening) {
+    const PartitionIdentity identity = opening.identity;
+    auto [place, made] = partitions_.emplace(identity, std::make_unique<Partition>(world_, identity, opening.settings));
+    ASSERT(made);
+    Partition* partition = place->second.get();
+    log::RecoveryReport report;
+    Result<log::Log*> log = co_await store_->open_log(identity, opening.settings.log, &report);
+    if (!log.ok()) {
+        std::string problem = report.problem.empty() ? std::string(ironbark::name(log.error().code)) : report.problem;
+        spdlog::error("partition {} is not available: {}", identity.to_string(), problem);
+        partition->fail(std::move(problem));
+        co_return false;
+    }
+    if (report.end == log::ScanEnd::torn) {
+        spdlog::warn(
+            "partition {}: the last write was torn by a crash; the log ends at {}, {} records that were never "
+            "synced are in the graveyard",
+            identity.to_string(), (*log)->log_end().value, report.records_buried);
+    }
+    if ((*log)->last_epoch() > opening.epoch) {
+        spdlog::warn(
+            "partition {}: its log has epoch {} and the metadata {}: was the metadata restored from an older copy?",
+            identity.to_string(), (*log)->last_epoch().value, opening.epoch.value);
+    }
+    co_await partition->lead(*log, opening.epoch);
+    co_return true;
+}
+
+Task<void> Shard::drop_partition(PartitionIdentity identity) {
+    Partition* partition = find(identity);
+    co_await partition->remove();
+    Result<void> removed;
+    if (store_->find(identity) != nullptr) {
+        removed = co_await store_->remove_log(identity);
+    } else {
+        removed = co_await remove_partition_files(&world_, directory_, &store_->marks(), identity);
+    }
+    if (!removed.ok()) {
+        spdlog::warn("partition {}: its files could not be removed ({}); the next start tries again",
+                     identity.to_string(), ironbark::name(removed.error().code));
+    }
+    partitions_.erase(identity);
+}
+
+Partition* Shard::find(const PartitionIdentity& identity) {
+    auto found = partitions_.find(identity);
+    return found == partitions_.end() ? nullptr : found->second.get();
+}
+
+void Shard::serve(std::shared_ptr<Listener> listener, rpc::Handler* handler) {
+    rpc::ServerLimits limits;
+    limits.connections_max = static_cast<size_t>(config_.connections_max);
+    limits.memory_bytes = static_cast<size_t>(config_.request_bytes);
+    listener_ = std::move(listener);
+    server_ = std::make_unique<rpc::Server>(world_, limits, *handler);
+    accepting_.spawn(server_->serve(listener_.get()));
+}
+
+void Shard::begin_wait(Event* event) {
+    waits_.insert(event);
+    if (stopping_) event->set();
+}
+
+Task<void> Shard::stop_serving() {
+    stopping_ = true;
+    for (Event* wait : waits_) wait->set();
+    if (server_ == nullptr) co_return;
+    server_->stop();
+    co_await accepting_.join();
+    co_await server_->join();
+}
+
+Task<void> Shard::close(std::optional<Incarnation> clean) {
+    stopping_ = true;
+    std::optional<Units> held = co_await updating_.lock();  // an update under way ends first
+    if (store_ == nullptr) co_return;
+    // With a partition that is not well, this stop proves nothing about what is on the disk.
+    bool all_online = true;
+    for (auto& [identity, partition] : partitions_) {
+        all_online = all_online && partition->state() == PartitionState::online;
+        co_await partition->remove();
+    }
+    co_await store_->stop(all_online ? clean : std::nullopt);
+    partitions_.clear();
+}
+
+}  // namespace ironbark::broker

@@ -1,0 +1,91 @@
+#pragma once
+// One thread's share of the broker: the logs and partitions that belong to it, and a server for connections that were
+// accepted on it. Requests that name partitions of other shards go there in one message and come back in one.
+//
+// Everything belongs to the shard's executor; `scope()` is where other shards' calls run (task/scope.h, run_on).
+// Order of life: open, update (with every metadata snapshot), serve, stop_serving, close.
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "broker/config.h"
+#include "broker/controller/metadata_store.h"
+#include "broker/metrics.h"
+#include "broker/partition/partition.h"
+#include "log/store.h"
+#include "runtime/rpc/server.h"
+
+namespace ironbark::broker {
+
+class Shard {
+  public:
+    Shard(World& world, size_t index, size_t count, const Config* config);
+    ~Shard();
+
+    World& world() { return world_; }
+    Executor& executor() { return world_.executor; }
+    Scope& scope() { return scope_; }
+    size_t index() const { return index_; }
+
+    // Opens the shard's part of the data directory.
+    Task<Result<void>> open(const log::DataDirectory* directory, std::string* problem);
+    // Follows the metadata: opens new partitions, drops deleted ones, takes over settings and epochs. Returns when all
+    // that is new has been opened, or has failed to.
+    Task<void> update(MetadataSnapshot metadata);
+
+    // Starts serving what the listener accepts.
+    void serve(std::shared_ptr<Listener> listener, rpc::Handler* handler);
+    // Refuses new requests, ends long polls, and returns when every connection has ended.
+    Task<void> stop_serving();
+    // Everything durable, a clean-stop mark if an incarnation is given, everything closed.
+    Task<void> close(std::optional<Incarnation> clean);
+
+    Partition* find(const PartitionIdentity& identity);
+    const std::map<PartitionIdentity, std::unique_ptr<Partition>>& partitions() const { return partitions_; }
+    const MetadataSnapshot& metadata() const { return metadata_; }
+    log::LogStore* store() { return store_.get(); }
+    rpc::Server* server() { return server_.get(); }
+    ShardMetrics& metrics() { return metrics_; }
+    // Where the counters of the shard's world come from; empty: it has none. Set before the executor runs.
+    std::function<IoCounters()> io_counters;
+    size_t request_bytes_max() const { return static_cast<size_t>(config_.request_bytes); }
+
+    // Waits of requests that a stop must end: an Event stays registered while it is waited on.
+    void begin_wait(Event* event);
+    void end_wait(Event* event) { waits_.erase(event); }
+    bool is_stopping() const { return stopping_; }
+
+  private:
+    struct Opening {
+        PartitionIdentity identity;
+        TopicSettings settings;
+        Epoch epoch;
+    };
+    Task<void> remove_leftovers();
+    Task<void> open_partitions(std::vector<Opening> openings);
+    Task<bool> open_partition(Opening opening);
+    Task<void> drop_partition(PartitionIdentity identity);
+    void follow_topic(const TopicRecord& topic, std::vector<Opening>& openings);
+
+    World& world_;
+    size_t index_;
+    size_t count_;
+    const Config& config_;
+    ShardMetrics metrics_;
+    const log::DataDirectory* directory_ = nullptr;
+    std::unique_ptr<log::LogStore> store_;
+    std::map<PartitionIdentity, std::unique_ptr<Partition>> partitions_;
+    MetadataSnapshot metadata_;
+    Mutex updating_;
+    std::set<Event*> waits_;
+    bool stopping_ = false;
+    std::shared_ptr<Listener> listener_;
+    std::unique_ptr<rpc::Server> server_;
+    Scope accepting_;
+    Scope scope_;
+};
+
+}  // namespace ironbark::broker

@@ -1,0 +1,216 @@
+#pragma once
+// Creates, describes and changes topics, and asks the cluster about itself. Thread-safe; calls block, at most as long
+// as their timeout. A call that changes something fails with an outcome: `not_written` (nothing was changed), `unknown`
+// (it may have been).
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ironbark/settings.h"
+
+namespace ironbark {
+
+struct TopicSpecification {
+    std::string name;
+    int32_t partitions = -1;  // -1: the cluster's default, as for the next two
+    int32_t replicas = -1;
+    int32_t min_in_sync = -1;
+    std::map<std::string, std::string> settings{};  // see `topic_options`
+    bool validate_only = false;                     // do nothing, and answer as if it had been done
+};
+
+struct CreatedTopic {
+    std::string id;
+    int32_t partitions = 0;
+    int32_t replicas = 0;
+    int32_t min_in_sync = 0;
+};
+
+struct TopicChanges {
+    std::map<std::string, std::string> set{};
+    std::vector<std::string> reset{};  // keys that go back to their defaults
+    bool validate_only = false;
+};
+
+// Where a value comes from.
+enum class SettingSource : uint8_t { default_value, cluster, topic, broker };
+const char* name(SettingSource source);
+
+struct SettingValue {
+    std::string key;
+    std::string value;
+    std::string default_value;
+    SettingSource source = SettingSource::default_value;
+};
+
+struct PartitionDescription {
+    int32_t partition = -1;
+    std::optional<Failure> failure{};  // why the rest is not known
+    int32_t leader = -1;               // -1: none now
+    int32_t leader_epoch = -1;
+    std::vector<int32_t> replicas{};
+    std::vector<int32_t> in_sync{};
+    // As the broker that answered has them; -1: it does not know.
+    int64_t log_start = -1;
+    int64_t durable_watermark = -1;
+    int64_t high_watermark = -1;
+    int64_t log_end = -1;
+    int64_t bytes = -1;  // allocated on disk
+    int32_t segments = -1;
+    std::string state{};
+    std::string state_detail{};
+};
+
+struct TopicDescription {
+    std::string name;
+    std::string id;
+    int64_t settings_version = -1;
+    std::vector<SettingValue> settings{};
+    std::vector<PartitionDescription> partitions{};
+};
+
+struct TopicOptionInfo {
+    std::string key;
+    std::string type;
+    std::string default_value;
+    std::string range;
+    std::string description;
+};
+
+struct BrokerInfo {
+    int32_t id = -1;
+    std::string host;
+    uint16_t port = 0;
+    std::string rack;
+};
+
+struct PartitionSummary {
+    int32_t partition = -1;
+    int32_t leader = -1;
+    int32_t leader_epoch = -1;
+    std::vector<int32_t> replicas{};
+    std::vector<int32_t> in_sync{};
+    std::optional<Failure> failure{};
+};
+
+struct TopicSummary {
+    std::string name;
+    std::string id;
+    std::vector<PartitionSummary> partitions{};
+    std::optional<Failure> failure{};
+};
+
+struct ClusterInfo {
+    std::string id;
+    int64_t metadata_version = -1;
+    int32_t controller = -1;  // broker whose controller is active
+    std::vector<BrokerInfo> brokers{};
+};
+
+struct OffsetQuery {
+    enum class Place : uint8_t { start, end, timestamp, max_timestamp };
+    TopicPartition partition;
+    Place place = Place::end;
+    int64_t timestamp = -1;  // of Place::timestamp: ms since 1970
+};
+
+struct FoundOffset {
+    TopicPartition partition;
+    std::optional<Failure> failure{};
+    int64_t offset = -1;  // -1: no such record
+    int64_t timestamp = -1;
+    int32_t leader_epoch = -1;
+};
+
+struct DeleteRecords {
+    TopicPartition partition;
+    int64_t before = -1;  // the log start that is wanted; -1: the high watermark
+};
+
+struct DeletedRecords {
+    TopicPartition partition;
+    std::optional<Failure> failure{};
+    int64_t log_start = -1;
+};
+
+struct DataDirectoryInfo {
+    std::string path;
+    std::string id;
+    uint64_t free_bytes = 0;
+    uint64_t total_bytes = 0;
+    std::string state;
+    std::string state_detail;
+    bool direct_io = false;
+};
+
+struct MemoryPoolInfo {
+    std::string name;
+    uint64_t used_bytes = 0;
+    uint64_t limit_bytes = 0;
+};
+
+struct NodeDescription {
+    int32_t broker_id = -1;
+    std::string cluster_id;
+    std::string version;
+    int64_t incarnation = -1;
+    int64_t start_time = -1;  // ms since 1970
+    std::string io_world;     // "io_uring" or "posix"
+    std::string io_reason;
+    int32_t shards = 0;
+    int32_t partitions = 0;
+    uint64_t unsynced_bytes = 0;
+    int64_t unsynced_age_ms = 0;
+    std::vector<DataDirectoryInfo> directories{};
+    std::vector<MemoryPoolInfo> memory{};
+    std::vector<SettingValue> settings{};
+};
+
+class Admin {
+  public:
+    using Timeout = std::chrono::milliseconds;
+    static constexpr Timeout default_timeout{30'000};
+
+    static Expected<Admin> create(const Settings& settings);
+    Admin(Admin&&) noexcept;
+    Admin& operator=(Admin&&) noexcept;
+    ~Admin();
+
+    Expected<CreatedTopic> create_topic(const TopicSpecification& topic, Timeout timeout = default_timeout);
+    // A topic is given by its name, or by its id.
+    Expected<void> delete_topic(const std::string& topic, Timeout timeout = default_timeout);
+    Expected<void> alter_topic(const std::string& topic,
+                               const TopicChanges& changes,
+                               Timeout timeout = default_timeout);
+    // `partitions`: how many there are to be afterwards. Returns how many there are.
+    Expected<int32_t> add_partitions(const std::string& topic,
+                                     int32_t partitions,
+                                     bool validate_only = false,
+                                     Timeout timeout = default_timeout);
+    Expected<TopicDescription> describe_topic(const std::string& topic, Timeout timeout = default_timeout);
+    Expected<std::vector<TopicSummary>> list_topics(Timeout timeout = default_timeout);
+    // What can be set on a topic.
+    Expected<std::vector<TopicOptionInfo>> topic_options(Timeout timeout = default_timeout);
+
+    Expected<std::vector<FoundOffset>> list_offsets(const std::vector<OffsetQuery>& queries,
+                                                    Visibility visibility = Visibility::topic,
+                                                    Timeout timeout = default_timeout);
+    Expected<std::vector<DeletedRecords>> delete_records(const std::vector<DeleteRecords>& partitions,
+                                                         Timeout timeout = default_timeout);
+
+    Expected<ClusterInfo> describe_cluster(Timeout timeout = default_timeout);
+    // -1: whichever broker answers first.
+    Expected<NodeDescription> describe_node(int32_t broker = -1, Timeout timeout = default_timeout);
+
+  private:
+    struct Implementation;
+    explicit Admin(std::unique_ptr<Implementation> implementation);
+    std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace ironbark

@@ -1,0 +1,272 @@
+#include "client/router.h"
+
+#include <algorithm>
+
+#include "client/version.h"
+#include "runtime/rpc/convert.h"
+
+namespace ironbark::client {
+namespace {
+
+// One broker that does not know a topic may only be behind: so many have to say so, one after the other.
+constexpr int missing_answers = 3;
+// Metadata comes from memory. Who takes longer to answer is passed over for the next broker.
+constexpr Duration metadata_time_max = 3s;
+
+rpc::Metadata metadata_request(const std::vector<std::string>& names, bool brokers_only) {
+    flatbuffers::FlatBufferBuilder builder;
+    auto topics = builder.CreateVectorOfStrings(names);
+    return rpc::finish(builder, wire::CreateMetadataRequest(builder, topics, 0, brokers_only));
+}
+
+// FlatBuffers has no copy of a finished message.
+rpc::Metadata copy_of(const rpc::Metadata& metadata) {
+    auto* bytes = new uint8_t[metadata.size()];
+    std::copy(metadata.data(), metadata.data() + metadata.size(), bytes);
+    return {nullptr, false, bytes, metadata.size(), bytes, metadata.size()};
+}
+
+bool may_try_again(const rpc::CallResult& result, Repeatable repeatable) {
+    if (result.delivery == rpc::Delivery::never_sent) return result.error.code != ErrorCode::message_too_large;
+    if (result.outcome == Outcome::unknown && repeatable == Repeatable::no) return false;
+    return is_retriable(result.error.code);
+}
+
+}  // namespace
+
+RouterOptions RouterOptions::of(const Settings& settings) {
+    RouterOptions options;
+    std::string_view rest = settings.bootstrap_servers;
+    while (!rest.empty()) {
+        size_t comma = rest.find(',');
+        Result<Address> address = Address::parse(rest.substr(0, comma));
+        ASSERT(address.ok());
+        options.bootstrap.push_back(*address);
+        rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
+    }
+    options.client_id = settings.client_id;
+    options.request_time_max = settings.request_timeout;
+    options.pause = settings.retry_backoff;
+    options.pause_max = settings.retry_backoff_max;
+    options.metadata_age_max = settings.metadata_max_age;
+    return options;
+}
+
+Router::Peer::Peer(World& world, const Address& address, const RouterOptions& options)
+    : introduction(rpc::ClientIdentity{options.client_id, library_version, {}}),
+      channel(world, address, introduction, [] {
+          rpc::ChannelOptions channel_options;
+          // Whoever calls has a choice of brokers and pauses of its own: one failed attempt is news enough.
+          channel_options.attempts_max = 1;
+          return channel_options;
+      }()) {}
+
+Router::Router(World& world, RouterOptions options)
+    : world_(world),
+      options_(std::move(options)),
+      wake_(world.executor),
+      closing_(world.executor),
+      refreshed_(world.executor.now()) {}
+
+Task<void> Router::run() {
+    uint64_t failures = 0;
+    while (!closed_) {
+        Instant old = refreshed_ + options_.metadata_age_max;
+        if (wanted_.empty()) co_await wake_.wait(old);
+        if (closed_) break;
+        if (world_.executor.now() >= old) want_everything();
+        if (wanted_.empty()) continue;
+        std::vector<std::string> names(wanted_.begin(), wanted_.end());
+        wanted_.clear();
+        rpc::CallResult result = co_await refresh(std::move(names), world_.executor.now() + options_.request_time_max);
+        failures = result.ok() ? 0 : failures + 1;
+        // News that come by the dozen are asked for once.
+        if (!closed_) co_await closing_.wait(world_.executor.now() + pause_after(failures));
+    }
+}
+
+Task<void> Router::close() {
+    closed_ = true;
+    wake_.close();
+    closing_.close();
+    for (auto& [address, peer] : peers_) co_await peer->channel.close();
+}
+
+void Router::want_everything() {
+    refreshed_ = world_.executor.now();
+    for (const auto& [name, topic] : topics_) wanted_.insert(name);
+}
+
+const TopicView* Router::find(const std::string& name) const {
+    auto found = topics_.find(name);
+    return found == topics_.end() ? nullptr : &found->second;
+}
+
+const Failure* Router::why_missing(const std::string& name) const {
+    auto found = missing_.find(name);
+    return found == missing_.end() ? nullptr : &found->second;
+}
+
+void Router::want(const std::string& name) {
+    if (wanted_.insert(name).second) wake_.pulse();
+}
+
+void Router::learn_leader(const std::string& name, int32_t partition, Leader leader) {
+    auto found = topics_.find(name);
+    if (found == topics_.end() || partition < 0 || partition >= found->second.partition_count()) return;
+    Leader& known = found->second.leaders[static_cast<size_t>(partition)];
+    if (leader.epoch < known.epoch) return;
+    known = leader;
+    if (brokers_.find(leader.broker) == brokers_.end()) want(name);
+    if (changed_) changed_();
+}
+
+Task<Expected<TopicView>> Router::load(std::string name, Instant deadline) {
+    for (int answers = 0;; ++answers) {
+        if (const TopicView* topic = find(name)) co_return *topic;
+        if (answers == missing_answers) break;
+        if (answers > 0) co_await closing_.wait(std::min(deadline, world_.executor.now() + options_.pause));
+        std::vector<std::string> names{name};
+        rpc::CallResult result = co_await refresh(std::move(names), deadline);
+        if (!result.ok()) co_return failure_of(result);
+    }
+    const Failure* why = why_missing(name);
+    co_return why != nullptr ? *why : senseless_answer("it leaves out the topic that was asked for");
+}
+
+Task<rpc::CallResult> Router::refresh(std::vector<std::string> names, Instant deadline) {
+    rpc::Metadata request = metadata_request(names, false);
+    co_return co_await ask_metadata(std::move(request), deadline);
+}
+
+Task<rpc::CallResult> Router::refresh_brokers(Instant deadline) {
+    std::vector<std::string> none;
+    rpc::Metadata request = metadata_request(none, true);
+    co_return co_await ask_metadata(std::move(request), deadline);
+}
+
+Task<rpc::CallResult> Router::ask_metadata(rpc::Metadata request, Instant deadline) {
+    rpc::CallResult result = co_await call_any(rpc::Method::metadata, std::move(request), Repeatable::yes, deadline);
+    if (!result.ok()) co_return result;
+    const auto& answer = result.as<wire::MetadataResponse>();
+    if (answer.error() != nullptr) {
+        Failure failure = failure_of(*answer.error());
+        result.error = Error(failure.code, "the broker refused to describe the cluster");
+        result.hint = failure.hint;
+        co_return result;
+    }
+    learn(answer);
+    if (changed_) changed_();
+    co_return result;
+}
+
+void Router::learn(const wire::MetadataResponse& answer) {
+    if (answer.brokers() != nullptr && answer.brokers()->size() > 0) {
+        brokers_.clear();
+        for (const wire::BrokerMetadata* broker : *answer.brokers()) {
+            brokers_[broker->id()] = Address{std::string(rpc::from_wire(broker->host())), broker->port()};
+        }
+    }
+    controller_ = answer.controller();
+    if (answer.topics() == nullptr) return;
+    for (const wire::TopicMetadata* topic : *answer.topics()) learn_topic(*topic);
+}
+
+void Router::learn_topic(const wire::TopicMetadata& topic) {
+    std::string name(rpc::from_wire(topic.name()));
+    if (topic.error() != nullptr) {
+        Failure failure = failure_of(*topic.error());
+        if (!failure.is_retriable()) topics_.erase(name);
+        missing_[name] = std::move(failure);
+        return;
+    }
+    missing_.erase(name);
+    TopicView view;
+    view.id = rpc::from_wire(topic.id());
+    view.name = name;
+    if (topic.partitions() != nullptr) {
+        for (const wire::PartitionMetadata* partition : *topic.partitions()) {
+            size_t index = static_cast<size_t>(partition->partition());
+            // They come dense and in order; what does not is left out.
+            if (index == view.leaders.size()) view.leaders.push_back({partition->leader(), partition->leader_epoch()});
+        }
+    }
+    auto known = topics_.find(name);
+    if (known != topics_.end() && known->second.id == view.id) {
+        // A broker that is behind does not take back what another one knew. It may know of fewer partitions, too.
+        std::vector<Leader>& old = known->second.leaders;
+        if (old.size() > view.leaders.size()) view.leaders.resize(old.size());
+        for (size_t index = 0; index < old.size(); ++index) {
+            if (old[index].epoch > view.leaders[index].epoch) view.leaders[index] = old[index];
+        }
+    }
+    topics_[name] = std::move(view);
+}
+
+rpc::Channel* Router::channel(int32_t broker) {
+    auto found = brokers_.find(broker);
+    return found == brokers_.end() || closed_ ? nullptr : &peer(found->second).channel;
+}
+
+Router::Peer& Router::peer(const Address& address) {
+    std::unique_ptr<Peer>& peer = peers_[address.to_string()];
+    if (peer == nullptr) peer = std::make_unique<Peer>(world_, address, options_);
+    return *peer;
+}
+
+// Whom to ask: the preferred one, then who is connected, then the other brokers, then the bootstrap addresses.
+std::vector<Address> Router::candidates(int32_t preferred) {
+    std::vector<Address> connected;
+    std::vector<Address> others;
+    for (const auto& [id, address] : brokers_) {
+        (peer(address).channel.is_connected() ? connected : others).push_back(address);
+    }
+    if (!connected.empty()) {
+        auto first = static_cast<std::ptrdiff_t>(turn_ % connected.size());
+        std::rotate(connected.begin(), connected.begin() + first, connected.end());
+    }
+    std::vector<Address> all;
+    auto add = [&all](const Address& address) {
+        if (std::find(all.begin(), all.end(), address) == all.end()) all.push_back(address);
+    };
+    if (auto found = brokers_.find(preferred); found != brokers_.end()) add(found->second);
+    for (const Address& address : connected) add(address);
+    for (const Address& address : others) add(address);
+    for (const Address& address : options_.bootstrap) add(address);
+    ++turn_;
+    return all;
+}
+
+Task<rpc::CallResult> Router::call_any(
+    rpc::Method method, rpc::Metadata metadata, Repeatable repeatable, Instant deadline, int32_t preferred) {
+    rpc::CallResult result = rpc::never_sent(Error(ErrorCode::closed, "the client was closed"));
+    std::optional<rpc::CallResult> reason;  // what went wrong before the time was over says more than that it is
+    for (uint64_t round = 1; !closed_; ++round) {
+        for (const Address& address : candidates(preferred)) {
+            Instant now = world_.executor.now();
+            Duration time_max = options_.request_time_max;
+            if (method == rpc::Method::metadata) time_max = std::min(time_max, metadata_time_max);
+            Instant attempt_deadline = std::min(deadline, now + time_max);
+            rpc::Channel& channel = peer(address).channel;
+            result = co_await channel.call(method, copy_of(metadata), {}, attempt_deadline);
+            if (result.ok() || !may_try_again(result, repeatable)) co_return result;
+            bool is_too_late =
+                result.delivery == rpc::Delivery::never_sent && result.error.code == ErrorCode::timed_out;
+            if (is_too_late && reason) result = *reason;
+            reason = result;
+            if (result.leader >= 0) preferred = result.leader;
+            if (closed_ || world_.executor.now() >= deadline) co_return result;
+        }
+        Instant again = world_.executor.now() + pause_after(round);
+        if (again >= deadline) co_return result;
+        co_await closing_.wait(again);
+    }
+    co_return result;
+}
+
+Duration Router::pause_after(uint64_t attempts) const {
+    uint64_t doublings = std::min<uint64_t>(attempts, 20);
+    return std::min(options_.pause_max, options_.pause * (int64_t{1} << doublings));
+}
+
+}  // namespace ironbark::client

@@ -1,0 +1,100 @@
+#pragma once
+// Who leads what, and the way there: cached metadata, a channel for each broker's address. Asks anew when told that the
+// cache is wrong, and when it is old. Belongs to one executor; `run` beside the users, `close` before destruction.
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "client/failures.h"
+#include "client/topic_view.h"
+#include "ironbark/settings.h"
+#include "runtime/rpc/channel.h"
+#include "wire/client_generated.h"
+
+namespace ironbark::client {
+
+struct RouterOptions {
+    std::vector<Address> bootstrap;
+    std::string client_id;
+    Duration request_time_max;
+    Duration pause;      // between attempts, doubled
+    Duration pause_max;  // up to this
+    Duration metadata_age_max;
+
+    static RouterOptions of(const Settings& settings);  // REQUIRES: settings.check()
+};
+
+// Whether a request does no harm when it is done twice.
+enum class Repeatable : bool { no, yes };
+
+class Router {
+  public:
+    Router(World& world, RouterOptions options);
+    Router(const Router&) = delete;
+    Router& operator=(const Router&) = delete;
+
+    // Keeps the cache fresh until `close`.
+    Task<void> run();
+    Task<void> close();
+    bool is_closed() const { return closed_; }
+    // Called after the cache has changed.
+    void on_change(std::function<void()> listener) { changed_ = std::move(listener); }
+
+    // The topic as it is cached; nullptr if it is not. Good until the next suspension.
+    const TopicView* find(const std::string& name) const;
+    // Why the topic was not found the last time it was asked for; nullptr if it was, or never was asked for.
+    const Failure* why_missing(const std::string& name) const;
+    // Suspends until the topic is cached, or an answer said that it does not exist, or the deadline.
+    Task<Expected<TopicView>> load(std::string name, Instant deadline);
+    // Asks about these topics (all topics if there are none), and learns from the answer. Repeated until the deadline.
+    Task<rpc::CallResult> refresh(std::vector<std::string> names, Instant deadline);
+    // Asks about the brokers only.
+    Task<rpc::CallResult> refresh_brokers(Instant deadline);
+    // Lets `run` refresh the topic soon.
+    void want(const std::string& name);
+    // What a broker said about who leads; older news are ignored.
+    void learn_leader(const std::string& name, int32_t partition, Leader leader);
+
+    // The channel to a broker; nullptr if its address is not known.
+    rpc::Channel* channel(int32_t broker);
+    // Asks any broker; the next one if it was certainly not done (or is repeatable), until the deadline. `preferred`
+    // is asked first, if it is known.
+    Task<rpc::CallResult> call_any(
+        rpc::Method method, rpc::Metadata metadata, Repeatable repeatable, Instant deadline, int32_t preferred = -1);
+    int32_t controller() const { return controller_; }
+    Duration pause_after(uint64_t attempts) const;
+
+  private:
+    struct Peer {
+        Peer(World& world, const Address& address, const RouterOptions& options);
+        rpc::Introduction introduction;
+        rpc::Channel channel;
+    };
+    Task<rpc::CallResult> ask_metadata(rpc::Metadata request, Instant deadline);
+    Peer& peer(const Address& address);
+    std::vector<Address> candidates(int32_t preferred);
+    void learn(const wire::MetadataResponse& answer);
+    void learn_topic(const wire::TopicMetadata& topic);
+    void want_everything();
+
+    World& world_;
+    RouterOptions options_;
+    std::map<std::string, std::unique_ptr<Peer>> peers_;  // by address; kept until the end, there are few
+    std::map<int32_t, Address> brokers_;
+    int32_t controller_ = -1;
+    std::map<std::string, TopicView> topics_;
+    std::map<std::string, Failure> missing_;
+    std::set<std::string> wanted_;
+    Event wake_;     // pulsed when a topic is wanted
+    Event closing_;  // ends pauses
+    Instant refreshed_;
+    size_t turn_ = 0;  // which candidate is next
+    std::function<void()> changed_;
+    bool closed_ = false;
+};
+
+}  // namespace ironbark::client
