@@ -1,21 +1,20 @@
 // ironbarkd: reads what it is told, starts a thread per shard, runs the broker in them until a signal comes.
 
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <fmt/format.h>
+#include <future>
 #include <signal.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
-
-#include <CLI/CLI.hpp>
-#include <algorithm>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <future>
 #include <thread>
+#include <unistd.h>
 
 #include "broker/broker.h"
 #include "broker/config.h"
@@ -37,17 +36,20 @@ struct CommandLine {
 
 // The command line, or the exit code if that is all there is to do.
 std::optional<int> parse(int argc, char** argv, CommandLine& line) {
-    CLI::App app{"The Ironbark daemon. Without any configuration it is a complete single node: records under "
-                 "./ironbark-data, clients on 127.0.0.1:9400, metrics on 127.0.0.1:9401."};
+    CLI::App app{
+        "The Ironbark daemon. Without any configuration it is a complete single node: records under "
+        "./ironbark-data, clients on 127.0.0.1:9400, metrics on 127.0.0.1:9401."};
     app.set_version_flag("--version", "ironbarkd " + version_text());
-    app.add_option("--config", line.config_file, "TOML file with the keys below (dots instead of dashes); IRONBARK_CONFIG");
+    app.add_option("--config", line.config_file,
+                   "TOML file with the keys below (dots instead of dashes); IRONBARK_CONFIG");
     app.add_flag("--check-config", line.check_config, "read and check the configuration, print it, and stop");
     std::map<std::string, std::string> flags;
     for (const ConfigKey& key : config_keys()) {
         app.add_option(flag_of(key), flags[key.name], fmt::format("{} [{}]", key.help, key.default_value));
     }
-    app.footer("Every key is also an environment variable: data.dir is IRONBARK_DATA_DIR. A flag wins over the\n"
-               "environment, and the environment over the file.");
+    app.footer(
+        "Every key is also an environment variable: data.dir is IRONBARK_DATA_DIR. A flag wins over the\n"
+        "environment, and the environment over the file.");
     try {
         app.parse(argc, argv);
     } catch (const CLI::CallForHelp& help) {
@@ -157,7 +159,8 @@ int serve(const Config& config, IoChoice choice) {
     std::vector<World*> worlds;
     for (const auto& world : choice.worlds) worlds.push_back(&world->world());
     auto broker = std::make_unique<Broker>(worlds, config, choice.name, choice.reason);
-    for (size_t shard = 0; shard < choice.io_counters.size(); ++shard) broker->watch_io(shard, choice.io_counters[shard]);
+    for (size_t shard = 0; shard < choice.io_counters.size(); ++shard)
+        broker->watch_io(shard, choice.io_counters[shard]);
     auto scope = std::make_unique<Scope>(worlds.front()->executor);
     std::vector<std::thread> threads;
     for (const auto& world : choice.worlds) threads.emplace_back([&world] { world->executor().run(); });

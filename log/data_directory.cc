@@ -69,7 +69,8 @@ Task<Result<void>> DataDirectory::prepare(World* world, std::string* problem) {
     CO_TRY(bool known, co_await has_identity(world, problem));
     CO_TRY_VOID(co_await take_lock(world, problem));
     CO_TRY(known, co_await has_identity(world, problem));
-    Result<void> ready = known ? co_await read_identity(world, problem) : co_await create(world);
+    Task<Result<void>> preparation = known ? read_identity(world, problem) : create(world);
+    Result<void> ready = co_await std::move(preparation);
     if (!ready.ok() && problem->empty()) {
         *problem = fmt::format("cannot write to the data directory {}: {}.", path_, describe(ready.error()));
     }

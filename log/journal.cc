@@ -10,9 +10,9 @@
 namespace ironbark::log {
 namespace {
 
-constexpr uint64_t head_magic = 0x314c4e524a424923;    // "#IBJRNL1"
-constexpr uint32_t commit_magic = 0x314d4342;          // "BCM1"
-constexpr size_t commit_header_size = 32;              // checksum u64, magic u32, records u32, sequence u64, size u64
+constexpr uint64_t head_magic = 0x314c4e524a424923;  // "#IBJRNL1"
+constexpr uint32_t commit_magic = 0x314d4342;        // "BCM1"
+constexpr size_t commit_header_size = 32;            // checksum u64, magic u32, records u32, sequence u64, size u64
 constexpr uint64_t journal_size_max = uint64_t{1} << 30;  // far beyond where the owners rewrite
 
 struct CommitHeader {
@@ -47,7 +47,9 @@ std::vector<uint8_t> encode_commit(const std::vector<JournalRecord>& records, ui
 }
 
 // The commit at the start of `bytes`, if a good one with a sequence above `after` stands there. Appends its records.
-std::optional<CommitHeader> decode_commit(Bytes bytes, uint64_t after, uint64_t seed,
+std::optional<CommitHeader> decode_commit(Bytes bytes,
+                                          uint64_t after,
+                                          uint64_t seed,
                                           std::vector<JournalRecord>& records) {
     if (bytes.size() < commit_header_size) return std::nullopt;
     CommitHeader header = decode_header(bytes.data());
@@ -70,7 +72,9 @@ bool is_zero(Bytes bytes) {
     return std::all_of(bytes.begin(), bytes.end(), [](uint8_t byte) { return byte == 0; });
 }
 
-uint64_t seed_of(const Uuid& owner) { return xxh3(owner.bytes, head_magic); }
+uint64_t seed_of(const Uuid& owner) {
+    return xxh3(owner.bytes, head_magic);
+}
 
 BufferSlice encode_head(World& world, const Uuid& owner) {
     BufferSlice head(world.buffers.take(block_size), 0, block_size);
@@ -86,7 +90,9 @@ BufferSlice encode_head(World& world, const Uuid& owner) {
 Journal::Journal(World& world, std::string path, Uuid owner)
     : world_(world), path_(std::move(path)), owner_(owner), seed_(seed_of(owner)), writing_(world.executor) {}
 
-Journal::~Journal() { ASSERT(body_.file == nullptr || world_.executor.has_crashed()); }
+Journal::~Journal() {
+    ASSERT(body_.file == nullptr || world_.executor.has_crashed());
+}
 
 Task<Result<std::unique_ptr<Journal>>> Journal::open(World& world, std::string path, Uuid owner) {
     std::unique_ptr<Journal> journal(new Journal(world, path, owner));
@@ -135,7 +141,8 @@ Task<Result<void>> Journal::load() {
     if (is_foreign) co_return Error(ErrorCode::foreign_data, "the journal belongs to another data directory");
     read_commits(bytes);
     if (contents_.head_damaged && body_.sequence == 0) {
-        co_return Error(ErrorCode::corrupt_data, "the journal's first block is damaged, and nothing behind it is readable");
+        co_return Error(ErrorCode::corrupt_data,
+                        "the journal's first block is damaged, and nothing behind it is readable");
     }
     co_return Result<void>();
 }
@@ -185,7 +192,8 @@ Task<Result<void>> Journal::commit() {
         std::vector<JournalRecord> records = std::exchange(queue_, {});
         Result<void> written = co_await write_commit(&body_, encode_commit(records, body_.sequence + 1, seed_));
         if (!written.ok() && written.error().code == ErrorCode::storage_full) {
-            queue_.insert(queue_.begin(), std::make_move_iterator(records.begin()), std::make_move_iterator(records.end()));
+            queue_.insert(queue_.begin(), std::make_move_iterator(records.begin()),
+                          std::make_move_iterator(records.end()));
             co_return written;
         }
         failure_ = written;

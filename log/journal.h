@@ -11,8 +11,8 @@
 // What a journal says was there when it was opened is on disk, whatever the process before saw of its writes and syncs:
 // the contents are written to a new file first, unless they are damaged.
 //
-// Owned by one executor. An error of a write or sync is final: the journal takes nothing more. Except storage_full: what
-// was queued stays queued, and the next commit tries again.
+// Owned by one executor. An error of a write or sync is final: the journal takes nothing more. Except storage_full:
+// what was queued stays queued, and the next commit tries again.
 
 #include <cstdint>
 #include <memory>

@@ -68,8 +68,10 @@ class Log {
   public:
     // Opens what is on disk (nothing, for a new partition). With an error, `report->problem` says what is wrong and
     // what to do; files are left as they are.
-    static Task<Result<std::unique_ptr<Log>>> open(LogContext* context, PartitionIdentity identity,
-                                                   LogSettings settings, RecoveryReport* report);
+    static Task<Result<std::unique_ptr<Log>>> open(LogContext* context,
+                                                   PartitionIdentity identity,
+                                                   LogSettings settings,
+                                                   RecoveryReport* report);
     ~Log();
 
     const PartitionIdentity& identity() const { return identity_; }
@@ -97,8 +99,8 @@ class Log {
 
     // Appends a verified, unstamped frame in `epoch`. Suspends only while too many bytes of all logs are unwritten;
     // success means: in memory, at these offsets, visible to reads. Appends take place in the order of the calls.
-    // Errors (all: not written): storage_error, storage_full, closed, fenced_leader_epoch (another epoch began while the
-    // append was waiting). REQUIRES: `epoch` was begun, here or by a cut, since the log was opened.
+    // Errors (all: not written): storage_error, storage_full, closed, fenced_leader_epoch (another epoch began while
+    // the append was waiting). REQUIRES: `epoch` was begun, here or by a cut, since the log was opened.
     Task<Result<Appended>> append(record::FrameView frame, Epoch epoch, Timestamp now);
 
     // Starts a synced round for everything below `end`, if none is under way, without waiting for it.
@@ -132,8 +134,8 @@ class Log {
     // Makes everything durable, then a checkpoint (index, producers, floor): the next open scans nothing. storage_full,
     // if the disk is; storage_error, closed, io_error.
     Task<Result<void>> checkpoint();
-    // What the owner of the partition knows to be replicated, and replicated durably: kept in the marks, and the limit of
-    // retention. Lower values than before are taken too (a new leader's).
+    // What the owner of the partition knows to be replicated, and replicated durably: kept in the marks, and the limit
+    // of retention. Lower values than before are taken too (a new leader's).
     void note_watermarks(Offset high_watermark, Offset durable_watermark);
     Offset high_watermark() const { return high_watermark_; }
     // Puts floor and watermarks into the marks, to be committed by the store. False: nothing changed.
@@ -253,11 +255,11 @@ class Log {
     Offset log_end_;
     Offset written_end_;
     Threshold durable_;
-    uint64_t chain_ = 0;  // header checksum of the last frame
-    Epoch epoch_{-1};     // of the last frame, or the last one begun
+    uint64_t chain_ = 0;        // header checksum of the last frame
+    Epoch epoch_{-1};           // of the last frame, or the last one begun
     bool epoch_begun_ = false;  // since the log was opened
     Timestamp last_append_time_;
-    Floor durable_place_;  // where the durable end is
+    Floor durable_place_;                 // where the durable end is
     std::optional<Floor> written_place_;  // where the written end is, if anything was written since opening
     Offset high_watermark_;
     Offset durable_watermark_;
@@ -284,10 +286,10 @@ class Log {
     FlushTimer flush_timer_;
     Event writer_idle_;
 
-    Mutex structure_;       // held while segments are removed or cut
-    Event no_cut_;          // set unless a cut is under way
-    InFlight operations_;   // calls of others
-    InFlight disk_reads_;   // of them, those that a cut must wait for
+    Mutex structure_;      // held while segments are removed or cut
+    Event no_cut_;         // set unless a cut is under way
+    InFlight operations_;  // calls of others
+    InFlight disk_reads_;  // of them, those that a cut must wait for
     std::list<Log*>::iterator tail_place_;
     bool holds_tail_ = false;
     Scope scope_;

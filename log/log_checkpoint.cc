@@ -23,7 +23,8 @@ Floor Log::end_place() const {
     return {log_end_, newest.head.base, newest.end_position, chain_, epoch_};
 }
 
-// Keeps what is derived from the frames before the place, until that is durable. REQUIRES: nothing was applied behind it
+// Keeps what is derived from the frames before the place, until that is durable. REQUIRES: nothing was applied behind
+// it
 void Log::take_snapshot(Floor place) {
     if (!snapshots_due_.empty() && snapshots_due_.back().place.offset == place.offset) return;
     Snapshot snapshot{place, last_append_time_, producers_.encode(), {}, 0};

@@ -44,7 +44,8 @@ class LogCutter {
             index_.add(frame, position);
             last_time_ = frame.header.append_time;
         };
-        CO_TRY(ScanResult found, co_await scan_segment(&reader, log_.seed_, from, to, log_.epoch_starts_, std::move(visit)));
+        CO_TRY(ScanResult found,
+               co_await scan_segment(&reader, log_.seed_, from, to, log_.epoch_starts_, std::move(visit)));
         place_ = found.place;
         if (place_.offset >= to) co_return Result<void>();
         co_return log_.corrupt_read(base_, place_.position, "the log breaks off before the cut");

@@ -127,7 +127,9 @@ Task<Result<void>> Log::rebuild_index(Offset segment_base) {
         if (segment == nullptr) co_return ErrorCode::offset_out_of_range;
         WindowReader reader(*file, context_->world.buffers, segment->written_position, read_size);
         ScanPlace from{segment_base, block_size, segment->head.chain_before, segment->head.epoch_before};
-        ScanVisitor visit = [&rebuilt](const record::FrameView& frame, uint64_t position) { rebuilt.add(frame, position); };
+        ScanVisitor visit = [&rebuilt](const record::FrameView& frame, uint64_t position) {
+            rebuilt.add(frame, position);
+        };
         const Offset limit = std::min(segment->end, written_end_);
         CO_TRY(ScanResult scanned, co_await scan_segment(&reader, seed_, from, limit, epoch_starts_, std::move(visit)));
         if (scanned.place.offset < limit) {

@@ -12,12 +12,10 @@
 //   no index, or one that does not fit                | made anew when it is needed
 //   files with unfinished names                       | removed
 
-#include "log/log_recovery.h"
-
+#include <algorithm>
 #include <fmt/format.h>
 
-#include <algorithm>
-
+#include "log/log_recovery.h"
 #include "log/snapshot.h"
 
 namespace ironbark::log {
@@ -78,9 +76,10 @@ Task<Result<void>> LogOpener::list_files() {
 // Every record was deleted, or there never was one.
 Task<Result<void>> LogOpener::open_empty() {
     if (floor_ && floor_->offset > log_.log_start_) {
-        co_return refuse(fmt::format("{}: no segment files, but records {} to {} were promised. Restore the files from a "
-                                     "copy, or delete the topic.",
-                                     log_.directory_, log_.log_start_.value, floor_->offset.value - 1));
+        co_return refuse(
+            fmt::format("{}: no segment files, but records {} to {} were promised. Restore the files from a "
+                        "copy, or delete the topic.",
+                        log_.directory_, log_.log_start_.value, floor_->offset.value - 1));
     }
     if (floor_) {
         log_.durable_place_ = *floor_;
@@ -159,9 +158,10 @@ Result<void> LogOpener::check_heads() {
     const Offset first = log_.segments_.front()->head.base;
     if (!has_marks_) log_.log_start_ = first;
     if (first > log_.log_start_) {
-        return refuse(fmt::format("{}: the segment that holds record {} is missing; the first one starts at {}. "
-                                  "Restore it from a copy, or delete the topic.",
-                                  log_.directory_, log_.log_start_.value, first.value));
+        return refuse(
+            fmt::format("{}: the segment that holds record {} is missing; the first one starts at {}. "
+                        "Restore it from a copy, or delete the topic.",
+                        log_.directory_, log_.log_start_.value, first.value));
     }
     for (size_t index = 1; index < log_.segments_.size(); ++index) {
         const SegmentHead& head = log_.segments_[index]->head;
@@ -214,7 +214,9 @@ Task<void> LogOpener::tidy() {
     log_.checkpoint_when_durable();
 }
 
-Task<Result<std::unique_ptr<Log>>> Log::open(LogContext* context, PartitionIdentity identity, LogSettings settings,
+Task<Result<std::unique_ptr<Log>>> Log::open(LogContext* context,
+                                             PartitionIdentity identity,
+                                             LogSettings settings,
                                              RecoveryReport* report) {
     std::unique_ptr<Log> log(new Log(context, identity, settings));
     LogOpener opener(context, log.get(), report);

@@ -13,10 +13,9 @@
 
 #include "log/log_recovery.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cstring>
+#include <fmt/format.h>
 
 #include "log/graveyard.h"
 
@@ -112,16 +111,17 @@ Task<Result<void>> LogOpener::settle() {
 
 Error LogOpener::refuse_damaged(const Segment& last, Offset promised) {
     report_.end = ScanEnd::damaged;
-    return refuse(fmt::format("{} at byte {}: record {} is missing or damaged, and records up to {} were promised to be "
-                              "on disk. Restore the file from a copy, or delete the topic.",
-                              log_.path_of(last.head.base, log_suffix), end_.place.position, end_.place.offset.value,
-                              promised.value - 1));
+    return refuse(fmt::format(
+        "{} at byte {}: record {} is missing or damaged, and records up to {} were promised to be "
+        "on disk. Restore the file from a copy, or delete the topic.",
+        log_.path_of(last.head.base, log_suffix), end_.place.position, end_.place.offset.value, promised.value - 1));
 }
 
 Error LogOpener::refuse_unreadable(const Segment& last) {
-    return refuse(fmt::format("{} at byte {}: the disk cannot read what stands behind record {}. Try again, restore the "
-                              "file from a copy, or delete the topic.",
-                              log_.path_of(last.head.base, log_suffix), end_.place.position, end_.place.offset.value - 1));
+    return refuse(
+        fmt::format("{} at byte {}: the disk cannot read what stands behind record {}. Try again, restore the "
+                    "file from a copy, or delete the topic.",
+                    log_.path_of(last.head.base, log_suffix), end_.place.position, end_.place.offset.value - 1));
 }
 
 Task<Result<void>> LogOpener::bury_strays(File* file, const Beyond& beyond) {

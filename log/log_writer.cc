@@ -43,7 +43,9 @@ void Log::start_writer() {
 }
 
 // Whether somebody waits for what is not durable.
-bool Log::wants_sync() const { return durable_end() < flush_target_ || durable_.wanted() > durable_.value(); }
+bool Log::wants_sync() const {
+    return durable_end() < flush_target_ || durable_.wanted() > durable_.value();
+}
 
 bool Log::wants_round() const {
     if (durable_end() >= log_end_) return false;
@@ -138,7 +140,8 @@ Log::Round Log::gather(Segment& segment) {
         ++round.chunks;
         const TailFrame& last = chunk.frames.back();
         const uint8_t* header = chunk.buffer->data() + last.begin;
-        round.after = {last.next, segment.head.base, 0, load_le<uint64_t>(header), Epoch(load_le<int32_t>(header + 40))};
+        round.after = {last.next, segment.head.base, 0, load_le<uint64_t>(header),
+                       Epoch(load_le<int32_t>(header + 40))};
     }
     round.after.position = round.position + round.size;
     uint64_t since = checkpoint_.segment_base == segment.head.base ? checkpoint_.position : uint64_t{block_size};

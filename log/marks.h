@@ -42,7 +42,7 @@ struct PartitionMarks {
     Offset log_start;
     Offset high_watermark;
     Offset durable_watermark;
-    std::optional<Floor> floor;           // none: nothing was ever promised
+    std::optional<Floor> floor;            // none: nothing was ever promised
     std::vector<EpochStart> epoch_starts;  // ascending in both
     friend bool operator==(const PartitionMarks&, const PartitionMarks&) = default;
 };
@@ -69,7 +69,8 @@ class Marks {
     std::optional<Incarnation> clean_stop() const { return clean_stop_; }
     void set_clean_stop(std::optional<Incarnation> incarnation);
 
-    // Suspends until everything set before is on disk. An error is final, except storage_full: a later commit says it all.
+    // Suspends until everything set before is on disk. An error is final, except storage_full: a later commit says it
+    // all.
     Task<Result<void>> commit();
     // Replaces the journal by what is live now.
     Task<Result<void>> rewrite();

@@ -63,7 +63,9 @@ ScanEnd judge(const Result<FrameView>& frame, Bytes bytes, const ScanPlace& plac
 }
 
 // The whole frame at the place, if it is the next one of the log and undamaged.
-Task<Result<std::optional<FrameView>>> next_frame(WindowReader* reader, uint64_t seed, const ScanPlace* place,
+Task<Result<std::optional<FrameView>>> next_frame(WindowReader* reader,
+                                                  uint64_t seed,
+                                                  const ScanPlace* place,
                                                   const std::vector<EpochStart>* starts) {
     CO_TRY(Bytes bytes, co_await reader->at(place->position, record::frame_prefix_size));
     Result<FrameView> frame = record::parse_header(bytes, seed);
@@ -136,8 +138,12 @@ Task<void> WindowReader::fill(uint64_t from, BufferSlice into) {
     }
 }
 
-Task<Result<ScanResult>> scan_segment(WindowReader* reader, uint64_t seed, ScanPlace from, Offset limit,
-                                      std::vector<EpochStart> epoch_starts, ScanVisitor visit) {
+Task<Result<ScanResult>> scan_segment(WindowReader* reader,
+                                      uint64_t seed,
+                                      ScanPlace from,
+                                      Offset limit,
+                                      std::vector<EpochStart> epoch_starts,
+                                      ScanVisitor visit) {
     ScanResult result;
     result.place = from;
     result.promised_position = from.position;
@@ -180,8 +186,8 @@ Task<Result<ScanResult>> scan_segment(WindowReader* reader, uint64_t seed, ScanP
     co_return std::move(result);
 }
 
-Task<Result<Beyond>> look_beyond(WindowReader* reader, uint64_t seed, ScanPlace end, std::vector<EpochStart> epoch_starts,
-                                 uint64_t bytes) {
+Task<Result<Beyond>> look_beyond(
+    WindowReader* reader, uint64_t seed, ScanPlace end, std::vector<EpochStart> epoch_starts, uint64_t bytes) {
     Beyond beyond;
     const uint64_t stop = std::min(reader->size(), end.position + bytes);
     ScanPlace place = end;

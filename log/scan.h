@@ -39,17 +39,17 @@ enum class ScanEnd : uint8_t { clean, left_over, torn, damaged };
 const char* name(ScanEnd end);
 
 struct ScanResult {
-    ScanEnd end = ScanEnd::clean;  // never damaged: that takes a promise
-    ScanPlace place;               // of the first frame that is not there
-    Offset promised;               // by the pads passed
+    ScanEnd end = ScanEnd::clean;    // never damaged: that takes a promise
+    ScanPlace place;                 // of the first frame that is not there
+    Offset promised;                 // by the pads passed
     uint64_t promised_position = 0;  // everything of this segment before it was promised
     uint64_t frames = 0;             // accepted
 };
 
 // What stands beyond the end of a log.
 struct Beyond {
-    Offset promised;            // highest promise; 0: none
-    uint64_t stray_end = 0;     // end position of the last good frame of this log; 0: none
+    Offset promised;         // highest promise; 0: none
+    uint64_t stray_end = 0;  // end position of the last good frame of this log; 0: none
     uint64_t stray_records = 0;
 };
 
@@ -88,12 +88,16 @@ class WindowReader {
 
 // Scans one segment from `from` to its end, or to `limit` (then: clean, behind the pad that may stand at the limit, so
 // that there is one position for a place). `visit` sees every accepted frame; its bytes are valid during the call.
-Task<Result<ScanResult>> scan_segment(WindowReader* reader, uint64_t seed, ScanPlace from, Offset limit,
-                                      std::vector<EpochStart> epoch_starts, ScanVisitor visit);
+Task<Result<ScanResult>> scan_segment(WindowReader* reader,
+                                      uint64_t seed,
+                                      ScanPlace from,
+                                      Offset limit,
+                                      std::vector<EpochStart> epoch_starts,
+                                      ScanVisitor visit);
 
 // Looks for promises and for good frames of this log in the `bytes` behind the place where a scan ended; until the
 // first promise that shows damage.
-Task<Result<Beyond>> look_beyond(WindowReader* reader, uint64_t seed, ScanPlace end, std::vector<EpochStart> epoch_starts,
-                                 uint64_t bytes);
+Task<Result<Beyond>> look_beyond(
+    WindowReader* reader, uint64_t seed, ScanPlace end, std::vector<EpochStart> epoch_starts, uint64_t bytes);
 
 }  // namespace ironbark::log

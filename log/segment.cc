@@ -57,7 +57,8 @@ std::string segment_file_name(Offset base, const char* suffix) {
 }
 
 std::optional<Offset> offset_of_file_name(const std::string& name, const char* suffix) {
-    if (name.size() != offset_digits + std::strlen(suffix) || name.compare(offset_digits, std::string::npos, suffix) != 0) {
+    if (name.size() != offset_digits + std::strlen(suffix) ||
+        name.compare(offset_digits, std::string::npos, suffix) != 0) {
         return std::nullopt;
     }
     int64_t offset = 0;

@@ -35,9 +35,9 @@ const IndexEntry* SegmentIndex::entry_before(Offset offset) const {
 }
 
 Offset SegmentIndex::offset_before(Timestamp time, Offset base) const {
-    auto after = std::lower_bound(entries_.begin(), entries_.end(), time, [](const IndexEntry& entry, Timestamp wanted) {
-        return entry.max_timestamp_before < wanted;
-    });
+    auto after =
+        std::lower_bound(entries_.begin(), entries_.end(), time,
+                         [](const IndexEntry& entry, Timestamp wanted) { return entry.max_timestamp_before < wanted; });
     return after == entries_.begin() ? base : std::prev(after)->offset;
 }
 

@@ -1,7 +1,8 @@
 #pragma once
 // Where in a segment to start reading for an offset or a timestamp: an entry about every `index_interval` bytes. A
 // hint: kept in memory, written beside the segment at checkpoints, and rebuilt from the frames whenever it is missing,
-// damaged, not of these frames (it ends with another chain value) or does not reach far enough. Never a source of truth.
+// damaged, not of these frames (it ends with another chain value) or does not reach far enough. Never a source of
+// truth.
 
 #include <vector>
 

@@ -10,16 +10,25 @@ constexpr Duration space_interval = 1s;
 }  // namespace
 
 LogStore::LogStore(World* world, std::string directory, StoreOptions options, std::unique_ptr<Marks> marks)
-    : world_(*world), options_(options), marks_(std::move(marks)), pool_(*world, directory + "/pool", options.pool_files_max),
-      unwritten_(world->executor, options.unwritten_bytes_max), marks_wanted_(world->executor),
-      stopping_(world->executor), context_{*world, directory, *marks_, pool_, unwritten_}, scope_(world->executor) {
+    : world_(*world),
+      options_(options),
+      marks_(std::move(marks)),
+      pool_(*world, directory + "/pool", options.pool_files_max),
+      unwritten_(world->executor, options.unwritten_bytes_max),
+      marks_wanted_(world->executor),
+      stopping_(world->executor),
+      context_{*world, directory, *marks_, pool_, unwritten_},
+      scope_(world->executor) {
     context_.tail_bytes_max = options.tail_bytes_max;
     context_.marks_wanted = &marks_wanted_;
 }
 
-LogStore::~LogStore() { ASSERT(logs_.empty() || world_.executor.has_crashed()); }
+LogStore::~LogStore() {
+    ASSERT(logs_.empty() || world_.executor.has_crashed());
+}
 
-Task<Result<std::unique_ptr<LogStore>>> LogStore::open(World* world, const DataDirectory* directory,
+Task<Result<std::unique_ptr<LogStore>>> LogStore::open(World* world,
+                                                       const DataDirectory* directory,
                                                        StoreOptions options) {
     CO_TRY(std::vector<std::string> pool_files,
            co_await directory->pool_files(world, options.shard, options.shard_count));

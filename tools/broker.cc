@@ -1,7 +1,6 @@
 // ironbark broker list.
 
 #include <fmt/format.h>
-
 #include <nlohmann/json.hpp>
 
 #include "tools/table.h"
@@ -41,7 +40,8 @@ int list(Session& session) {
 
 void add_broker(CLI::App& app, Session& session) {
     CLI::App& noun = add_noun(app, "broker", "brokers of the cluster");
-    add_command(noun, session, {"list", "list all brokers", "ironbark broker list"}, [&session] { return list(session); });
+    add_command(noun, session, {"list", "list all brokers", "ironbark broker list"},
+                [&session] { return list(session); });
 }
 
 }  // namespace ironbark::tools

@@ -1,8 +1,7 @@
 // ironbark cluster status: what there is, how it fares, and what would be lost if the power went now.
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "tools/table.h"
@@ -38,8 +37,7 @@ struct Status {
         return sum;
     }
     bool is_healthy() const {
-        return problems.empty() &&
-               std::all_of(brokers.begin(), brokers.end(), [](const BrokerStatus& status) {
+        return problems.empty() && std::all_of(brokers.begin(), brokers.end(), [](const BrokerStatus& status) {
                    return status.node.ok() &&
                           std::all_of(status.node->directories.begin(), status.node->directories.end(),
                                       [](const DataDirectoryInfo& directory) { return directory.state == "online"; });
@@ -155,10 +153,12 @@ std::string unsynced_text(const NodeDescription& node) {
 }
 
 std::string text_of(const Status& status) {
-    std::string out = fmt::format("cluster {}: {}\n", status.cluster.id, status.is_healthy() ? "healthy" : "NOT HEALTHY");
+    std::string out =
+        fmt::format("cluster {}: {}\n", status.cluster.id, status.is_healthy() ? "healthy" : "NOT HEALTHY");
     out += fmt::format("{}, {}, {} of them not serving\n\n", count_text(status.topics, "topic"),
                        count_text(status.partitions, "partition"), status.problems.size());
-    Table brokers({"BROKER", "ADDRESS", "VERSION", "SINCE", "I/O", "SHARDS", "PARTITIONS", "A POWER CUT NOW WOULD TAKE"});
+    Table brokers(
+        {"BROKER", "ADDRESS", "VERSION", "SINCE", "I/O", "SHARDS", "PARTITIONS", "A POWER CUT NOW WOULD TAKE"});
     std::string disks;
     for (const BrokerStatus& broker : status.brokers) {
         const std::string id = std::to_string(broker.broker.id);

@@ -1,10 +1,9 @@
 #include "tools/command.h"
 
-#include <fmt/format.h>
-#include <signal.h>
-
 #include <charconv>
 #include <cstring>
+#include <fmt/format.h>
+#include <signal.h>
 
 #include "runtime/base/text.h"
 #include "tools/words.h"
@@ -71,10 +70,11 @@ void declare(CLI::App& app, Session& session) {
     add_broker(app, session);
     add_cluster(app, session);
     add_log(app, session);
-    app.footer("Brokers are looked for at --bootstrap HOST:PORT[,HOST:PORT], else IRONBARK_BOOTSTRAP, else\n"
-               "127.0.0.1:9400. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.\n"
-               "Example:\n  ironbark topic create orders --partitions 3\n  seq 100 | ironbark produce orders\n"
-               "  ironbark consume orders --offset start --exit-at-end");
+    app.footer(
+        "Brokers are looked for at --bootstrap HOST:PORT[,HOST:PORT], else IRONBARK_BOOTSTRAP, else\n"
+        "127.0.0.1:9400. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.\n"
+        "Example:\n  ironbark topic create orders --partitions 3\n  seq 100 | ironbark produce orders\n"
+        "  ironbark consume orders --offset start --exit-at-end");
 }
 
 }  // namespace
@@ -85,7 +85,10 @@ CLI::App& add_noun(CLI::App& app, const char* name, const char* description) {
     return *noun;
 }
 
-CLI::App& add_offline_command(CLI::App& parent, Session& session, const CommandText& text, std::function<int()> action) {
+CLI::App& add_offline_command(CLI::App& parent,
+                              Session& session,
+                              const CommandText& text,
+                              std::function<int()> action) {
     CLI::App* command = parent.add_subcommand(text.name, text.description);
     command->footer(fmt::format("Example:\n  {}", text.example));
     command->add_flag("--json", session.json, "print one JSON value and nothing else");
@@ -95,8 +98,8 @@ CLI::App& add_offline_command(CLI::App& parent, Session& session, const CommandT
 
 CLI::App& add_command(CLI::App& parent, Session& session, const CommandText& text, std::function<int()> action) {
     CLI::App& command = add_offline_command(parent, session, text, std::move(action));
-    command.add_option("--bootstrap", session.bootstrap,
-                       "brokers to ask first [IRONBARK_BOOTSTRAP, else 127.0.0.1:9400]")
+    command
+        .add_option("--bootstrap", session.bootstrap, "brokers to ask first [IRONBARK_BOOTSTRAP, else 127.0.0.1:9400]")
         ->type_name("HOST:PORT[,HOST:PORT]");
     command.add_option("--timeout", session.timeout, "how long to wait for an answer [15s]")->type_name("DURATION");
     return command;
@@ -110,7 +113,8 @@ CLI::Validator number_from(int64_t least) {
     auto check = [least](const std::string& text) -> std::string {
         int64_t number = 0;
         auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-        bool is_good = error == std::errc{} && end == text.data() + text.size() && number >= least && number <= INT32_MAX;
+        bool is_good =
+            error == std::errc{} && end == text.data() + text.size() && number >= least && number <= INT32_MAX;
         return is_good ? std::string() : fmt::format("'{}' is no number from {} to {}", text, least, INT32_MAX);
     };
     return CLI::Validator(check, "", "number");

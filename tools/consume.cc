@@ -1,7 +1,6 @@
 // ironbark consume: records to standard output.
 
 #include <fmt/format.h>
-
 #include <memory>
 #include <set>
 
@@ -20,8 +19,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 using std::chrono_literals::operator""ms;
 
-constexpr auto poll_pause = 200ms;             // how often an idle loop looks for Ctrl-C
-constexpr size_t records_per_poll = 10'000;    // few calls for much output
+constexpr auto poll_pause = 200ms;           // how often an idle loop looks for Ctrl-C
+constexpr size_t records_per_poll = 10'000;  // few calls for much output
 constexpr uint64_t without_limit = UINT64_MAX;
 
 struct ConsumeOptions {
@@ -75,7 +74,8 @@ class ConsumeCommand {
             if (Expected<void> chosen = choose_partitions(*topic); !chosen) return session_.usage(chosen.error());
             if (options_.exit_at_end) {
                 Expected<void> found = find_ends(admin, settings->visibility, patience, *start);
-                if (!found) return session_.fail(fmt::format("cannot read '{}' to its end", topic->name), found.error());
+                if (!found)
+                    return session_.fail(fmt::format("cannot read '{}' to its end", topic->name), found.error());
             }
             return read(*settings, *start);
         });
@@ -183,8 +183,8 @@ class ConsumeCommand {
 
     // Failures that may pass are said once and waited out.
     Expected<void> note(const PartitionError& error) {
-        std::string text = fmt::format("{}/{}: {}", error.partition.topic, error.partition.partition,
-                                       error.failure.to_string());
+        std::string text =
+            fmt::format("{}/{}: {}", error.partition.topic, error.partition.partition, error.failure.to_string());
         if (!error.failure.is_retriable()) {
             Failure failure = error.failure;
             failure.hint = fmt::format("{}/{}: {}", error.partition.topic, error.partition.partition, failure.hint);
@@ -216,26 +216,29 @@ class ConsumeCommand {
 
 void add_consume(CLI::App& app, Session& session) {
     auto options = std::make_shared<ConsumeOptions>();
-    CLI::App& command =
-        add_command(app, session,
-                    {"consume", "print records", "ironbark consume orders --offset -10 --format '%p/%o %k: %v\\n' --exit-at-end"},
-                    [&session, options] { return ConsumeCommand(session, *options).run(); });
+    CLI::App& command = add_command(
+        app, session,
+        {"consume", "print records", "ironbark consume orders --offset -10 --format '%p/%o %k: %v\\n' --exit-at-end"},
+        [&session, options] { return ConsumeCommand(session, *options).run(); });
     command.add_option("TOPIC", options->topic, "what to read")->required();
     command.add_option("--partition", options->partitions, "only these; as often as one likes [all]")
         ->check(number_from(0))
         ->allow_extra_args(false);
-    command.add_option("--offset", options->start,
-                       "where to begin: start, end, an offset, -N for the last N of each partition, @TIME for ms\n"
-                       "since 1970 or like 2024-05-06T07:08:09Z [start]")
+    command
+        .add_option("--offset", options->start,
+                    "where to begin: start, end, an offset, -N for the last N of each partition, @TIME for ms\n"
+                    "since 1970 or like 2024-05-06T07:08:09Z [start]")
         ->type_name("PLACE");
     command.add_option("--count", options->count, "stop after so many records")->type_name("N");
-    command.add_option("--format", options->format,
-                       "%t topic, %p partition, %o offset, %T timestamp, %k key, %v value, %h headers, %e epoch,\n"
-                       "%K and %V sizes of key and value, %%; \\n \\t \\r \\0 \\\\ \\xHH ['%v\\n']")
+    command
+        .add_option("--format", options->format,
+                    "%t topic, %p partition, %o offset, %T timestamp, %k key, %v value, %h headers, %e epoch,\n"
+                    "%K and %V sizes of key and value, %%; \\n \\t \\r \\0 \\\\ \\xHH ['%v\\n']")
         ->type_name("TEXT");
     command.add_flag("--exit-at-end", options->exit_at_end, "stop at what is the end now");
-    command.add_option("--visibility", options->visibility,
-                       "topic, durable (what no power cut can take back) or replicated [topic]")
+    command
+        .add_option("--visibility", options->visibility,
+                    "topic, durable (what no power cut can take back) or replicated [topic]")
         ->type_name("WHICH");
     add_set(command, options->settings, "any setting of consumers, for example fetch.max.wait.ms=50ms");
 }

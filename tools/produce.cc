@@ -1,11 +1,10 @@
 // ironbark produce: a record per line of standard input.
 
-#include <fmt/format.h>
-#include <unistd.h>
-
 #include <cstring>
+#include <fmt/format.h>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 #include "ironbark/producer.h"
 #include "log/record/batch.h"
@@ -135,8 +134,9 @@ class ProduceCommand {
         }
         // Two words, so that std::function keeps it in place: no allocation per record.
         ProduceTally* tally = &tally_;
-        Expected<void> sent = producer.send(
-            record, [tally, line_number = lines_](const Expected<Receipt>& answer) { tally->note_answer(line_number, answer); });
+        Expected<void> sent = producer.send(record, [tally, line_number = lines_](const Expected<Receipt>& answer) {
+            tally->note_answer(line_number, answer);
+        });
         if (!sent) tally_.note_refusal(lines_, sent.error());
     }
 
@@ -149,13 +149,15 @@ class ProduceCommand {
             session_.say(fmt::format("line {}{}: {}", kind.first_line, others, kind.failure.to_string()));
         }
         for (const Loss& loss : tally_.losses()) {
-            session_.say(fmt::format("acknowledged, then lost: records of {}/{} up to offset {}, acknowledged at level {}",
-                                     loss.topic, loss.partition, loss.up_to_offset, name(loss.level)));
+            session_.say(
+                fmt::format("acknowledged, then lost: records of {}/{} up to offset {}, acknowledged at level {}",
+                            loss.topic, loss.partition, loss.up_to_offset, name(loss.level)));
         }
-        if (input_failure_ != 0) session_.say(fmt::format("cannot read standard input: {}", std::strerror(input_failure_)));
-        std::string text = fmt::format("{} read, {} in {:.2f} s; {} written, {} not written, {} unknown",
-                                       count_text(lines_, "line"), bytes_text(bytes_), seconds, tally_.written(),
-                                       tally_.not_written(), tally_.unknown());
+        if (input_failure_ != 0)
+            session_.say(fmt::format("cannot read standard input: {}", std::strerror(input_failure_)));
+        std::string text =
+            fmt::format("{} read, {} in {:.2f} s; {} written, {} not written, {} unknown", count_text(lines_, "line"),
+                        bytes_text(bytes_), seconds, tally_.written(), tally_.not_written(), tally_.unknown());
         if (tally_.first_failed_line() > 0) {
             text += fmt::format("; the first line that failed is {}", tally_.first_failed_line());
         }
@@ -216,16 +218,16 @@ class ProduceCommand {
 
 void add_produce(CLI::App& app, Session& session) {
     auto options = std::make_shared<ProduceOptions>();
-    CLI::App& command = add_command(
-        app, session,
-        {"produce", "write a record per line of standard input",
-         "tail -F /var/log/syslog | ironbark produce syslog --acks leader_durable --compression zstd"},
-        [&session, options] { return ProduceCommand(session, *options).run(); });
+    CLI::App& command =
+        add_command(app, session,
+                    {"produce", "write a record per line of standard input",
+                     "tail -F /var/log/syslog | ironbark produce syslog --acks leader_durable --compression zstd"},
+                    [&session, options] { return ProduceCommand(session, *options).run(); });
     command.add_option("TOPIC", options->topic, "where to")->required();
-    command.add_option("--partition", options->partition, "only there; else by key, or in turn")
-        ->check(number_from(0));
-    command.add_option("--key-separator", options->key_separator,
-                       "a line is KEY, this, VALUE; without it in a line there is no key")
+    command.add_option("--partition", options->partition, "only there; else by key, or in turn")->check(number_from(0));
+    command
+        .add_option("--key-separator", options->key_separator,
+                    "a line is KEY, this, VALUE; without it in a line there is no key")
         ->type_name("TEXT");
     command.add_option("--acks", options->acks, "topic, none, leader, leader_durable, isr, isr_durable [topic]")
         ->type_name("LEVEL");

@@ -1,10 +1,9 @@
 #include "tools/session.h"
 
-#include <fmt/format.h>
-#include <unistd.h>
-
 #include <cstdio>
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 #include "runtime/base/text.h"
 #include "tools/words.h"
@@ -19,7 +18,8 @@ Expected<Settings> Session::settings() const {
     Settings settings;
     settings.client_id = "ironbark";
     if (!bootstrap.empty()) {
-        if (Expected<void> set = settings.set("bootstrap.servers", bootstrap); !set) return wrong_usage(set.error().hint);
+        if (Expected<void> set = settings.set("bootstrap.servers", bootstrap); !set)
+            return wrong_usage(set.error().hint);
     }
     return settings;
 }
@@ -55,7 +55,9 @@ int Session::usage(const Failure& failure) {
     return exit_usage;
 }
 
-void Session::say(const std::string& text) const { fmt::print(stderr, "ironbark: {}\n", text); }
+void Session::say(const std::string& text) const {
+    fmt::print(stderr, "ironbark: {}\n", text);
+}
 
 void Session::print_json(const Json& value) {
     // Names come from other machines: what is no text there must not stop the answer.

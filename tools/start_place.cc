@@ -1,8 +1,7 @@
 #include "tools/start_place.h"
 
-#include <fmt/format.h>
-
 #include <charconv>
+#include <fmt/format.h>
 
 #include "tools/words.h"
 
@@ -20,9 +19,10 @@ Expected<Start> parse_start(std::string_view text) {
     int64_t number = 0;
     auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
     if (error != std::errc{} || end != digits.data() + digits.size() || number < 0) {
-        return wrong_usage(fmt::format("--offset '{}': it is start, end, an offset, -N for the last N records, or @TIME "
-                                       "(ms since 1970, or like 2024-05-06T07:08:09Z)",
-                                       text));
+        return wrong_usage(
+            fmt::format("--offset '{}': it is start, end, an offset, -N for the last N records, or @TIME "
+                        "(ms since 1970, or like 2024-05-06T07:08:09Z)",
+                        text));
     }
     return text.starts_with('-') ? Start::before_end(number) : Start::offset(number);
 }

@@ -6,7 +6,8 @@ namespace ironbark::tools {
 namespace {
 
 bool starts_as_number(const std::string& text) {
-    return text == "-" || (!text.empty() && ((text[0] >= '0' && text[0] <= '9') || (text[0] == '-' && text.size() > 1)));
+    return text == "-" ||
+           (!text.empty() && ((text[0] >= '0' && text[0] <= '9') || (text[0] == '-' && text.size() > 1)));
 }
 
 // A number, maybe with a unit behind it.

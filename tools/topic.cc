@@ -3,9 +3,8 @@
 
 #include "tools/topic.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <fmt/format.h>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -31,23 +30,24 @@ int create(Session& session, CreateOptions options) {
         if (!created) return session.fail(fmt::format("cannot create topic '{}'", options.topic.name), created.error());
         if (session.json) {
             session.print_json(Json{{"topic", options.topic.name},
-                               {"id", created->id},
-                               {"partitions", created->partitions},
-                               {"replicas", created->replicas},
-                               {"min_in_sync", created->min_in_sync},
-                               {"dry_run", options.topic.validate_only}});
+                                    {"id", created->id},
+                                    {"partitions", created->partitions},
+                                    {"replicas", created->replicas},
+                                    {"min_in_sync", created->min_in_sync},
+                                    {"dry_run", options.topic.validate_only}});
         } else {
-            session.print(fmt::format("{} topic {} with {}, {}, min-in-sync {}\n",
-                                      options.topic.validate_only ? "would create" : "created", options.topic.name,
-                                      count_text(static_cast<uint64_t>(created->partitions), "partition"),
-                                      count_text(static_cast<uint64_t>(created->replicas), "replica"),
-                                      created->min_in_sync));
+            session.print(fmt::format(
+                "{} topic {} with {}, {}, min-in-sync {}\n", options.topic.validate_only ? "would create" : "created",
+                options.topic.name, count_text(static_cast<uint64_t>(created->partitions), "partition"),
+                count_text(static_cast<uint64_t>(created->replicas), "replica"), created->min_in_sync));
         }
         return exit_done;
     });
 }
 
-std::string problem_of(const std::optional<Failure>& failure) { return failure ? failure->to_string() : ""; }
+std::string problem_of(const std::optional<Failure>& failure) {
+    return failure ? failure->to_string() : "";
+}
 
 Json to_json(const TopicSummary& topic) {
     Json partitions = Json::array();
@@ -94,9 +94,8 @@ int list(Session& session) {
 Json to_json(const TopicDescription& topic) {
     Json settings = Json::object();
     for (const SettingValue& setting : topic.settings) {
-        settings[setting.key] = {{"value", setting.value},
-                                 {"default", setting.default_value},
-                                 {"source", name(setting.source)}};
+        settings[setting.key] = {
+            {"value", setting.value}, {"default", setting.default_value}, {"source", name(setting.source)}};
     }
     Json partitions = Json::array();
     for (const PartitionDescription& partition : topic.partitions) {
@@ -123,7 +122,9 @@ Json to_json(const TopicDescription& topic) {
             {"partitions", std::move(partitions)}};
 }
 
-std::string number_text(int64_t number) { return number < 0 ? "" : std::to_string(number); }
+std::string number_text(int64_t number) {
+    return number < 0 ? "" : std::to_string(number);
+}
 
 std::string text_of(const TopicDescription& topic) {
     std::string out = fmt::format("topic {} ({})\n\n", topic.name, topic.id);
@@ -194,9 +195,10 @@ Expected<void> find_broker(Admin& admin, const Settings& settings, Admin::Timeou
     Expected<ClusterInfo> cluster = admin.describe_cluster(std::min(patience, start_patience));
     if (cluster.ok() || cluster.error().code != ErrorCode::connection_refused) return {};
     Failure failure = cluster.error();
-    failure.hint = fmt::format("nobody listens at {}: is ironbarkd running there? --bootstrap or IRONBARK_BOOTSTRAP name "
-                               "another address",
-                               settings.bootstrap_servers);
+    failure.hint = fmt::format(
+        "nobody listens at {}: is ironbarkd running there? --bootstrap or IRONBARK_BOOTSTRAP name "
+        "another address",
+        settings.bootstrap_servers);
     return failure;
 }
 
@@ -206,7 +208,8 @@ int fail_for_topic(Session& session,
                    const char* verb,
                    const std::string& topic,
                    Failure failure) {
-    bool is_unknown = failure.code == ErrorCode::unknown_topic_or_partition || failure.code == ErrorCode::unknown_topic_id;
+    bool is_unknown =
+        failure.code == ErrorCode::unknown_topic_or_partition || failure.code == ErrorCode::unknown_topic_id;
     if (is_unknown) failure.hint = unknown_topic_hint(admin, patience, topic, failure.hint);
     return session.fail(fmt::format("cannot {} topic '{}'", verb, topic), failure);
 }

@@ -1,9 +1,8 @@
 // ironbark topic alter | add-partitions | delete | delete-records: what changes a topic, or removes records for good.
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <charconv>
+#include <fmt/format.h>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -31,7 +30,9 @@ std::string value_of(const TopicDescription& topic, const std::string& key) {
 }
 
 // What became of the settings that were named.
-int show_changes(Session& session, const AlterOptions& options, const TopicDescription& before,
+int show_changes(Session& session,
+                 const AlterOptions& options,
+                 const TopicDescription& before,
                  const TopicDescription& after) {
     std::vector<std::string> keys = options.changes.reset;
     for (const auto& [key, value] : options.changes.set) keys.push_back(key);
@@ -42,7 +43,8 @@ int show_changes(Session& session, const AlterOptions& options, const TopicDescr
         table.add({key, value_of(before, key), value_of(after, key)});
     }
     if (session.json) {
-        session.print_json(Json{{"topic", before.name}, {"dry_run", options.changes.validate_only}, {"changes", changes}});
+        session.print_json(
+            Json{{"topic", before.name}, {"dry_run", options.changes.validate_only}, {"changes", changes}});
     } else {
         session.print(table.to_string());
     }
@@ -114,14 +116,16 @@ int remove(Session& session, const std::string& topic) {
         Expected<TopicDescription> description = admin.describe_topic(topic, patience);
         if (!description) return fail_for_topic(session, admin, patience, "delete", topic, description.error());
         const uint64_t records = record_count(*description);
-        std::string plan = fmt::format("delete topic {} ({}) with {} and all its records, {}, for good", description->name,
-                                       description->id, count_text(description->partitions.size(), "partition"), records);
+        std::string plan =
+            fmt::format("delete topic {} ({}) with {} and all its records, {}, for good", description->name,
+                        description->id, count_text(description->partitions.size(), "partition"), records);
         if (!session.confirm(plan)) return exit_refused;
         // By its id: a topic of the same name that was created since is another one.
         Expected<void> deleted = admin.delete_topic(description->id, patience);
         if (!deleted) return session.fail(fmt::format("cannot delete topic '{}'", topic), deleted.error());
         if (session.json) {
-            session.print_json(Json{{"done", true}, {"topic", description->name}, {"id", description->id}, {"records", records}});
+            session.print_json(
+                Json{{"done", true}, {"topic", description->name}, {"id", description->id}, {"records", records}});
         } else {
             session.print(fmt::format("deleted topic {} with {}\n", description->name, count_text(records, "record")));
         }
@@ -180,10 +184,10 @@ int delete_records(Session& session, const DeleteOptions& options) {
         const int64_t log_start = deleted->front().log_start;
         if (session.json) {
             session.print_json(Json{{"done", true},
-                               {"topic", topic->name},
-                               {"partition", options.partition},
-                               {"log_start", log_start},
-                               {"deleted", log_start - partition->log_start}});
+                                    {"topic", topic->name},
+                                    {"partition", options.partition},
+                                    {"log_start", log_start},
+                                    {"deleted", log_start - partition->log_start}});
         } else {
             session.print(fmt::format("deleted {}; {}/{} now starts at offset {}\n",
                                       count_text(static_cast<uint64_t>(log_start - partition->log_start), "record"),
@@ -195,10 +199,10 @@ int delete_records(Session& session, const DeleteOptions& options) {
 
 void add_alter(CLI::App& noun, Session& session) {
     auto options = std::make_shared<AlterOptions>();
-    CLI::App& command = add_command(
-        noun, session,
-        {"alter", "change settings of a topic", "ironbark topic alter orders --set retention.ms=2d --reset segment.bytes"},
-        [&session, options] { return alter(session, *options); });
+    CLI::App& command = add_command(noun, session,
+                                    {"alter", "change settings of a topic",
+                                     "ironbark topic alter orders --set retention.ms=2d --reset segment.bytes"},
+                                    [&session, options] { return alter(session, *options); });
     command.add_option("NAME", options->topic, "the topic, or its id")->required();
     add_set(command, options->settings, "a new value; 'ironbark topic options' lists the keys");
     command.add_option("--reset", options->changes.reset, "a key that goes back to its default")
@@ -220,9 +224,9 @@ void add_add_partitions(CLI::App& noun, Session& session) {
 
 void add_delete(CLI::App& noun, Session& session) {
     auto topic = std::make_shared<std::string>();
-    CLI::App& command = add_command(noun, session,
-                                    {"delete", "delete a topic and all its records", "ironbark topic delete orders --yes"},
-                                    [&session, topic] { return remove(session, *topic); });
+    CLI::App& command = add_command(
+        noun, session, {"delete", "delete a topic and all its records", "ironbark topic delete orders --yes"},
+        [&session, topic] { return remove(session, *topic); });
     command.add_option("NAME", *topic, "the topic, or its id")->required();
     add_yes(command, session);
 }

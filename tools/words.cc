@@ -1,9 +1,8 @@
 #include "tools/words.h"
 
-#include <fmt/format.h>
-
 #include <charconv>
 #include <chrono>
+#include <fmt/format.h>
 
 namespace ironbark::tools {
 namespace {
@@ -83,7 +82,9 @@ bool scan_clock(Scanner& scanner, ClockTime* time) {
 
 }  // namespace
 
-Failure wrong_usage(std::string hint) { return {ErrorCode::invalid_request, Outcome::not_written, std::move(hint)}; }
+Failure wrong_usage(std::string hint) {
+    return {ErrorCode::invalid_request, Outcome::not_written, std::move(hint)};
+}
 
 Expected<std::string> unescape(std::string_view text) {
     std::string bytes;
@@ -108,7 +109,8 @@ Expected<std::string> unescape(std::string_view text) {
                     break;
                 }
                 [[fallthrough]];
-            default: return wrong_usage(fmt::format("'{}': a backslash starts one of \\n \\t \\r \\0 \\\\ \\xHH", text));
+            default:
+                return wrong_usage(fmt::format("'{}': a backslash starts one of \\n \\t \\r \\0 \\\\ \\xHH", text));
         }
     }
     return bytes;
@@ -118,10 +120,10 @@ Expected<int64_t> parse_time(std::string_view text) {
     int64_t milliseconds = 0;
     auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), milliseconds);
     if (error == std::errc{} && end == text.data() + text.size() && milliseconds >= 0) return milliseconds;
-    const Failure malformed = wrong_usage(fmt::format(
-        "'{}' is no time: milliseconds since 1970, or for example 2024-05-06, 2024-05-06T07:08:09.123Z, "
-        "2024-05-06T07:08+02:00",
-        text));
+    const Failure malformed = wrong_usage(
+        fmt::format("'{}' is no time: milliseconds since 1970, or for example 2024-05-06, 2024-05-06T07:08:09.123Z, "
+                    "2024-05-06T07:08+02:00",
+                    text));
     Scanner scanner(text);
     int year = 0, month = 0, day = 0;
     if (!scanner.number(4, &year) || !scanner.take('-') || !scanner.number(2, &month) || !scanner.take('-') ||
@@ -143,7 +145,8 @@ Expected<int64_t> parse_time(std::string_view text) {
 std::string time_text(int64_t milliseconds) {
     if (milliseconds < 0) return "-";
     constexpr int64_t day_milliseconds = 24 * 3600 * 1000;
-    if (milliseconds > 9999LL * 366 * day_milliseconds) return std::to_string(milliseconds) + " ms";  // no date any more
+    if (milliseconds > 9999LL * 366 * day_milliseconds)
+        return std::to_string(milliseconds) + " ms";  // no date any more
     std::chrono::year_month_day date{std::chrono::sys_days(std::chrono::days(milliseconds / day_milliseconds))};
     int64_t rest = milliseconds % day_milliseconds;
     return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", static_cast<int>(date.year()),

@@ -20,7 +20,8 @@ size_t total_size(const std::vector<BufferSlice>& slices) {
 }
 
 size_t BufferPool::class_of(size_t size) {
-    return static_cast<size_t>(std::countr_zero(std::bit_ceil(std::max(size, io_alignment))) - std::countr_zero(io_alignment));
+    return static_cast<size_t>(std::countr_zero(std::bit_ceil(std::max(size, io_alignment))) -
+                               std::countr_zero(io_alignment));
 }
 
 BufferRef BufferPool::take(size_t size) {

@@ -140,7 +140,9 @@ class Random {
     virtual ~Random() = default;
     virtual uint64_t next() = 0;
     // Uniform in [0, bound). REQUIRES: bound > 0
-    uint64_t below(uint64_t bound) { return static_cast<uint64_t>((static_cast<unsigned __int128>(next()) * bound) >> 64); }
+    uint64_t below(uint64_t bound) {
+        return static_cast<uint64_t>((static_cast<unsigned __int128>(next()) * bound) >> 64);
+    }
     Uuid uuid() {
         uint64_t high = next();
         return Uuid::from_words(high, next());

@@ -6,13 +6,12 @@
 // Sequence n of a run is the seed N + n: a failure prints its seed, and `--seed THAT --sequences 1` repeats it. Every
 // hundredth sequence runs twice and must leave the same trace.
 
-#include <unistd.h>
-
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <unistd.h>
 
 #include "runtime/base/checksum.h"
 #include "tests/log/storage_workload.h"
@@ -122,8 +121,9 @@ Outcome run_sequence(uint64_t seed, const Arguments& arguments, WorkloadCounts* 
         } else if (node.is_running()) {
             node.crash(ending == 1 ? Crash::kill : Crash::power_loss);
         }
-        if (arguments.loud) std::fprintf(stderr, "-- life %llu ended: %llu\n", static_cast<unsigned long long>(outcome.lives),
-                                        static_cast<unsigned long long>(ending));
+        if (arguments.loud)
+            std::fprintf(stderr, "-- life %llu ended: %llu\n", static_cast<unsigned long long>(outcome.lives),
+                         static_cast<unsigned long long>(ending));
         if (refused) break;
     }
     outcome.hash = simulation.trace_hash();

@@ -1,8 +1,7 @@
 #include "tests/log/storage_model.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <fmt/format.h>
 
 #include "runtime/base/checksum.h"
 
@@ -21,7 +20,9 @@ Offset StorageModel::lowest_cut_since(uint64_t cuts) const {
     return lowest;
 }
 
-void StorageModel::appended(record::FrameView sent, const Appended& where, Epoch epoch,
+void StorageModel::appended(record::FrameView sent,
+                            const Appended& where,
+                            Epoch epoch,
                             std::vector<Timestamp> timestamps) {
     ModelBatch batch;
     batch.payload = payload_of(sent);
@@ -75,7 +76,8 @@ void StorageModel::check_and_take_epochs(const Log& log, std::string* wrong) {
     for (const ModelBatch& batch : batches_) {
         if (batch.next() <= log_start_) continue;
         Epoch epoch = batch.frame.header.leader_epoch;
-        auto should = std::find_if(starts_.begin(), starts_.end(), [&](const EpochStart& entry) { return entry.epoch == epoch; });
+        auto should =
+            std::find_if(starts_.begin(), starts_.end(), [&](const EpochStart& entry) { return entry.epoch == epoch; });
         if (should == starts_.end() || std::find(known.begin(), known.end(), *should) != known.end()) continue;
         *wrong = fmt::format("the start of epoch {} at {} is forgotten", epoch.value, should->start.value);
     }
@@ -141,7 +143,8 @@ std::string StorageModel::check_state(const Log& log) const {
         for (const EpochStart& entry : starts_) text += fmt::format(" {} at {}", entry.epoch.value, entry.start.value);
         return text;
     }
-    if (producers_known_ && log.producers().encode() != producers_.encode()) return "the producers differ from those of a replay";
+    if (producers_known_ && log.producers().encode() != producers_.encode())
+        return "the producers differ from those of a replay";
     return {};
 }
 

@@ -1,13 +1,12 @@
 #include "tests/log/storage_workload.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <fmt/format.h>
 
 namespace ironbark::log {
 namespace {
 
-constexpr Duration patience = 120s;          // for what may wait for a full disk, or a stalled one
+constexpr Duration patience = 120s;  // for what may wait for a full disk, or a stalled one
 constexpr uint64_t disk_bytes = uint64_t{1} << 40;
 constexpr const char* directory_path = "/data";
 
@@ -147,7 +146,8 @@ Task<void> StorageWorkload::run(uint64_t operations, bool ends_clean) {
         size_t choice = 0;
         while (draw >= shape_.weights[choice]) draw -= shape_.weights[choice++];
         if (shape_.weights[choice] == 0) continue;
-        if (loud_) fmt::print(stderr, "{} {}\n", world_.executor.now().time_since_epoch().count(), operations_[choice].name);
+        if (loud_)
+            fmt::print(stderr, "{} {}\n", world_.executor.now().time_since_epoch().count(), operations_[choice].name);
         co_await (this->*operations_[choice].run)(&partition);
         if (broken_) break;
         if (partition.log->has_failed()) {
@@ -236,7 +236,8 @@ Task<bool> StorageWorkload::append_one(Partition* partition, Made made) {
     Timestamp now(world_.executor.wall_milliseconds());
     Result<Appended> appended = co_await partition->log->append(*frame, partition->epoch, now);
     if (!appended.ok()) {
-        if (!expects(appended.error(), *partition->log)) fail(model, std::string("append: ") + name(appended.error().code));
+        if (!expects(appended.error(), *partition->log))
+            fail(model, std::string("append: ") + name(appended.error().code));
         if (appended.error().code == ErrorCode::storage_full) {
             ++counts_.refused_full;
             co_await sleep_for(world_.executor, 300ms);
@@ -272,7 +273,8 @@ Task<void> StorageWorkload::append_idempotent(Partition* partition) {
     producer.base_sequence = last ? sequence_after(*last, 1) : 0;
     uint64_t wrong = random_.below(8);
     if (wrong == 0) producer.base_sequence += static_cast<int32_t>(random_.below(5));
-    if (wrong == 1) producer.base_sequence = std::max<int32_t>(0, producer.base_sequence - static_cast<int32_t>(random_.below(30)));
+    if (wrong == 1)
+        producer.base_sequence = std::max<int32_t>(0, producer.base_sequence - static_cast<int32_t>(random_.below(30)));
     Made made = make_frame(producer);
     Result<record::FrameView> frame = record::parse_frame(made.bytes, partition->model->identity().seed());
     ASSERT(frame.ok());
@@ -303,7 +305,8 @@ Task<void> StorageWorkload::reach_checked(Partition* partition, Offset end) {
 
 Task<void> StorageWorkload::wait_durable(Partition* partition) {
     Offset from = partition->log->durable_end();
-    Offset end = from + static_cast<int64_t>(random_.below(static_cast<uint64_t>(partition->log->log_end() - from) + 1));
+    Offset end =
+        from + static_cast<int64_t>(random_.below(static_cast<uint64_t>(partition->log->log_end() - from) + 1));
     co_await reach_checked(partition, end);
 }
 
@@ -336,10 +339,12 @@ Task<void> StorageWorkload::read_checked(Partition* partition, Offset from, Offs
 
 Task<void> StorageWorkload::read(Partition* partition) {
     Offset start = partition->log->log_start();
-    Offset from = start + static_cast<int64_t>(random_.below(static_cast<uint64_t>(partition->log->log_end() - start) + 1));
+    Offset from =
+        start + static_cast<int64_t>(random_.below(static_cast<uint64_t>(partition->log->log_end() - start) + 1));
     // A sequential reader, for a while.
     for (uint64_t count = 1 + random_.below(4); count > 0; --count) {
-        Offset limit = random_.below(3) != 0 ? partition->log->log_end() : from + static_cast<int64_t>(random_.below(20));
+        Offset limit =
+            random_.below(3) != 0 ? partition->log->log_end() : from + static_cast<int64_t>(random_.below(20));
         size_t bytes_max = random_.below(4) == 0 ? 1 : random_.below(100'000);
         const ModelBatch* first = partition->model->holding(from);
         co_await read_checked(partition, from, limit, bytes_max);
@@ -350,7 +355,8 @@ Task<void> StorageWorkload::read(Partition* partition) {
 
 Task<void> StorageWorkload::read_aside(Partition* partition) {
     Offset start = partition->log->log_start();
-    Offset from = start + static_cast<int64_t>(random_.below(static_cast<uint64_t>(partition->log->log_end() - start) + 1));
+    Offset from =
+        start + static_cast<int64_t>(random_.below(static_cast<uint64_t>(partition->log->log_end() - start) + 1));
     background_.spawn(read_checked(partition, from, partition->log->log_end(), random_.below(1'000'000)));
     co_return;
 }
@@ -397,7 +403,8 @@ Task<void> StorageWorkload::cut(Partition* partition) {
         co_return;
     }
     if (loud_) fmt::print(stderr, "cut: {} {} {}\n", name(done.error().code), done.error().text, log.has_failed());
-    if (!expects(done.error(), log)) fail(model, fmt::format("cut to {}: {} {}", to.value, name(done.error().code), log.last_read_problem()));
+    if (!expects(done.error(), log))
+        fail(model, fmt::format("cut to {}: {} {}", to.value, name(done.error().code), log.last_read_problem()));
     if (log.log_end() == model.end() && !log.has_failed()) {
         model.cut_ended(false);
     } else {

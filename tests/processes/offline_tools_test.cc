@@ -1,10 +1,9 @@
 // The commands that look at files, on what a real daemon has written.
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <filesystem>
 #include <fstream>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include "tests/processes/daemon.h"
 #include "tests/processes/temporary_directory.h"
@@ -51,7 +50,8 @@ class OfflineTools : public testing::Test {
             ASSERT_EQ(online->run({"produce", "kept", "--batch-size", "16KiB"}, input).exit_code, 0);
         }
         ASSERT_EQ(daemon->stop(), 0);
-        for (const auto& entry : filesystem::directory_iterator(data + "/partitions")) partition = entry.path().string();
+        for (const auto& entry : filesystem::directory_iterator(data + "/partitions"))
+            partition = entry.path().string();
         for (const auto& [path, bytes] : contents(partition)) {
             if (path.ends_with(".log")) segments.push_back(path);
         }
@@ -127,8 +127,8 @@ TEST_F(OfflineTools, FindAFlippedBitAtAnyPlaceOfAFrame) {
             flip(segments.front(), begin + at);
             std::vector<std::string> found = problems(data);
             ASSERT_EQ(found.size(), 1u) << "byte " << at;
-            EXPECT_THAT(found[0], HasSubstr("records " + item["base_offset"].dump() + " to " + item["last_offset"].dump() +
-                                            " are missing or damaged"));
+            EXPECT_THAT(found[0], HasSubstr("records " + item["base_offset"].dump() + " to " +
+                                            item["last_offset"].dump() + " are missing or damaged"));
             flip(segments.front(), begin + at);
         }
     }
@@ -145,7 +145,8 @@ TEST_F(OfflineTools, FindDamageInSeveralPlacesAtOnce) {
 }
 
 TEST_F(OfflineTools, FindADamagedHeadAndReadOnBehindIt) {
-    for (size_t position : {size_t{0}, size_t{9}, size_t{20}, size_t{33}, size_t{41}, size_t{50}, size_t{60}, size_t{4000}}) {
+    for (size_t position :
+         {size_t{0}, size_t{9}, size_t{20}, size_t{33}, size_t{41}, size_t{50}, size_t{60}, size_t{4000}}) {
         flip(segments[1], position);
         std::vector<std::string> found = problems(data);
         ASSERT_EQ(found.size(), 1u) << position;
@@ -323,7 +324,8 @@ TEST_F(OfflineTools, ExportPlainKafkaSegments) {
 TEST_F(OfflineTools, ExportNoRecordsThatWereDeleted) {
     daemon->start();
     Tool running(daemon->bootstrap());
-    std::vector<std::string> command = {"topic", "delete-records", "kept", "--partition", "0", "--before", "400", "--yes"};
+    std::vector<std::string> command = {"topic", "delete-records", "kept", "--partition",
+                                        "0",     "--before",       "400",  "--yes"};
     ASSERT_EQ(running.run(command).exit_code, 0);
     ASSERT_EQ(daemon->stop(), 0);
     Json exported = tool.json({"log", "export", "--kafka", data, "--to", directory / "out"});
@@ -335,8 +337,10 @@ TEST_F(OfflineTools, ExportNoRecordsThatWereDeleted) {
 TEST_F(OfflineTools, ExportOnlyIntoAnEmptyDirectoryElsewhere) {
     filesystem::create_directory(directory / "used");
     write_text(directory / "used/file", "x");
-    EXPECT_THAT(tool.run({"log", "export", "--kafka", data, "--to", directory / "used"}).errors, HasSubstr("is not empty"));
-    EXPECT_THAT(tool.run({"log", "export", "--kafka", data, "--to", data + "/out"}).errors, HasSubstr("lie in each other"));
+    EXPECT_THAT(tool.run({"log", "export", "--kafka", data, "--to", directory / "used"}).errors,
+                HasSubstr("is not empty"));
+    EXPECT_THAT(tool.run({"log", "export", "--kafka", data, "--to", data + "/out"}).errors,
+                HasSubstr("lie in each other"));
     EXPECT_FALSE(filesystem::exists(data + "/out"));
 }
 
@@ -350,8 +354,8 @@ TEST_F(OfflineTools, ExportSaysWhatItCouldNotExport) {
 // ---- graveyard ------------------------------------------------------------------------------------------------------
 
 TEST_F(OfflineTools, ListShowAndExportWhatIsBuried) {
-    // What a crash leaves: a good end of the log that nobody was promised. Here it is made by hand: the floor is lowered
-    // by taking away every promise, and the first frame of the last segment is damaged.
+    // What a crash leaves: a good end of the log that nobody was promised. Here it is made by hand: the floor is
+    // lowered by taking away every promise, and the first frame of the last segment is damaged.
     EXPECT_EQ(tool.json({"log", "graveyard", "list", data}), Json::array());
     filesystem::create_directory(partition + "/graveyard");
     const std::string name = filesystem::path(partition).filename().string();

@@ -2,9 +2,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <signal.h>
-
 #include <set>
+#include <signal.h>
 
 #include "tests/processes/daemon.h"
 #include "tests/processes/temporary_directory.h"
@@ -68,8 +67,8 @@ Daemon* Tools::daemon = nullptr;
 // ---- topics ---------------------------------------------------------------------------------------------------------
 
 TEST_F(Tools, CreateATopicAndDescribeIt) {
-    Finished created = tool.run({"topic", "create", "described", "--partitions", "3", "--replicas", "1", "--min-in-sync",
-                                 "1", "--set", "retention.ms=7d", "--set", "acks.default=leader"});
+    Finished created = tool.run({"topic", "create", "described", "--partitions", "3", "--replicas", "1",
+                                 "--min-in-sync", "1", "--set", "retention.ms=7d", "--set", "acks.default=leader"});
     ASSERT_EQ(created.exit_code, 0) << created.errors;
     EXPECT_EQ(created.output, "created topic described with 3 partitions, 1 replica, min-in-sync 1\n");
     Json topic = tool.json({"topic", "describe", "described"});
@@ -209,7 +208,8 @@ TEST_F(Tools, WriteNothingOfNoInput) {
 
 TEST_F(Tools, CutKeysFromLines) {
     create("keys");
-    Finished finished = tool.run({"produce", "keys", "--key-separator", "\\t"}, "k\tv\n\tempty key\nno key\nk2\ta\tb\n");
+    Finished finished =
+        tool.run({"produce", "keys", "--key-separator", "\\t"}, "k\tv\n\tempty key\nno key\nk2\ta\tb\n");
     ASSERT_EQ(finished.exit_code, 0) << finished.errors;
     EXPECT_EQ(consume("keys", {"--format", "%K|%k|%v\\n"}), "1|k|v\n0||empty key\n-1||no key\n2|k2|a\tb\n");
 }
@@ -230,8 +230,8 @@ TEST_F(Tools, PutEqualKeysIntoOnePartition) {
 
 TEST_F(Tools, SummariseWhatWasWritten) {
     create("summed", "3");
-    Json summary = tool.json({"produce", "summed", "--partition", "2", "--acks", "leader_durable", "--compression", "zstd",
-                              "--linger", "1ms", "--batch-size", "64KiB", "--set", "delivery.timeout.ms=20s"},
+    Json summary = tool.json({"produce", "summed", "--partition", "2", "--acks", "leader_durable", "--compression",
+                              "zstd", "--linger", "1ms", "--batch-size", "64KiB", "--set", "delivery.timeout.ms=20s"},
                              "a\nb\nc\n");
     EXPECT_EQ(summary["lines"], 3);
     EXPECT_EQ(summary["written"], 3);
@@ -249,7 +249,8 @@ TEST_F(Tools, SummariseWhatWasWritten) {
 
 TEST_F(Tools, SayWhichLinesWereTooLong) {
     create("long");
-    std::string input = "first\n" + std::string(3'000'000, 'x') + "\nsecond\n" + std::string(17'000'000, 'y') + "\nlast\n";
+    std::string input =
+        "first\n" + std::string(3'000'000, 'x') + "\nsecond\n" + std::string(17'000'000, 'y') + "\nlast\n";
     Json summary = tool.json({"produce", "long"}, input, 1);
     EXPECT_EQ(summary["written"], 3) << summary;
     EXPECT_EQ(summary["not_written"], 2);
@@ -468,11 +469,25 @@ TEST_F(Tools, PreferTheFlagToTheEnvironment) {
 }
 
 TEST_F(Tools, HaveHelpWithAnExampleForEveryCommand) {
-    const char* commands[] = {"topic create",  "topic list",     "topic describe",       "topic options",
-                              "topic alter",   "topic delete",   "topic add-partitions", "topic delete-records",
-                              "produce",       "consume",        "broker list",          "cluster status",
-                              "log dump",      "log verify",     "log export",           "log graveyard list",
-                              "log graveyard show", "log graveyard export", ""};
+    const char* commands[] = {"topic create",
+                              "topic list",
+                              "topic describe",
+                              "topic options",
+                              "topic alter",
+                              "topic delete",
+                              "topic add-partitions",
+                              "topic delete-records",
+                              "produce",
+                              "consume",
+                              "broker list",
+                              "cluster status",
+                              "log dump",
+                              "log verify",
+                              "log export",
+                              "log graveyard list",
+                              "log graveyard show",
+                              "log graveyard export",
+                              ""};
     for (const char* command : commands) {
         Finished finished = tool.shell("ironbark "s + command + " --help");
         EXPECT_EQ(finished.exit_code, 0) << command;
@@ -482,7 +497,9 @@ TEST_F(Tools, HaveHelpWithAnExampleForEveryCommand) {
     }
 }
 
-TEST_F(Tools, SayTheirVersion) { EXPECT_THAT(tool.run({"--version"}).output, StartsWith("ironbark 0.")); }
+TEST_F(Tools, SayTheirVersion) {
+    EXPECT_THAT(tool.run({"--version"}).output, StartsWith("ironbark 0."));
+}
 
 // ---- a daemon that dies ---------------------------------------------------------------------------------------------
 
@@ -513,8 +530,8 @@ TEST(ToolsAndAKill, SayHowManyRecordsMayBeWritten) {
     Daemon daemon({.data_directory = directory / "data"});
     Tool tool(daemon.bootstrap());
     ASSERT_EQ(tool.run({"topic", "create", "paused"}).exit_code, 0);
-    Conversation producer(tool.of({"produce", "paused", "--json", "--set", "delivery.timeout.ms=1500ms", "--set",
-                                   "request.timeout.ms=1s"}));
+    Conversation producer(tool.of(
+        {"produce", "paused", "--json", "--set", "delivery.timeout.ms=1500ms", "--set", "request.timeout.ms=1s"}));
     producer.say("before\n");
     ASSERT_EQ(tool.run({"consume", "paused", "--count", "1"}).output, "before\n");
     // It takes what is sent to it and answers nothing: nobody knows what it will do when it wakes up.

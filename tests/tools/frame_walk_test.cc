@@ -66,8 +66,8 @@ TEST(FrameWalk, SaysWhichPayloadIsDamaged) {
     Bytestring bytes;
     append_frame(bytes, 2, append_frame(bytes, 0, 0));
     bytes[frame_size - 1] ^= 1;
-    EXPECT_EQ(walk(bytes), (std::vector<Seen>{{Kind::frame, 0, frame_size, true},
-                                              {Kind::frame, frame_size, frame_size, false}}));
+    EXPECT_EQ(walk(bytes),
+              (std::vector<Seen>{{Kind::frame, 0, frame_size, true}, {Kind::frame, frame_size, frame_size, false}}));
 }
 
 TEST(FrameWalk, SeesAFrameThatTheFileCutsOff) {
@@ -82,11 +82,14 @@ TEST(FrameWalk, FindsAFrameAtEveryDistanceFromABorderOfItsWindow) {
         Bytestring bytes(log::read_size - frame_size - shift / 2, 0xff);
         const uint64_t begin = bytes.size();
         append_frame(bytes, 0, 0);
-        EXPECT_EQ(walk(bytes), (std::vector<Seen>{{Kind::unreadable, 0, begin, true}, {Kind::frame, begin, frame_size, false}}));
+        EXPECT_EQ(walk(bytes),
+                  (std::vector<Seen>{{Kind::unreadable, 0, begin, true}, {Kind::frame, begin, frame_size, false}}));
     }
 }
 
-TEST(FrameWalk, OfNothingSeesNothing) { EXPECT_TRUE(walk({}).empty()); }
+TEST(FrameWalk, OfNothingSeesNothing) {
+    EXPECT_TRUE(walk({}).empty());
+}
 
 TEST(FrameRecords, AreThoseOfTheBatch) {
     Bytestring bytes;

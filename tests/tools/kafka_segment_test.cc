@@ -44,17 +44,16 @@ TEST(KafkaSegment, HoldsTheBatchesAndNothingElse) {
     const size_t frame_size = sample.frames.size() / 2;
     const size_t batch_size = frame_size - record::frame_header_size;
     ASSERT_EQ(text.size(), 2 * batch_size);
-    EXPECT_EQ(text.substr(0, batch_size),
-              as_text(Bytes(sample.frames).subspan(record::frame_header_size, batch_size)));
-    EXPECT_EQ(text.substr(batch_size),
-              as_text(Bytes(sample.frames).subspan(frame_size + record::frame_header_size)));
+    EXPECT_EQ(text.substr(0, batch_size), as_text(Bytes(sample.frames).subspan(record::frame_header_size, batch_size)));
+    EXPECT_EQ(text.substr(batch_size), as_text(Bytes(sample.frames).subspan(frame_size + record::frame_header_size)));
     EXPECT_TRUE(sample.is_good(segment));
 }
 
 TEST(KafkaSegment, IsNeverWrittenOverAnother) {
     Sample sample;
     (void)sample.written();
-    EXPECT_FALSE(sample.offline.run(Sample::write(&sample.offline.writing(), sample.directory.path(), sample.frames)).ok());
+    EXPECT_FALSE(
+        sample.offline.run(Sample::write(&sample.offline.writing(), sample.directory.path(), sample.frames)).ok());
 }
 
 TEST(KafkaSegment, IsNotGoodWithAnyBitOfItsPayloadChanged) {

@@ -12,7 +12,9 @@ Receipt receipt(int32_t partition, int64_t offset) {
     return receipt;
 }
 
-Failure failure(ErrorCode code, Outcome outcome, const char* hint = "") { return {code, outcome, hint}; }
+Failure failure(ErrorCode code, Outcome outcome, const char* hint = "") {
+    return {code, outcome, hint};
+}
 
 TEST(ProduceTally, CountsWhereRecordsWent) {
     ProduceTally tally;
@@ -68,7 +70,8 @@ TEST(ProduceTally, ReportsFailuresOfOneKindOnce) {
 TEST(ProduceTally, KeepsABoundedNumberOfKinds) {
     ProduceTally tally;
     for (uint64_t line = 1; line <= 100; ++line) {
-        tally.note_refusal(line, failure(ErrorCode::message_too_large, Outcome::not_written, std::to_string(line).c_str()));
+        tally.note_refusal(line,
+                           failure(ErrorCode::message_too_large, Outcome::not_written, std::to_string(line).c_str()));
     }
     EXPECT_EQ(tally.failures().size(), ProduceTally::kinds_max);
     EXPECT_EQ(tally.not_written(), 100u);

@@ -1,8 +1,7 @@
 #include "tools/offline/directory_state.h"
 
-#include <fmt/format.h>
-
 #include <cstring>
+#include <fmt/format.h>
 
 #include "log/journal.h"
 #include "tools/offline/places.h"
@@ -19,11 +18,15 @@ std::string reason_of(const Error& error) {
 }
 
 bool is_marks_journal(const std::string& name) {
-    return name.starts_with(marks_prefix) && name.find_first_not_of("0123456789", std::strlen(marks_prefix)) == std::string::npos;
+    return name.starts_with(marks_prefix) &&
+           name.find_first_not_of("0123456789", std::strlen(marks_prefix)) == std::string::npos;
 }
 
 // The records of a journal, if it can be opened; what is wrong with it goes into the report.
-Task<std::optional<log::JournalContents>> read_journal(World* world, std::string path, Uuid owner, VerifyReport* report) {
+Task<std::optional<log::JournalContents>> read_journal(World* world,
+                                                       std::string path,
+                                                       Uuid owner,
+                                                       VerifyReport* report) {
     Result<std::unique_ptr<log::Journal>> opened = co_await log::Journal::open(*world, path, owner);
     if (!opened.ok()) {
         report->problem(path, std::nullopt, reason_of(opened.error()));
@@ -34,7 +37,8 @@ Task<std::optional<log::JournalContents>> read_journal(World* world, std::string
     const uint64_t end = journal->size();
     co_await journal->close();
     if (contents.commits_lost > 0) {
-        report->problem(path, std::nullopt, fmt::format("{} entries between good ones are damaged", contents.commits_lost));
+        report->problem(path, std::nullopt,
+                        fmt::format("{} entries between good ones are damaged", contents.commits_lost));
     }
     if (contents.ends_torn) {
         report->note(path, end, "the last entry was torn by a crash, or is being written; it was never confirmed");

@@ -1,7 +1,6 @@
 #include "tools/offline/dump.h"
 
 #include <fmt/format.h>
-
 #include <memory>
 
 #include "log/graveyard.h"
@@ -91,9 +90,9 @@ class Dumper {
     Task<Expected<void>> run(World* world) {
         if (options_.file.ends_with(".grave")) co_return co_await dump_grave(world);
         if (options_.file.ends_with(log::log_suffix)) co_return co_await dump_segment(world);
-        co_return Failure{ErrorCode::unsupported, Outcome::not_written,
-                          fmt::format("{}: segment files (*.log) and graveyard files (*.grave) can be dumped",
-                                      options_.file)};
+        co_return Failure{
+            ErrorCode::unsupported, Outcome::not_written,
+            fmt::format("{}: segment files (*.log) and graveyard files (*.grave) can be dumped", options_.file)};
     }
 
     int fail(const Failure& failure) {
@@ -125,12 +124,12 @@ class Dumper {
                                   {"epoch_before", head.epoch_before.value},
                                   {"created", head.created.milliseconds}});
         } else {
-            session_.print(fmt::format(
-                "segment {}\npartition {}, first offset {}, {}; before it: chain {:016x}, epoch {}\n", options_.file,
-                identity_.to_string(), head.base.value,
-                head.previous_base.value < 0 ? "the first segment"
-                                             : fmt::format("behind segment {}", head.previous_base.value),
-                head.chain_before, head.epoch_before.value));
+            session_.print(
+                fmt::format("segment {}\npartition {}, first offset {}, {}; before it: chain {:016x}, epoch {}\n",
+                            options_.file, identity_.to_string(), head.base.value,
+                            head.previous_base.value < 0 ? "the first segment"
+                                                         : fmt::format("behind segment {}", head.previous_base.value),
+                            head.chain_before, head.epoch_before.value));
         }
         continuity_.emplace(head.base, head.chain_before, head.epoch_before);
         co_return co_await walk(world, true);
@@ -215,8 +214,8 @@ class Dumper {
         if (json_ != nullptr) {
             json_->item(to_json(piece, continues));
         } else {
-            session_.print(fmt::format("{:>12}  {:<10}  {}\n", piece.position, kind_name(piece.kind),
-                                       details(piece, continues)));
+            session_.print(
+                fmt::format("{:>12}  {:<10}  {}\n", piece.position, kind_name(piece.kind), details(piece, continues)));
             if (options_.records && piece.kind == Piece::Kind::frame && piece.fault == nullptr) show_records(piece);
         }
     }
@@ -232,11 +231,11 @@ class Dumper {
                                piece.fault != nullptr ? piece.fault : "");
         }
         const record::BatchHeader& batch = piece.frame.batch;
-        std::string text = fmt::format(
-            "offsets {}..{}, epoch {}, {} bytes, {}, {}, appended {}, checksum {:016x}", header.base_offset.value,
-            piece.frame.next_offset().value - 1, header.leader_epoch.value, piece.size,
-            count_text(static_cast<uint64_t>(batch.records_count), "record"), codec_name(batch.codec()),
-            time_text(header.append_time.milliseconds), header.checksum);
+        std::string text =
+            fmt::format("offsets {}..{}, epoch {}, {} bytes, {}, {}, appended {}, checksum {:016x}",
+                        header.base_offset.value, piece.frame.next_offset().value - 1, header.leader_epoch.value,
+                        piece.size, count_text(static_cast<uint64_t>(batch.records_count), "record"),
+                        codec_name(batch.codec()), time_text(header.append_time.milliseconds), header.checksum);
         if (batch.is_idempotent()) {
             text += fmt::format(", producer {}/{} sequence {}", batch.producer_id.value, batch.producer_epoch.value,
                                 batch.base_sequence);
@@ -289,9 +288,10 @@ class Dumper {
 
     void show_records(const Piece& piece) {
         auto show_one = [this](const ConsumerRecord& record) {
-            session_.print(fmt::format("{:>12}  {:>10}  {}  key {}  value {}{}\n", "", record.offset,
-                                       time_text(record.timestamp), shown_bytes(record.key), shown_bytes(record.value),
-                                       record.headers.empty() ? "" : fmt::format("  {} headers", record.headers.size())));
+            session_.print(
+                fmt::format("{:>12}  {:>10}  {}  key {}  value {}{}\n", "", record.offset, time_text(record.timestamp),
+                            shown_bytes(record.key), shown_bytes(record.value),
+                            record.headers.empty() ? "" : fmt::format("  {} headers", record.headers.size())));
         };
         const std::string topic = identity_.topic.to_string();
         Result<void> read = reader_.visit(piece.frame, topic, identity_.partition.value, show_one);
@@ -301,7 +301,8 @@ class Dumper {
     void end_items(uint64_t size) {
         const uint64_t end = waiting_.empty() ? size : waiting_.front().position;
         std::string behind = waiting_.empty() ? "the end of the file" : kind_name(waiting_.front().kind);
-        if (!waiting_.empty() && waiting_.back().kind == Piece::Kind::frame) behind += ", and frames that do not continue it";
+        if (!waiting_.empty() && waiting_.back().kind == Piece::Kind::frame)
+            behind += ", and frames that do not continue it";
         if (json_ != nullptr) {
             json_->end_array();
             json_->field("frames", frames_);
@@ -311,8 +312,8 @@ class Dumper {
             json_->field("end", {{"position", end}, {"next_offset", continuity_->next().value}, {"behind", behind}});
             return;
         }
-        session_.print(fmt::format("{}, {}, {} damaged", count_text(frames_, "frame"), count_text(records_, "record"),
-                                   faults_));
+        session_.print(
+            fmt::format("{}, {}, {} damaged", count_text(frames_, "frame"), count_text(records_, "record"), faults_));
         if (continuity_ && !options_.all) {
             session_.print(fmt::format("; the log ends here at byte {}, next offset {}, behind it: {}", end,
                                        continuity_->next().value, behind));

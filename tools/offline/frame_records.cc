@@ -21,7 +21,8 @@ Result<void> FrameRecords::visit(const record::FrameView& frame,
         TRY(bool more, reader.next(&record));
         if (!more) return {};
         headers_.clear();
-        for (const record::RecordHeader& header : record.headers) headers_.push_back({header.key, text_of(header.value)});
+        for (const record::RecordHeader& header : record.headers)
+            headers_.push_back({header.key, text_of(header.value)});
         ConsumerRecord shown;
         shown.topic = topic;
         shown.partition = partition;

@@ -1,7 +1,6 @@
 #include "tools/offline/graveyard.h"
 
 #include <fmt/format.h>
-
 #include <memory>
 
 #include "log/graveyard.h"
@@ -97,8 +96,8 @@ class BuriedPrinter {
         if (session_.output.is_closed()) return false;
         if (piece.kind != Piece::Kind::frame || piece.frame.next_offset() <= range_.first) return true;
         auto show = [this](const ConsumerRecord& record) { print(record); };
-        bool is_good = piece.fault == nullptr &&
-                       reader_.visit(piece.frame, topic_, range_.identity.partition.value, show).ok();
+        bool is_good =
+            piece.fault == nullptr && reader_.visit(piece.frame, topic_, range_.identity.partition.value, show).ok();
         if (!is_good) ++damaged_;
         return true;
     }
@@ -168,7 +167,8 @@ int export_buried(Session& session, const BuriedExportOptions& options) {
     Expected<void> done = offline.run(printer.run(&world, options.file));
     if (!done.ok()) return session.fail("cannot export", done.error());
     std::string text = count_text(printer.records(), "record");
-    if (printer.damaged() > 0) text += fmt::format(", and {} that cannot be read", count_text(printer.damaged(), "batch"));
+    if (printer.damaged() > 0)
+        text += fmt::format(", and {} that cannot be read", count_text(printer.damaged(), "batch"));
     session.say(text);
     return printer.damaged() == 0 ? exit_done : exit_refused;
 }

@@ -1,8 +1,7 @@
 #include "tools/offline/kafka_export.h"
 
-#include <fmt/format.h>
-
 #include <filesystem>
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "log/scan.h"
@@ -89,8 +88,8 @@ class PartitionExporter {
                 frame = accepted;
                 position = at;
             };
-            Result<log::ScanResult> scanned =
-                co_await log::scan_segment(reader, place_.identity.seed(), place, place.offset + 1, starts, std::move(keep));
+            Result<log::ScanResult> scanned = co_await log::scan_segment(reader, place_.identity.seed(), place,
+                                                                         place.offset + 1, starts, std::move(keep));
             if (!scanned.ok()) co_return disk_failure("read", path, scanned.error());
             if (scanned->frames == 0) {
                 bool is_damaged = scanned->end == log::ScanEnd::damaged || limit != Offset(INT64_MAX);
@@ -126,10 +125,11 @@ class PartitionExporter {
     }
 
     static Failure damaged(const std::string& path, const log::ScanResult& scanned) {
-        return {ErrorCode::corrupt_data, Outcome::not_written,
-                fmt::format("{} at byte {}: record {} is missing or damaged; what lies before it was exported. 'ironbark "
-                            "log verify' says more.",
-                            path, scanned.place.position, scanned.place.offset.value)};
+        return {
+            ErrorCode::corrupt_data, Outcome::not_written,
+            fmt::format("{} at byte {}: record {} is missing or damaged; what lies before it was exported. 'ironbark "
+                        "log verify' says more.",
+                        path, scanned.place.position, scanned.place.offset.value)};
     }
 
     World& reading_;
@@ -140,7 +140,9 @@ class PartitionExporter {
     ExportedPartition exported_;
 };
 
-Failure not_there(const std::string& hint) { return {ErrorCode::invalid_request, Outcome::not_written, hint}; }
+Failure not_there(const std::string& hint) {
+    return {ErrorCode::invalid_request, Outcome::not_written, hint};
+}
 
 // The target must be new or empty, and must not lie in what is exported: a data directory holds nothing foreign.
 Task<Expected<void>> check_target(World* world, std::string from, std::string to) {
@@ -161,7 +163,9 @@ Task<Expected<void>> check_target(World* world, std::string from, std::string to
     co_return Expected<void>();
 }
 
-Task<Expected<std::vector<ExportedPartition>>> export_all(World* reading, World* writing, const KafkaExportOptions* options) {
+Task<Expected<std::vector<ExportedPartition>>> export_all(World* reading,
+                                                          World* writing,
+                                                          const KafkaExportOptions* options) {
     Expected<LogPlaces> places = co_await find_places(reading, options->from);
     if (!places.ok()) co_return places.error();
     Expected<void> target = co_await check_target(writing, options->from, options->to);
@@ -207,8 +211,8 @@ std::string text_of(const std::vector<ExportedPartition>& partitions) {
                        std::to_string(segment.batches), std::to_string(segment.records), bytes_text(segment.bytes)});
         }
     }
-    return table.to_string() + fmt::format("{} exported, read again and compared\n",
-                                           count_text(table.row_count(), "segment"));
+    return table.to_string() +
+           fmt::format("{} exported, read again and compared\n", count_text(table.row_count(), "segment"));
 }
 
 }  // namespace
@@ -216,8 +220,7 @@ std::string text_of(const std::vector<ExportedPartition>& partitions) {
 int export_kafka(Session& session, const KafkaExportOptions& options) {
     OfflineWorld offline;
     World reading = offline.reading();
-    Expected<std::vector<ExportedPartition>> exported =
-        offline.run(export_all(&reading, &offline.writing(), &options));
+    Expected<std::vector<ExportedPartition>> exported = offline.run(export_all(&reading, &offline.writing(), &options));
     if (!exported) return session.fail("cannot export", exported.error());
     int code = exit_done;
     for (const ExportedPartition& partition : *exported) {

@@ -1,9 +1,8 @@
 #include "tools/offline/places.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cstring>
+#include <fmt/format.h>
 
 namespace ironbark::tools {
 namespace {
@@ -16,7 +15,9 @@ std::string without_slashes(std::string path) {
     return path;
 }
 
-std::string last_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+std::string last_name(const std::string& path) {
+    return path.substr(path.rfind('/') + 1);
+}
 
 bool contains(const std::vector<std::string>& names, const char* name) {
     return std::find(names.begin(), names.end(), name) != names.end();
@@ -52,10 +53,11 @@ Task<Expected<LogPlaces>> find_places(World* world, std::string directory) {
         co_return places;
     }
     if (!contains(*names, partitions_name)) {
-        co_return Failure{ErrorCode::foreign_data, Outcome::not_written,
-                          fmt::format("{} is neither a data directory (it has no '{}') nor a partition's (which is named "
-                                      "TOPIC-UUID-PARTITION)",
-                                      places.path, partitions_name)};
+        co_return Failure{
+            ErrorCode::foreign_data, Outcome::not_written,
+            fmt::format("{} is neither a data directory (it has no '{}') nor a partition's (which is named "
+                        "TOPIC-UUID-PARTITION)",
+                        places.path, partitions_name)};
     }
     places.is_data_directory = true;
     const std::string parent = places.path + "/" + partitions_name;

@@ -1,7 +1,6 @@
 #include "tools/offline/verify.h"
 
 #include <fmt/format.h>
-
 #include <nlohmann/json.hpp>
 
 #include "tools/offline/directory_state.h"
@@ -18,7 +17,9 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // Where the data directory of a partition's directory is: DATA/partitions/PARTITION.
-std::string data_directory_of(const std::string& partition) { return directory_of(directory_of(partition)); }
+std::string data_directory_of(const std::string& partition) {
+    return directory_of(directory_of(partition));
+}
 
 // A partition without files, whose records were promised all the same.
 void check_missing(const LogPlaces& places, const DirectoryState& state, VerifyReport* report) {
@@ -29,8 +30,8 @@ void check_missing(const LogPlaces& places, const DirectoryState& state, VerifyR
         bool has_records = marks.floor && marks.floor->offset > marks.log_start;
         if (is_there || !has_records) continue;
         report->problem(fmt::format("{}/partitions/{}", places.path, identity.to_string()), std::nullopt,
-                        fmt::format("the directory is missing, but records {} to {} were promised", marks.log_start.value,
-                                    marks.floor->offset.value - 1));
+                        fmt::format("the directory is missing, but records {} to {} were promised",
+                                    marks.log_start.value, marks.floor->offset.value - 1));
     }
 }
 

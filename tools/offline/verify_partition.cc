@@ -1,8 +1,7 @@
 #include "tools/offline/verify_partition.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <fmt/format.h>
 
 #include "log/graveyard.h"
 #include "log/snapshot.h"
@@ -28,7 +27,8 @@ Task<void> PartitionVerifier::run() {
     if (files.ok()) {
         files_ = *files;
         for (const std::string& name : files_.others) {
-            report_.note(place_.path + "/" + name, std::nullopt, "not a file of a log; left by work that was interrupted?");
+            report_.note(place_.path + "/" + name, std::nullopt,
+                         "not a file of a log; left by work that was interrupted?");
         }
         if (marks_ != nullptr) summary_.log_start = marks_->log_start.value;
         co_await read_heads();
@@ -102,7 +102,8 @@ void PartitionVerifier::add_anchor(Offset offset, Anchor anchor) {
 
 void PartitionVerifier::add_floor() {
     if (marks_ == nullptr) return;
-    if (marks_->floor) add_anchor(marks_->floor->offset, {place_.path, "the durable floor of the marks", marks_->floor->chain});
+    if (marks_->floor)
+        add_anchor(marks_->floor->offset, {place_.path, "the durable floor of the marks", marks_->floor->chain});
     Offset watermark = std::max(marks_->high_watermark, marks_->durable_watermark);
     promised_ = std::max(promised_, watermark);
 }
@@ -125,9 +126,8 @@ Task<void> PartitionVerifier::read_snapshots() {
         if (floor.offset != at) report_.problem(path, 0, "its name is not the offset that it was made at");
         const std::vector<log::EpochStart>* starts = marks_ != nullptr ? &marks_->epoch_starts : nullptr;
         bool was_cut = starts != nullptr && floor.offset > log::epoch_limit(*starts, floor.epoch);
-        bool has_segment = std::any_of(heads_.begin(), heads_.end(), [&](const Head& head) {
-            return head.head.base == floor.segment_base;
-        });
+        bool has_segment = std::any_of(heads_.begin(), heads_.end(),
+                                       [&](const Head& head) { return head.head.base == floor.segment_base; });
         if (was_cut || !has_segment) {
             report_.note(path, std::nullopt, "the place it was made at is not part of the log any more");
             continue;
@@ -142,8 +142,8 @@ void PartitionVerifier::reach(Offset offset, uint64_t chain, uint64_t position, 
         Anchor& anchor = entry->second;
         if (!anchor.met && anchor.chain != chain) {
             report_.problem(anchor.file, std::nullopt,
-                            fmt::format("{} (offset {}) has another chain value than the log at byte {} of {}", anchor.what,
-                                        offset.value, position, path));
+                            fmt::format("{} (offset {}) has another chain value than the log at byte {} of {}",
+                                        anchor.what, offset.value, position, path));
         }
         anchor.met = true;
     }
@@ -154,8 +154,9 @@ void PartitionVerifier::visit(const record::FrameView& frame, uint64_t position,
     summary_.records += static_cast<uint64_t>(frame.batch.records_count);
     summary_.bytes += frame.header.length;
     if (record::batch_crc(frame.batch_bytes()) != frame.batch.crc) {
-        report_.problem(path, position, fmt::format("the CRC-32C of the batch at offset {} does not match",
-                                                    frame.header.base_offset.value));
+        report_.problem(
+            path, position,
+            fmt::format("the CRC-32C of the batch at offset {} does not match", frame.header.base_offset.value));
     }
     check_hint(frame, position);
     reach(frame.next_offset(), frame.header.checksum, position + frame.header.length, path);
@@ -176,8 +177,8 @@ Task<Expected<log::ScanResult>> PartitionVerifier::scan_once(const SegmentState*
     log::ScanVisitor visitor = [this, segment](const record::FrameView& frame, uint64_t position) {
         visit(frame, position, segment->path);
     };
-    Result<log::ScanResult> result = co_await log::scan_segment(&reader, seed_, from, segment->limit, std::move(starts),
-                                                                std::move(visitor));
+    Result<log::ScanResult> result =
+        co_await log::scan_segment(&reader, seed_, from, segment->limit, std::move(starts), std::move(visitor));
     if (reader.unreadable_blocks() > 0) {
         report_.problem(segment->path, std::nullopt,
                         fmt::format("the disk cannot read {} of its blocks", reader.unreadable_blocks()));
@@ -278,8 +279,9 @@ Task<void> PartitionVerifier::check_segment(const SegmentState* segment) {
         const Offset wanted = segment->next != nullptr ? segment->limit : promised_;
         if (place.offset >= wanted) {
             if (segment->next == nullptr && !is_sound(*scanned)) {
-                report_.note(segment->path, place.position,
-                             "the log ends torn: what stands behind was never promised, and is dropped at the next start");
+                report_.note(
+                    segment->path, place.position,
+                    "the log ends torn: what stands behind was never promised, and is dropped at the next start");
             }
             end_segment(segment);
             co_return;
@@ -290,8 +292,9 @@ Task<void> PartitionVerifier::check_segment(const SegmentState* segment) {
         std::string fault = co_await fault_at(segment, position);
         bool goes_on = co_await resume_at(segment, missing + 1, &place);
         const Offset until = goes_on ? place.offset : wanted;
-        report_.problem(segment->path, position,
-                        fmt::format("records {} to {} are missing or damaged: {}", missing.value, until.value - 1, fault));
+        report_.problem(
+            segment->path, position,
+            fmt::format("records {} to {} are missing or damaged: {}", missing.value, until.value - 1, fault));
         if (!goes_on) {
             end_.offset = wanted;
             co_return;
@@ -341,8 +344,9 @@ void PartitionVerifier::check_hint(const record::FrameView& frame, uint64_t posi
     const log::IndexEntry* entry = index_->entry_before(offset);
     const uint64_t hint = entry == nullptr ? log::block_size : entry->position;
     if (hint != last_hint_ && hint != position && offset < index_->covered_until()) {
-        report_.problem(index_path_, std::nullopt,
-                        fmt::format("it names byte {} for offset {}, which stands at byte {}", hint, offset.value, position));
+        report_.problem(
+            index_path_, std::nullopt,
+            fmt::format("it names byte {} for offset {}, which stands at byte {}", hint, offset.value, position));
     }
     last_hint_ = hint;
 }
@@ -364,8 +368,9 @@ void PartitionVerifier::check_end() {
     if (heads_.empty()) {
         end_.offset = marks_ != nullptr ? marks_->log_start : Offset();
         if (promised_ > end_.offset) {
-            report_.problem(place_.path, std::nullopt,
-                            fmt::format("there are no segments, but records up to {} were promised", promised_.value - 1));
+            report_.problem(
+                place_.path, std::nullopt,
+                fmt::format("there are no segments, but records up to {} were promised", promised_.value - 1));
         }
         return;
     }
@@ -398,8 +403,9 @@ Task<void> PartitionVerifier::check_graveyard() {
         Result<uint64_t> size = co_await file->size();
         co_await file->close();
         if (size.ok() && *size != log::block_size + range->bytes) {
-            report_.problem(path, *size, fmt::format("the file has {} bytes, its head says {}", *size,
-                                                     log::block_size + range->bytes));
+            report_.problem(
+                path, *size,
+                fmt::format("the file has {} bytes, its head says {}", *size, log::block_size + range->bytes));
         }
     }
 }

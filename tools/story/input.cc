@@ -1,9 +1,8 @@
 #include "tools/story/input.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <filesystem>
+#include <fmt/format.h>
 #include <fstream>
 #include <stdexcept>
 
@@ -36,7 +35,8 @@ std::vector<fs::path> texts_of_this_machine() {
     fs::recursive_directory_iterator docs("/usr/share/doc", fs::directory_options::skip_permission_denied, ignored);
     std::vector<fs::path> found;
     for (auto entry = fs::begin(docs); !ignored && entry != fs::end(docs); entry.increment(ignored)) {
-        bool is_plain = entry->is_regular_file(ignored) && !entry->is_symlink(ignored) && entry->path().extension() != ".gz";
+        bool is_plain =
+            entry->is_regular_file(ignored) && !entry->is_symlink(ignored) && entry->path().extension() != ".gz";
         if (is_plain) found.push_back(entry->path());
     }
     std::sort(found.begin(), found.end());
@@ -62,7 +62,8 @@ void split_lines(Input& input) {
 Input read_input(const std::string& path, size_t records_min, size_t bytes_max) {
     Input input;
     if (!path.empty()) {
-        if (!fs::is_regular_file(path)) throw std::runtime_error(fmt::format("{} is not a file that can be read", path));
+        if (!fs::is_regular_file(path))
+            throw std::runtime_error(fmt::format("{} is not a file that can be read", path));
         append_file(path, bytes_max, input.text);
         input.origin = path;
     } else {

@@ -5,20 +5,19 @@
 // It proves what it prints: after the last acknowledgement everything is read again and compared with what was sent,
 // record by record. Exit code 0 only if every record was acknowledged and is there exactly once, in order, unaltered.
 
-#include <fmt/format.h>
-#include <ironbark/admin.h>
-#include <ironbark/consumer.h>
-#include <ironbark/producer.h>
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <filesystem>
+#include <fmt/format.h>
+#include <ironbark/admin.h>
+#include <ironbark/consumer.h>
+#include <ironbark/producer.h>
 #include <mutex>
 #include <stdexcept>
 #include <thread>
+#include <unistd.h>
 #include <vector>
 
 #include "tools/story/input.h"
@@ -35,7 +34,9 @@ constexpr const char* topic = "quickstart";
 constexpr int32_t partition_count = 3;
 constexpr size_t input_bytes_max = size_t{64} << 20;
 
-double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+double seconds_since(Clock::time_point begin) {
+    return std::chrono::duration<double>(Clock::now() - begin).count();
+}
 
 template <typename T>
 T must(Expected<T> result, const char* what) {
@@ -48,8 +49,8 @@ struct Progress {
     std::atomic<size_t> acknowledged{0};
     std::atomic<size_t> failed{0};
     std::mutex mutex;
-    std::string first_failure;       // under mutex
-    std::vector<uint32_t> latencies; // microseconds; under mutex
+    std::string first_failure;                  // under mutex
+    std::vector<uint32_t> latencies;            // microseconds; under mutex
     std::atomic<int64_t> last_acknowledged{0};  // by the clock, ns
 };
 
@@ -82,8 +83,9 @@ class Story {
         specification.partitions = partition_count;
         Admin admin = must(Admin::create(settings_), "the administrator");
         must(admin.create_topic(specification), "creating the topic");
-        fmt::print("Sending {} records ({}{}), each acknowledged when it is synced to disk ...\n", input_.record_count(),
-                   input_.origin, input_.passes > 1 ? fmt::format(", {} passes", input_.passes) : "");
+        fmt::print("Sending {} records ({}{}), each acknowledged when it is synced to disk ...\n",
+                   input_.record_count(), input_.origin,
+                   input_.passes > 1 ? fmt::format(", {} passes", input_.passes) : "");
     }
 
     void send_and_kill() {
@@ -104,12 +106,13 @@ class Story {
         must(std::move(flushed), "waiting for the last acknowledgements");
         must(producer.close(10s), "closing the producer");
         if (progress_.failed > 0) {
-            throw std::runtime_error(
-                fmt::format("{} records were not acknowledged, the first: {}", progress_.failed.load(), progress_.first_failure));
+            throw std::runtime_error(fmt::format("{} records were not acknowledged, the first: {}",
+                                                 progress_.failed.load(), progress_.first_failure));
         }
-        fmt::print("Killed the node with SIGKILL when {} records were acknowledged, and started it again: ready after "
-                   "{:.0f} ms,\nfirst new acknowledgement after {:.0f} ms.\n",
-                   acknowledged_at_kill_, ready_seconds_ * 1e3, recovery_seconds_ * 1e3);
+        fmt::print(
+            "Killed the node with SIGKILL when {} records were acknowledged, and started it again: ready after "
+            "{:.0f} ms,\nfirst new acknowledgement after {:.0f} ms.\n",
+            acknowledged_at_kill_, ready_seconds_ * 1e3, recovery_seconds_ * 1e3);
     }
 
     // Reads everything and compares it with what was sent.
@@ -136,8 +139,9 @@ class Story {
                 size_t index = next[partition] * partition_count + partition;
                 bool in_order = record.offset == static_cast<int64_t>(next[partition]);
                 if (index >= total || !in_order || record.value != input_.record(index)) {
-                    throw std::runtime_error(fmt::format("partition {}, offset {}: this is not the record that was sent",
-                                                         record.partition, record.offset));
+                    throw std::runtime_error(
+                        fmt::format("partition {}, offset {}: this is not the record that was sent", record.partition,
+                                    record.offset));
                 }
                 ++next[partition];
                 bytes_ += record.value->size();
@@ -166,10 +170,12 @@ class Story {
         fmt::print("  lost            0 lost, 0 duplicated, 0 out of order, 0 altered\n");
         fmt::print("  written         {:.1f} MB in {:.2f} s, outage included: {:.1f} MB/s\n", megabytes, elapsed_,
                    megabytes / elapsed_);
-        fmt::print("  latency         p50 {:.1f} ms, p99 {:.1f} ms, max {:.1f} ms, from send to synced, batching and outage "
-                   "included\n",
-                   percentile(0.5), percentile(0.99), percentile(1));
-        fmt::print("  recovery        {:.0f} ms from the restart to the first acknowledgement\n", recovery_seconds_ * 1e3);
+        fmt::print(
+            "  latency         p50 {:.1f} ms, p99 {:.1f} ms, max {:.1f} ms, from send to synced, batching and outage "
+            "included\n",
+            percentile(0.5), percentile(0.99), percentile(1));
+        fmt::print("  recovery        {:.0f} ms from the restart to the first acknowledgement\n",
+                   recovery_seconds_ * 1e3);
         fmt::print("  read            {:.1f} MB/s, every checksum verified\n\n", megabytes / read_seconds_);
     }
 
@@ -180,7 +186,8 @@ class Story {
         record.partition = static_cast<int32_t>(index % partition_count);
         record.value = input_.record(index);
         const auto sent = Clock::now();
-        must(producer.send(record, [this, sent](const Expected<Receipt>& receipt) { resolved(receipt, sent); }), "sending");
+        must(producer.send(record, [this, sent](const Expected<Receipt>& receipt) { resolved(receipt, sent); }),
+             "sending");
     }
 
     void resolved(const Expected<Receipt>& receipt, Clock::time_point sent) {
@@ -200,7 +207,8 @@ class Story {
     void kill_and_restart() try {
         // In the middle: some records acknowledged, others on their way.
         auto give_up = Clock::now() + 30s;
-        while (progress_.acknowledged < input_.record_count() / 4 && Clock::now() < give_up) std::this_thread::sleep_for(1ms);
+        while (progress_.acknowledged < input_.record_count() / 4 && Clock::now() < give_up)
+            std::this_thread::sleep_for(1ms);
         node_.kill();
         acknowledged_at_kill_ = progress_.acknowledged;
         const auto begin = Clock::now();
@@ -246,7 +254,8 @@ int main(int argc, char** argv) {
         story.verify();
         story.summarise();
     } catch (const std::exception& problem) {
-        fmt::print(stderr, "\nquickstart: {}\nThe node's own words are in {}/ironbarkd-*.log.\n", problem.what(), directory);
+        fmt::print(stderr, "\nquickstart: {}\nThe node's own words are in {}/ironbarkd-*.log.\n", problem.what(),
+                   directory);
         return 1;
     }
     return 0;

@@ -1,17 +1,17 @@
 #pragma once
 // A daemon of ours, as a child process on a port of its own.
 
-#include <sys/types.h>
-
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <sys/types.h>
 
 namespace ironbark::story {
 
 class NodeProcess {
   public:
-    NodeProcess(std::string program, std::string directory) : program_(std::move(program)), directory_(std::move(directory)) {}
+    NodeProcess(std::string program, std::string directory)
+        : program_(std::move(program)), directory_(std::move(directory)) {}
     NodeProcess(const NodeProcess&) = delete;
     NodeProcess& operator=(const NodeProcess&) = delete;
     ~NodeProcess();

@@ -234,7 +234,8 @@ TEST(MetadataStore, ACommandThatFoundNoRoomNeverComesBackBesideALaterOne) {
     ASSERT_TRUE(test.execute(numbered_topic(0)).ok());
     test.node.disk().set_capacity(test.node.disk().used_bytes());
     auto alter = [&](int number) {
-        std::map<std::string, std::string> set{{"number", std::to_string(number)}, {"filler", std::string(40'000, 'x')}};
+        std::map<std::string, std::string> set{{"number", std::to_string(number)},
+                                               {"filler", std::string(40'000, 'x')}};
         return test.execute(alter_topic(Uuid::from_words(1, 1), set, {}));
     };
     int number = 1;

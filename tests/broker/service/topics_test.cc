@@ -85,7 +85,11 @@ TEST_P(Topics, ThatCannotBeAreRefusedWithAReason) {
         {"too many replicas", "t", {.replicas = 2}, ErrorCode::invalid_replication_factor, "this cluster has 1"},
         {"no replicas", "t", {.replicas = 0}, ErrorCode::invalid_replication_factor, "0 replicas"},
         {"an impossible minimum", "t", {.min_in_sync = 2}, ErrorCode::invalid_config, "min-in-sync"},
-        {"an unknown setting", "t", {.settings = {{"retention.mss", "1"}}}, ErrorCode::invalid_config, "'retention.ms'"},
+        {"an unknown setting",
+         "t",
+         {.settings = {{"retention.mss", "1"}}},
+         ErrorCode::invalid_config,
+         "'retention.ms'"},
         {"an absurd value", "t", {.settings = {{"retention.ms", "soon"}}}, ErrorCode::invalid_config, "'soon'"},
         {"a value out of range", "t", {.settings = {{"segment.bytes", "1"}}}, ErrorCode::invalid_config, "65536"},
         {"an unknown level", "t", {.settings = {{"min.acks", "all"}}}, ErrorCode::invalid_config, "isr_durable"},
@@ -107,7 +111,9 @@ TEST_P(Topics, ThatCannotBeAreRefusedWithAReason) {
 TEST_P(Topics, OnlyValidatedAreNotMade) {
     EXPECT_TRUE(world().create_topic("t", {.validate_only = true}).ok());
     EXPECT_TRUE(world().create_topic("t").ok());
-    auto validate = [&](rpc::Metadata request, rpc::Method method) { return said_by(world().call(method, std::move(request))); };
+    auto validate = [&](rpc::Metadata request, rpc::Method method) {
+        return said_by(world().call(method, std::move(request)));
+    };
     EXPECT_TRUE(validate(alter_request("t", {{"retention.ms", "7"}}, {}, true), rpc::Method::alter_topic).ok());
     EXPECT_TRUE(validate(add_partitions_request("t", 5, true), rpc::Method::add_partitions).ok());
     rpc::CallResult result = world().call(rpc::Method::describe_topic, describe_topic_request("t"));
@@ -246,7 +252,8 @@ TEST_P(Topics, TakeAlteredSettingsAtOnce) {
     EXPECT_TRUE(world().produce(partition, large).said.ok());
     EXPECT_TRUE(world().alter_topic("t", {{"max.message.bytes", "2KiB"}, {"acks.default", "leader"}}).ok());
     EXPECT_EQ(world().produce(partition, large).said.code, ErrorCode::message_too_large);
-    EXPECT_EQ(world().produce(partition, make_batch(partition, {"a"}), AckLevel::topic_default).level, AckLevel::leader);
+    EXPECT_EQ(world().produce(partition, make_batch(partition, {"a"}), AckLevel::topic_default).level,
+              AckLevel::leader);
     EXPECT_TRUE(world().alter_topic("t", {}, {"max.message.bytes"}).ok());
     EXPECT_TRUE(world().produce(partition, large).said.ok());
 }
@@ -254,7 +261,8 @@ TEST_P(Topics, TakeAlteredSettingsAtOnce) {
 TEST_P(Topics, RefuseSettingsThatNobodyKnows) {
     world().make_topic("t");
     for (bool reset : {false, true}) {
-        Said said = reset ? world().alter_topic("t", {}, {"retention.m"}) : world().alter_topic("t", {{"retention.m", "1"}});
+        Said said =
+            reset ? world().alter_topic("t", {}, {"retention.m"}) : world().alter_topic("t", {{"retention.m", "1"}});
         EXPECT_EQ(said.code, ErrorCode::invalid_config);
         EXPECT_TRUE(said.mentions("'retention.ms'")) << said;
         EXPECT_EQ(said.outcome, Outcome::not_written);
