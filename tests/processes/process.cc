@@ -194,13 +194,14 @@ Conversation::Conversation(const Run& run)
 
 Conversation::~Conversation() = default;
 
-void Conversation::say(std::string_view text) {
+bool Conversation::say(std::string_view text) {
     while (!text.empty()) {
         ssize_t count = write(pipes_->input.ends[1], text.data(), text.size());
         if (count < 0 && errno == EINTR) continue;
-        if (count < 0) fail("cannot write to the child");
+        if (count < 0) return false;
         text.remove_prefix(static_cast<size_t>(count));
     }
+    return true;
 }
 
 bool Conversation::hears(std::string_view text) {

@@ -69,7 +69,8 @@ class Conversation {
     explicit Conversation(const Run& run);
     ~Conversation();
 
-    void say(std::string_view text);
+    // False: it does not read any more.
+    bool say(std::string_view text);
     // Reads what it writes to its standard output until `text` is there; false if it ends before, or its time is up.
     bool hears(std::string_view text);
     void signal(int number);

@@ -514,8 +514,11 @@ TEST(ToolsAndAKill, GoOnWithTheDaemonThatComesBack) {
     for (int number = 0; number < 40'000; ++number) {
         const std::string line = std::to_string(number) + "\n";
         expected += line;
-        producer.say(line);
-        if (number == 10'000) daemon.kill();
+        if (!producer.say(line)) break;
+        if (number == 10'000) {
+            ASSERT_TRUE(consumer.hears("5000\n"));
+            daemon.kill();
+        }
         if (number == 20'000) daemon.start();
     }
     Finished produced = producer.finish();
