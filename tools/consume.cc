@@ -159,10 +159,9 @@ class ConsumeCommand {
         if (!options_.exit_at_end) return false;
         // The position moves over gaps, too; it is not known while the start is looked up.
         std::erase_if(unfinished_, [&](const auto& entry) {
-            Expected<int64_t> position = consumer.position(entry.first, position_pause_);
+            Expected<int64_t> position = consumer.position(entry.first, 0ms);
             return position.ok() && *position >= entry.second;
         });
-        position_pause_ = 0ms;
         return unfinished_.empty();
     }
 
@@ -211,7 +210,6 @@ class ConsumeCommand {
     Json gaps_ = Json::array();
     std::set<std::string> said_;
     uint64_t printed_ = 0;
-    std::chrono::milliseconds position_pause_ = poll_pause;  // once: nothing is read before the start is found
 };
 
 }  // namespace
