@@ -13,10 +13,10 @@ constexpr int missing_answers = 3;
 // Metadata comes from memory. Who takes longer to answer is passed over for the next broker.
 constexpr Duration metadata_time_max = 3s;
 
-rpc::Metadata metadata_request(const std::vector<std::string>& names) {
+rpc::Metadata metadata_request(const std::vector<std::string>& names, bool brokers_only) {
     flatbuffers::FlatBufferBuilder builder;
     auto topics = builder.CreateVectorOfStrings(names);
-    return rpc::finish(builder, wire::CreateMetadataRequest(builder, topics));
+    return rpc::finish(builder, wire::CreateMetadataRequest(builder, topics, 0, brokers_only));
 }
 
 // FlatBuffers has no copy of a finished message.
@@ -131,8 +131,18 @@ Task<Expected<TopicView>> Router::load(std::string name, Instant deadline) {
 }
 
 Task<rpc::CallResult> Router::refresh(std::vector<std::string> names, Instant deadline) {
-    rpc::Metadata metadata = metadata_request(names);
-    rpc::CallResult result = co_await call_any(rpc::Method::metadata, std::move(metadata), Repeatable::yes, deadline);
+    rpc::Metadata request = metadata_request(names, false);
+    co_return co_await ask_metadata(std::move(request), deadline);
+}
+
+Task<rpc::CallResult> Router::refresh_brokers(Instant deadline) {
+    std::vector<std::string> none;
+    rpc::Metadata request = metadata_request(none, true);
+    co_return co_await ask_metadata(std::move(request), deadline);
+}
+
+Task<rpc::CallResult> Router::ask_metadata(rpc::Metadata request, Instant deadline) {
+    rpc::CallResult result = co_await call_any(rpc::Method::metadata, std::move(request), Repeatable::yes, deadline);
     if (!result.ok()) co_return result;
     const auto& answer = result.as<wire::MetadataResponse>();
     if (answer.error() != nullptr) {

@@ -52,6 +52,8 @@ class Router {
     Task<Expected<TopicView>> load(std::string name, Instant deadline);
     // Asks about these topics (all topics if there are none), and learns from the answer. Repeated until the deadline.
     Task<rpc::CallResult> refresh(std::vector<std::string> names, Instant deadline);
+    // Asks about the brokers only.
+    Task<rpc::CallResult> refresh_brokers(Instant deadline);
     // Lets `run` refresh the topic soon.
     void want(const std::string& name);
     // What a broker said about who leads; older news are ignored.
@@ -75,6 +77,7 @@ class Router {
         rpc::Introduction introduction;
         rpc::Channel channel;
     };
+    Task<rpc::CallResult> ask_metadata(rpc::Metadata request, Instant deadline);
     Peer& peer(const Address& address);
     std::vector<Address> candidates(int32_t preferred);
     void learn(const wire::MetadataResponse& answer);

@@ -1,0 +1,122 @@
+#pragma once
+// The side of a consumer that does the input and output: finds where to begin, fetches ahead from the leaders of the
+// assigned partitions, goes on after errors and changes of leader. What it gets is verified as far as its headers say
+// where the next fetch begins, and handed over through the queue. Runs in any world; belongs to its executor, except
+// for the queue.
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "client/fetch_queue.h"
+#include "client/partition_calls.h"
+#include "client/router.h"
+#include "client/wakeup.h"
+#include "log/record/frame.h"
+#include "runtime/task/scope.h"
+
+namespace ironbark::client {
+
+struct ConsumerOptions {
+    FetchLimits limits;
+    Duration request_time_max;
+    OffsetReset reset;
+
+    static ConsumerOptions of(const Settings& settings);  // REQUIRES: settings.check()
+};
+
+class ConsumerEngine {
+  public:
+    ConsumerEngine(World& world, Router& router, ConsumerOptions options);
+    ConsumerEngine(const ConsumerEngine&) = delete;
+    ConsumerEngine& operator=(const ConsumerEngine&) = delete;
+    ~ConsumerEngine();
+
+    FetchQueue& queue() { return queue_; }
+    // The queue was emptied: there is room again. Any thread.
+    void note_taken() { wakeup_.wake(); }
+
+    // Fetches until `close`.
+    Task<void> run();
+    Task<void> close();
+
+    // Reads this partition from there on, not before `not_before`; what is underway of it is of an older generation.
+    void seek(const TopicPartition& partition, uint64_t generation, Start start, Instant not_before = {});
+    void forget(const TopicPartition& partition);
+    void pause(const TopicPartition& partition, bool is_paused);
+    // Where the partition was begun to be read. Suspends until that is known, an error forbids it, or the deadline.
+    Task<Expected<int64_t>> started_at(TopicPartition partition, Instant deadline);
+    Marks marks(const TopicPartition& partition) const;
+
+    // Suspends until the queue has something, `interrupt` (true), or the deadline.
+    Task<bool> wait_for_news(Instant deadline);
+    void interrupt();
+    uint64_t fetches() const { return fetches_.load(std::memory_order_relaxed); }  // any thread
+
+  private:
+    struct Reading {
+        std::shared_ptr<const TopicPartition> name;
+        uint64_t generation = 0;
+        Start start;
+        PartitionIdentity identity;  // once the topic is known
+        bool has_identity = false;
+        bool is_located = false;
+        bool is_locating = false;
+        bool is_fetching = false;
+        bool is_paused = false;
+        bool has_failed = false;  // until the next seek
+        int64_t started_at = -1;
+        int64_t next_offset = -1;
+        int32_t leader_epoch = -1;  // at the last fetch
+        uint64_t failures_in_row = 0;
+        Instant not_before{};
+        Marks marks;
+        Failure failure;
+    };
+    // A reading as it was when a request about it began.
+    struct Ticket {
+        std::shared_ptr<const TopicPartition> name;
+        uint64_t generation;
+    };
+    struct Request {
+        int32_t broker = -1;
+        rpc::Channel* channel = nullptr;
+        std::vector<Ticket> tickets;
+        std::vector<FetchPart> parts;
+    };
+
+    Instant look(Instant now);
+    bool identify(Reading& reading);
+    bool is_wanted(const Reading& reading, Instant now) const;
+    Reading* find(const Ticket& ticket);
+    Task<void> locate(std::vector<Ticket> tickets);
+    void located(Reading& reading, const OffsetAnswer& first, const OffsetAnswer& last);
+    Task<void> fetch(Request request);
+    void apply(const Request& request, std::vector<FetchAnswer> answers);
+    void accept(Reading& reading, const FetchAnswer& answer);
+    void refuse(Reading& reading, const FetchAnswer& answer);
+    void out_of_range(Reading& reading, Failure failure);
+    void jump(Reading& reading, Gap gap, int64_t offset);
+    void retry(Reading& reading, const Failure& failure);
+    void fail(Reading& reading, Failure failure);
+    void push(Reading& reading, Fetched news);
+    void topics_changed();
+
+    World& world_;
+    Router& router_;
+    const ConsumerOptions options_;
+    FetchQueue queue_;
+    Wakeup wakeup_;
+    std::map<TopicPartition, std::unique_ptr<Reading>> readings_;
+    std::map<int32_t, size_t> in_flight_;  // fetches, by broker
+    Event news_;     // pulsed when something was pushed, or on an interruption
+    Event located_;  // pulsed when a start was found, or not
+    bool is_interrupted_ = false;
+    bool closing_ = false;
+    std::atomic<uint64_t> fetches_{0};
+    Event stopped_;
+    Scope scope_;
+};
+
+}  // namespace ironbark::client
