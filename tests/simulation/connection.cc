@@ -55,7 +55,8 @@ void Connection::push_data(Side to, Bytes bytes) {
     uint64_t parts = network_.options().split ? network_.random().between(1, parts_max) : 1;
     while (!bytes.empty()) {
         size_t size = parts > 1 ? network_.random().between(1, bytes.size()) : bytes.size();
-        push(to, PieceKind::data, std::vector<uint8_t>(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size)));
+        Bytes part = bytes.first(size);
+        push(to, PieceKind::data, std::vector<uint8_t>(part.begin(), part.end()));
         bytes = bytes.subspan(size);
         --parts;
     }

@@ -1,7 +1,7 @@
 #pragma once
 // One simulated TCP connection: two ends, and what travels towards each. Bytes arrive in order, after a latency, in
 // pieces. What meets a cut link or a machine without power waits, as if it was retransmitted; what reaches a machine
-// that no longer knows the connection is answered with a reset. Owned by the network; forgotten when both ends are gone.
+// that no longer knows the connection is answered with a reset. Owned by the network, until both ends are gone.
 
 #include <array>
 #include <cstdint>

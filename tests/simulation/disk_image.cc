@@ -152,7 +152,8 @@ void DiskImage::make_durable(Directory& directory, Sequence covered) {
         if (change.inode == 0) directory.durable.erase(change.name);
         if (change.inode != 0) directory.durable[change.name] = change.inode;
     }
-    directory.unsynced.erase(directory.unsynced.begin(), directory.unsynced.begin() + static_cast<std::ptrdiff_t>(count));
+    auto first = directory.unsynced.begin();
+    directory.unsynced.erase(first, first + static_cast<std::ptrdiff_t>(count));
 }
 
 void DiskImage::join_renames(std::map<InodeId, Sequence>& cuts) const {

@@ -14,7 +14,8 @@ namespace {
 constexpr Error input_output_error(ErrorCode::io_error, "the device reports an error", EIO);
 constexpr Error no_space(ErrorCode::storage_full, "no space left on the device", ENOSPC);
 
-enum class Fault : uint64_t { short_read = 1, read_error, rot, short_write, write_error, lost, misdirected, sync_error, full };
+// As they are traced.
+enum class Fault : uint64_t { read_error = 1, rot, write_error, lost, misdirected, sync_error, full };
 
 std::vector<uint8_t> gather(const std::vector<BufferSlice>& slices) {
     std::vector<uint8_t> bytes;
@@ -114,7 +115,8 @@ void SimulatedDisk::interrupt_write(const WriteRequest& request) {
     std::vector<uint8_t> bytes = gather(request.slices);
     FileImage& file = image_.file(request.inode);
     for (size_t begin = 0; begin < bytes.size();) {
-        size_t end = std::min<size_t>(round_down(request.position + begin, page_size) + page_size - request.position, bytes.size());
+        uint64_t page_end = round_down(request.position + begin, page_size) + page_size;
+        size_t end = std::min<size_t>(page_end - request.position, bytes.size());
         uint64_t size = file.size(View::visible);
         if (coin() && has_room(size, request.position + end)) {
             file.write(request.position + begin, Bytes(bytes).subspan(begin, end - begin), image_.advance());

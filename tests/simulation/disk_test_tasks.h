@@ -12,7 +12,8 @@ namespace ironbark::simulation {
 
 // Makes the file and its directory, names synced.
 Task<void> make_file(World& world, std::string path);
-Task<Result<void>> write_text(World& world, std::string path, uint64_t position, std::string text, Sync sync = Sync::no);
+Task<Result<void>> write_text(World& world, std::string path, uint64_t position, std::string text,
+                              Sync sync = Sync::no);
 Task<Result<void>> sync_file(World& world, std::string path);
 Task<Result<std::string>> read_text(World& world, std::string path, uint64_t position, size_t size);
 

@@ -80,12 +80,16 @@ void FileImage::write(uint64_t position, Bytes bytes, Sequence sequence) {
         Page& page = pages_[index];
         uint64_t begin = std::max(position, index * page_size);
         uint64_t end = std::min(position + bytes.size(), (index + 1) * page_size);
-        auto content = page.visible() == nullptr ? std::make_shared<Content>() : std::make_shared<Content>(*page.visible());
+        std::shared_ptr<Content> content = copy_of(page.visible());
         std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(begin - position), end - begin,
                     content->begin() + static_cast<std::ptrdiff_t>(begin % page_size));
         page.push(sequence, std::move(content));
         unreadable_.erase(index);
     }
+}
+
+std::shared_ptr<FileImage::Content> FileImage::copy_of(const ContentRef& content) {
+    return content == nullptr ? std::make_shared<Content>() : std::make_shared<Content>(*content);
 }
 
 FileImage::ContentRef FileImage::with_zeros_from(const ContentRef& content, size_t position) {
@@ -201,7 +205,7 @@ void FileImage::flip_bit(uint64_t position, uint32_t bit) {
     ASSERT(position < size(View::visible));
     Page& page = pages_[position / page_size];
     auto flipped = [&](const ContentRef& content) -> ContentRef {
-        auto copy = content == nullptr ? std::make_shared<Content>() : std::make_shared<Content>(*content);
+        std::shared_ptr<Content> copy = copy_of(content);
         (*copy)[position % page_size] = static_cast<uint8_t>((*copy)[position % page_size] ^ (1u << bit));
         return copy;
     };

@@ -80,7 +80,10 @@ class FileImage {
         uint64_t bytes;
     };
 
-    static uint64_t end_page(uint64_t position, uint64_t length) { return (position + length + page_size - 1) / page_size; }
+    static uint64_t end_page(uint64_t position, uint64_t length) {
+        return (position + length + page_size - 1) / page_size;
+    }
+    static std::shared_ptr<Content> copy_of(const ContentRef& content);
     static ContentRef survivor(const Page& page, Tearing tearing, RandomStream& random);
     static ContentRef torn(const ContentRef& before, const ContentRef& after, Tearing tearing, RandomStream& random);
     static ContentRef with_zeros_from(const ContentRef& content, size_t position);

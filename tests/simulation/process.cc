@@ -16,7 +16,9 @@ Process::Shard::Shard(Node& node, uint64_t number, size_t index)
       scripts(std::make_unique<Scope>(executor)) {}
 
 Process::Process(Node& node, uint64_t number, size_t shard_count) {
-    for (size_t index = 0; index < shard_count; ++index) shards_.push_back(std::make_unique<Shard>(node, number, index));
+    for (size_t index = 0; index < shard_count; ++index) {
+        shards_.push_back(std::make_unique<Shard>(node, number, index));
+    }
 }
 
 Process::~Process() {

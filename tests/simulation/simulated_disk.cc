@@ -30,7 +30,9 @@ void SimulatedDisk::record(TraceKind kind, uint64_t first, uint64_t second) {
     simulation_.record(kind, node_.id(), first, second);
 }
 
-void SimulatedDisk::fail(const std::string& what) const { simulation_.fail("disk of node " + node_.name() + ": " + what); }
+void SimulatedDisk::fail(const std::string& what) const {
+    simulation_.fail("disk of node " + node_.name() + ": " + what);
+}
 
 void SimulatedDisk::submit(DiskOperation operation) {
     if (operation.is_change && ++changes_ == stop_at_) {

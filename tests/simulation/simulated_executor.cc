@@ -15,7 +15,9 @@ SimulatedExecutor::~SimulatedExecutor() { simulation_.remove_executor(*this); }
 
 Instant SimulatedExecutor::now() const { return simulation_.now(); }
 
-int64_t SimulatedExecutor::wall_milliseconds() const { return simulation_.wall_milliseconds() + node_.wall_skew_milliseconds(); }
+int64_t SimulatedExecutor::wall_milliseconds() const {
+    return simulation_.wall_milliseconds() + node_.wall_skew_milliseconds();
+}
 
 void SimulatedExecutor::post_remote(std::function<void()> job) {
     if (has_crashed()) return;

@@ -64,7 +64,9 @@ bool SimulatedNetwork::is_cut(const Node& from, const Node& to) const { return c
 
 bool SimulatedNetwork::is_open(Node& from, Node& to) const { return !is_cut(from, to) && to.has_power(); }
 
-void SimulatedNetwork::set_latency(Node& from, Node& to, Latency latency) { latencies_[{from.id(), to.id()}] = latency; }
+void SimulatedNetwork::set_latency(Node& from, Node& to, Latency latency) {
+    latencies_[{from.id(), to.id()}] = latency;
+}
 
 Instant SimulatedNetwork::arrival(Node& from, Node& to) {
     auto found = latencies_.find({from.id(), to.id()});
@@ -93,8 +95,10 @@ void SimulatedNetwork::schedule_drain(uint64_t id, Connection::Side side, Instan
 
 void SimulatedNetwork::drain_all() {
     for (auto& [id, connection] : connections_) {
-        schedule_drain(id, Connection::client, arrival(connection->node(Connection::server), connection->node(Connection::client)));
-        schedule_drain(id, Connection::server, arrival(connection->node(Connection::client), connection->node(Connection::server)));
+        Node& client = connection->node(Connection::client);
+        Node& server = connection->node(Connection::server);
+        schedule_drain(id, Connection::client, arrival(server, client));
+        schedule_drain(id, Connection::server, arrival(client, server));
     }
 }
 

@@ -152,8 +152,9 @@ void Simulation::report_aborts() {
 
 void Simulation::print_report() const {
     std::fprintf(stderr, "last events (virtual ns, node, what):\n%sseed %llu, event %llu, virtual time %lld ns; %s\n",
-                 trace_.tail().c_str(), static_cast<unsigned long long>(seed_), static_cast<unsigned long long>(events_),
-                 static_cast<long long>((now_ - start).count()), options_.to_string().c_str());
+                 trace_.tail().c_str(), static_cast<unsigned long long>(seed_),
+                 static_cast<unsigned long long>(events_), static_cast<long long>((now_ - start).count()),
+                 options_.to_string().c_str());
     std::fflush(stderr);
 }
 

@@ -1,7 +1,9 @@
 #include "tests/simulation/trace.h"
 
 #include <array>
+#include <string>
 
+#include "runtime/base/bytes.h"
 #include "runtime/base/checksum.h"
 
 namespace ironbark::simulation {
@@ -45,8 +47,9 @@ void Trace::add(Instant at, TraceKind kind, uint64_t node, uint64_t first, uint6
 std::string Trace::tail() const {
     std::string text;
     for (const Entry& entry : tail_) {
-        text += "  " + std::to_string(entry.at.time_since_epoch().count()) + " node " + std::to_string(entry.node) + " " +
-                name(entry.kind) + " " + std::to_string(entry.first) + " " + std::to_string(entry.second) + "\n";
+        text += "  " + std::to_string(entry.at.time_since_epoch().count()) + " node " + std::to_string(entry.node);
+        text += std::string(" ") + name(entry.kind);
+        text += " " + std::to_string(entry.first) + " " + std::to_string(entry.second) + "\n";
     }
     return text;
 }

@@ -10,25 +10,25 @@
 
 namespace ironbark::simulation {
 
-enum class TraceKind : uint32_t {
+enum class TraceKind : uint32_t {  // and what its two numbers are
     resumed,         // executor, number of ready coroutines
     message,         // to executor, from executor
-    script,          //
-    node_started,    // number of starts
-    node_ended,      // how: 0 orderly, 1 killed, 2 power lost
-    disk_open,       // inode, error code
+    script,          // -
+    node_started,    // number of the start
+    node_ended,      // how (Crash)
+    disk_open,       // hash of the path, inode or 0
     disk_read,       // position, hash of the bytes
     disk_write,      // position, hash of the bytes
-    disk_sync,       // inode, error code
+    disk_sync,       // inode, sequence number that it covers
     disk_resize,     // inode, size
     disk_directory,  // hash of the path, error code
     disk_fault,      // which, where
     connected,       // connection, to node
-    refused,         // to node, port
+    refused,         // by node, port
     sent,            // connection, bytes
     arrived,         // connection, hash of the bytes
     stream_ended,    // connection, 0 closed, 1 reset
-    link_changed,    // from node and to node, 1 cut
+    link_changed,    // to node, 1 cut
 };
 const char* name(TraceKind kind);
 

@@ -86,9 +86,11 @@ TEST(WriteFully, PassesTheErrorOn) {
     Node& node = simulation.node("n1");
     ASSERT_TRUE(node.run(write(node.boot(), letters(8192), true, 4096, Sync::no)).ok());
     node.disk().set_capacity(12'288);
-    EXPECT_EQ(node.run(write(node.world(), letters(65'536), true, 4096, Sync::data)).error().code, ErrorCode::storage_full);
+    Result<void> written = node.run(write(node.world(), letters(65'536), true, 4096, Sync::data));
+    EXPECT_EQ(written.error().code, ErrorCode::storage_full);
     node.disk().fail_next_sync("file");
-    EXPECT_EQ(node.run(write(node.world(), letters(4096), true, 4096, Sync::data)).error().code, ErrorCode::io_error);
+    written = node.run(write(node.world(), letters(4096), true, 4096, Sync::data));
+    EXPECT_EQ(written.error().code, ErrorCode::io_error);
 }
 
 TEST(ReadFully, GoesOnAfterShortReads) {
