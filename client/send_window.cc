@@ -13,6 +13,12 @@ bool is_resolved(const SendWindow::Entry& entry) {
 
 bool is_numbered(const SendWindow::Entry& entry) { return entry.sequence.id.value >= 0; }
 
+// Whether the broker expected another sequence number. Of a producer without any batch yet it expects 0, and says so in
+// its own way.
+bool is_unexpected(ErrorCode code) {
+    return code == ErrorCode::out_of_order_sequence || code == ErrorCode::unknown_producer_id;
+}
+
 // The sequence number `count` records after `sequence`: they wrap from 2^31-1 to 0.
 int32_t sequence_after(int32_t sequence, int32_t count) {
     return static_cast<int32_t>((int64_t{sequence} + count) & 0x7fffffff);
@@ -92,20 +98,22 @@ void SendWindow::refused(Entry& entry, Refusal refusal, Instant repeat_at) {
     --in_flight_;
     ErrorCode code = refusal.failure.code;
     Outcome outcome = refusal.failure.outcome;
+    bool is_about_sequence = is_idempotent_ && outcome == Outcome::not_written;
     if (outcome == Outcome::unknown) entry.may_be_written = true;
     entry.failure = refusal.failure;
     if (outcome == Outcome::written) {
         // An earlier attempt was; where, nobody remembers.
         entry.state = State::written;
         entry.receipt.duplicate = true;
-    } else if (is_idempotent_ && outcome == Outcome::not_written && code == ErrorCode::out_of_order_sequence) {
-        // Something before it is missing: not arrived yet, unless all of it had been acknowledged when this was sent.
-        if (entry.was_first) has_loss_ = must_raise_epoch_ = true;
-        entry.waits_for_others = !entry.was_first;
-        repeat(entry, entry.was_first ? repeat_at : Instant{});
-    } else if (is_idempotent_ && (code == ErrorCode::unknown_producer_id || code == ErrorCode::invalid_producer_epoch)) {
-        must_raise_epoch_ = true;
+    } else if (is_about_sequence && is_unexpected(code) && !entry.was_first) {
+        // Something before it has not arrived yet.
+        entry.waits_for_others = true;
+        repeat(entry, Instant{});
+    } else if (is_about_sequence && (is_unexpected(code) || code == ErrorCode::invalid_producer_epoch)) {
+        // Everything before it had been resolved when it was sent: the broker has lost some of it, or has forgotten us.
+        has_loss_ |= code == ErrorCode::out_of_order_sequence;
         must_change_id_ |= code == ErrorCode::invalid_producer_epoch;
+        must_raise_epoch_ = true;
         repeat(entry, repeat_at);
     } else if (refusal.may_be_repeated && (is_idempotent_ || !entry.may_be_written)) {
         repeat(entry, repeat_at);

@@ -1,0 +1,112 @@
+#pragma once
+// A broker that keeps its logs in memory and does what a test asks of it: real frames, real checks at ingest, real
+// bookkeeping of producers, one thread. What a produce is to be answered can be scripted.
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "log/producers.h"
+#include "log/record/frame.h"
+#include "runtime/rpc/handshake.h"
+#include "runtime/rpc/server.h"
+#include "runtime/task/scope.h"
+#include "wire/client_generated.h"
+
+namespace ironbark::client {
+
+struct FakePartition {
+    std::vector<std::vector<uint8_t>> frames;  // stamped, in order
+    std::vector<int64_t> bases;                // their offsets
+    log::Producers producers;
+    uint64_t chain = 0;
+    int64_t start = 0;
+    int64_t end = 0;
+    int32_t epoch = 1;
+    int32_t leader = 1;
+};
+
+struct FakeTopic {
+    std::string name;
+    Uuid id;
+    std::vector<FakePartition> partitions;
+    std::map<std::string, std::string> settings;
+};
+
+// What becomes of the next produce of a partition.
+struct ProduceScript {
+    bool is_appended = true;                 // before the answer
+    ErrorCode error = ErrorCode::none;       // the answer
+    Outcome outcome = Outcome::not_written;  // said with the error
+    Duration delay{0};                       // before anything is done
+};
+
+// The state that outlives connections and restarts of the process.
+class FakeBroker final : public rpc::Handler {
+  public:
+    FakeBroker(World& world, Address advertised);
+
+    FakeTopic& make_topic(const std::string& name, int32_t partitions);
+    FakeTopic* find(const std::string& name);
+    // The values of a partition's records, in order.
+    std::vector<std::string> values(const std::string& topic, int32_t partition = 0);
+    // Forgets what is behind this offset, as a cut does; the leader epoch grows.
+    void cut(const std::string& topic, int32_t partition, int64_t end);
+    void delete_before(const std::string& topic, int32_t partition, int64_t start);
+    // Flips a bit in the payload of the frame at this place.
+    void damage(const std::string& topic, int32_t partition, size_t frame);
+    void repair(const std::string& topic, int32_t partition, size_t frame) { damage(topic, partition, frame); }
+    void script(ProduceScript next) { scripts_.push_back(next); }
+    void add_broker(int32_t number, Address address) { brokers_[number] = std::move(address); }
+
+    Task<rpc::Response> handle(rpc::Session& session, rpc::Request request) override;
+
+    int32_t id = 1;
+    size_t produces = 0;
+    size_t fetches = 0;
+    std::map<rpc::Method, size_t> requests;
+    // The other brokers' state, where there are several: topics are shared then.
+    std::map<std::string, FakeTopic>* shared_topics = nullptr;
+
+  private:
+    std::map<std::string, FakeTopic>& topics() { return shared_topics != nullptr ? *shared_topics : topics_; }
+    FakePartition* find(const Uuid& topic, int32_t partition);
+    rpc::Response metadata(const wire::MetadataRequest& request);
+    rpc::Response create_topic(const wire::CreateTopicRequest& request);
+    rpc::Response allocate(const wire::AllocateProducerIdRequest& request);
+    rpc::Response list_offsets(const wire::ListOffsetsRequest& request);
+    rpc::Response delete_records(const wire::DeleteRecordsRequest& request);
+    rpc::Response describe_topic(const wire::DescribeTopicRequest& request);
+    Task<rpc::Response> produce(rpc::Request request);
+    Task<rpc::Response> fetch(rpc::Request request);
+    struct Produced;
+    Produced append(FakePartition& partition, const PartitionIdentity& identity, Bytes frame);
+    size_t available(const wire::FetchRequest& request);
+
+    World& world_;
+    std::map<int32_t, Address> brokers_;
+    std::map<std::string, FakeTopic> topics_;
+    std::deque<ProduceScript> scripts_;
+    int64_t producer_ids_ = 1000;
+    std::map<int64_t, int16_t> producer_epochs_;
+    Event appended_;
+};
+
+// The broker behind a port.
+struct FakeServer {
+    FakeServer(World& its_world, FakeBroker& handler) : world(its_world), server(world, {}, handler), accepting(world.executor) {}
+
+    World& world;
+    rpc::Server server;
+    std::unique_ptr<Listener> listener;
+    Scope accepting;
+};
+Task<uint16_t> start(FakeServer* server, Address address);
+Task<void> stop(FakeServer* server);
+
+}  // namespace ironbark::client
