@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <utility>
 
 #include "log/marks.h"
 #include "runtime/base/checksum.h"
@@ -39,6 +41,11 @@ Result<DirectoryIdentity> decode_identity(std::string_view text) {
     return identity;
 }
 
+std::string describe(const Error& error) {
+    if (error.system_errno != 0) return std::strerror(error.system_errno);
+    return error.text[0] != 0 ? error.text : name(error.code);
+}
+
 }  // namespace
 
 size_t shard_of(const PartitionIdentity& identity, size_t shard_count) {
@@ -55,113 +62,132 @@ Task<Result<void>> DataDirectory::prepare(World* world, std::string* problem) {
     Result<void> made = co_await world->disk.make_directory(path_);
     if (!made.ok()) {
         *problem = fmt::format("cannot make the data directory {}: {}. Choose another with --data-dir.", path_,
-                               made.error().system_errno != 0 ? std::strerror(made.error().system_errno)
-                                                              : name(made.error().code));
+                               describe(made.error()));
         co_return made;
     }
+    // Nothing is written into a directory that is not ours, and what is ours is only known for sure under the lock.
+    CO_TRY(bool known, co_await has_identity(world, problem));
+    CO_TRY_VOID(co_await take_lock(world, problem));
+    CO_TRY(known, co_await has_identity(world, problem));
+    Result<void> ready = known ? co_await read_identity(world, problem) : co_await create(world);
+    if (!ready.ok() && problem->empty()) {
+        *problem = fmt::format("cannot write to the data directory {}: {}.", path_, describe(ready.error()));
+    }
+    CO_TRY_VOID(ready);
+    for (const char* name : {"/partitions", "/pool"}) CO_TRY_VOID(co_await world->disk.make_directory(path_ + name));
+    // A process that was killed may have left names that we see and the disk does not have yet.
+    CO_TRY_VOID(co_await world->disk.sync_directory(path_));
+    co_return co_await world->disk.sync_directory(directory_of(path_));
+}
+
+Task<Result<bool>> DataDirectory::has_identity(World* world, std::string* problem) {
     Result<std::vector<std::string>> names = co_await world->disk.list(path_);
     if (!names.ok()) {
-        *problem = fmt::format("cannot read the data directory {}: {}.", path_, name(names.error().code));
+        *problem = fmt::format("cannot read the data directory {}: {}.", path_, describe(names.error()));
         co_return names.error();
     }
-    bool has_identity = std::find(names->begin(), names->end(), "identity") != names->end();
+    if (std::find(names->begin(), names->end(), "identity") != names->end()) co_return true;
     bool is_empty = std::all_of(names->begin(), names->end(), [](const std::string& entry) {
         return entry == "lock" || entry == "lost+found" || entry == "identity.new";
     });
-    if (!has_identity && !is_empty) {
-        *problem = fmt::format(
-            "{} is not a data directory of Ironbark: it has files but no `identity`. Nothing was changed. "
-            "Choose an empty or a new directory with --data-dir.",
-            path_);
-        co_return ErrorCode::foreign_data;
-    }
-    Result<std::unique_ptr<DirectoryLock>> lock = co_await world->disk.lock(path_ + "/lock");
-    if (!lock.ok()) {
-        *problem = lock.error().code == ErrorCode::locked
-                       ? fmt::format("{} is in use by another ironbarkd. Stop that one, or choose another directory "
-                                     "with --data-dir.",
-                                     path_)
-                       : fmt::format("cannot write to the data directory {}: {}. Give this user the right, or choose "
-                                     "another with --data-dir.",
-                                     path_, name(lock.error().code));
-        co_return lock.error();
-    }
-    lock_ = std::move(lock).value();
-    if (!has_identity) co_return co_await create(world);
-    CO_TRY(std::vector<uint8_t> bytes, co_await read_file(*world, path_ + "/identity", identity_size_max));
-    Result<DirectoryIdentity> identity = decode_identity(as_text(bytes));
-    if (!identity.ok()) {
-        *problem = fmt::format("{}/identity: {}. Restore it from a copy; the records are untouched.", path_,
-                               identity.error().text);
-        co_return identity.error();
-    }
-    identity_ = *identity;
-    co_return Result<void>();
+    if (is_empty) co_return false;
+    *problem = fmt::format(
+        "{} is not a data directory of Ironbark: it has files but no `identity`. Nothing was changed. "
+        "Choose an empty or a new directory with --data-dir.",
+        path_);
+    co_return ErrorCode::foreign_data;
 }
 
+Task<Result<void>> DataDirectory::take_lock(World* world, std::string* problem) {
+    Result<std::unique_ptr<DirectoryLock>> lock = co_await world->disk.lock(path_ + "/lock");
+    if (lock.ok()) {
+        lock_ = std::move(lock).value();
+        co_return Result<void>();
+    }
+    *problem = lock.error().code == ErrorCode::locked
+                   ? fmt::format("{} is in use by another ironbarkd. Stop that one, or choose another directory "
+                                 "with --data-dir.",
+                                 path_)
+                   : fmt::format("cannot write to the data directory {}: {}. Give this user the right, or choose "
+                                 "another with --data-dir.",
+                                 path_, describe(lock.error()));
+    co_return lock.error();
+}
+
+Task<Result<void>> DataDirectory::read_identity(World* world, std::string* problem) {
+    Result<std::vector<uint8_t>> bytes = co_await read_file(*world, path_ + "/identity", identity_size_max);
+    Result<DirectoryIdentity> identity = bytes.ok() ? decode_identity(as_text(*bytes)) : bytes.error();
+    if (identity.ok()) {
+        identity_ = *identity;
+        co_return Result<void>();
+    }
+    *problem = identity.error().code == ErrorCode::unsupported_version
+                   ? fmt::format("{}: {}. Use the version that wrote it, or a newer one.", path_, identity.error().text)
+                   : fmt::format("{}/identity: {}. Restore it from a copy; the records are untouched.", path_,
+                                 describe(identity.error()));
+    co_return identity.error();
+}
+
+// The identity first: a directory that has anything else without it is not ours.
 Task<Result<void>> DataDirectory::create(World* world) {
     identity_ = {world->random.uuid(), world->random.uuid()};
-    CO_TRY_VOID(co_await world->disk.make_directory(path_ + "/partitions"));
-    CO_TRY_VOID(co_await world->disk.make_directory(path_ + "/pool"));
     std::string text = encode_identity(identity_);
     std::vector<uint8_t> bytes(text.begin(), text.end());
-    CO_TRY_VOID(co_await replace_file(*world, path_ + "/identity", std::move(bytes)));
-    co_return co_await world->disk.sync_directory(directory_of(path_));
+    return replace_file(*world, path_ + "/identity", std::move(bytes));
 }
 
 // Copies first, removes afterwards: a crash in between leaves equal copies, and the next start goes on.
 Task<Result<void>> DataDirectory::spread_marks(World* world, size_t shard_count) {
-    CO_TRY(std::vector<std::string> names, co_await world->disk.list(path_));
-    std::vector<std::string> surplus;
-    std::vector<std::unique_ptr<Marks>> open;
-    Result<void> result;
-    std::vector<std::vector<PartitionMarks>> missing(shard_count);
-    std::vector<std::pair<size_t, PartitionIdentity>> moved;  // from which of `open`
-    for (const std::string& entry : names) {
-        if (!entry.starts_with(marks_prefix) || entry.ends_with(".new")) continue;
-        size_t shard = 0;
-        const char* digits = entry.data() + std::strlen(marks_prefix);
-        auto [end, error] = std::from_chars(digits, entry.data() + entry.size(), shard);
-        if (error != std::errc{} || end != entry.data() + entry.size()) continue;
-        Result<std::unique_ptr<Marks>> marks = co_await Marks::open(*world, path_ + "/" + entry, identity_.directory);
-        if (!marks.ok()) {
-            result = marks.error();
-            break;
-        }
-        for (const auto& [identity, values] : (*marks)->all()) {
-            size_t home = shard_of(identity, shard_count);
-            if (home == shard) continue;
-            missing[home].push_back(values);
-            moved.emplace_back(open.size(), identity);
-        }
-        if (shard >= shard_count) surplus.push_back(path_ + "/" + entry);
-        open.push_back(std::move(marks).value());
-    }
-    for (size_t shard = 0; result.ok() && shard < shard_count; ++shard) {
-        if (missing[shard].empty()) continue;
-        std::string path = marks_path(shard);
-        Result<std::unique_ptr<Marks>> home = co_await Marks::open(*world, path, identity_.directory);
-        if (!home.ok()) {
-            result = home.error();
-            break;
-        }
-        for (PartitionMarks& marks : missing[shard]) {
-            if ((*home)->find(marks.identity) == nullptr) (*home)->set(std::move(marks));
-        }
-        result = co_await (*home)->commit();
-        co_await (*home)->close();
-    }
-    if (result.ok()) {
-        for (const auto& [index, identity] : moved) open[index]->remove(identity);
-    }
-    for (std::unique_ptr<Marks>& marks : open) {
-        if (result.ok() && !moved.empty()) result = co_await marks->commit();
-        co_await marks->close();
-    }
-    for (const std::string& path : surplus) {
-        if (result.ok()) result = co_await world->disk.remove(path);
+    std::vector<ShardMarks> all;
+    Result<void> result = co_await open_all_marks(world, shard_count, &all);
+    if (result.ok()) result = co_await move_marks(&all, shard_count);
+    for (ShardMarks& entry : all) {
+        co_await entry.marks->close();
+        if (result.ok() && entry.shard >= shard_count) result = co_await world->disk.remove(marks_path(entry.shard));
     }
     co_return result;
+}
+
+Task<Result<void>> DataDirectory::open_all_marks(World* world, size_t shard_count, std::vector<ShardMarks>* all) {
+    CO_TRY(std::vector<std::string> names, co_await world->disk.list(path_));
+    std::vector<size_t> shards;
+    for (const std::string& entry : names) {
+        if (!entry.starts_with(marks_prefix)) continue;
+        size_t shard = 0;
+        const char* digits = entry.data() + std::strlen(marks_prefix);
+        const char* last = entry.data() + entry.size();
+        auto [end, error] = std::from_chars(digits, last, shard);
+        if (error == std::errc{} && end == last) shards.push_back(shard);
+    }
+    for (size_t shard = 0; shard < shard_count; ++shard) {
+        if (std::find(shards.begin(), shards.end(), shard) == shards.end()) shards.push_back(shard);
+    }
+    for (size_t shard : shards) {
+        CO_TRY(std::unique_ptr<Marks> marks, co_await Marks::open(*world, marks_path(shard), identity_.directory));
+        all->push_back({shard, std::move(marks)});
+    }
+    co_return Result<void>();
+}
+
+Task<Result<void>> DataDirectory::move_marks(std::vector<ShardMarks>* all, size_t shard_count) {
+    auto marks_of = [all](size_t shard) {
+        return std::find_if(all->begin(), all->end(), [shard](const ShardMarks& entry) { return entry.shard == shard; })
+            ->marks.get();
+    };
+    std::vector<std::pair<Marks*, PartitionIdentity>> moved;
+    for (ShardMarks& entry : *all) {
+        for (const auto& [identity, values] : entry.marks->all()) {
+            if (shard_of(identity, shard_count) != entry.shard) moved.emplace_back(entry.marks.get(), identity);
+        }
+    }
+    for (const auto& [from, identity] : moved) {
+        Marks* home = marks_of(shard_of(identity, shard_count));
+        if (home->find(identity) == nullptr) home->set(*from->find(identity));
+    }
+    for (ShardMarks& entry : *all) CO_TRY_VOID(co_await entry.marks->commit());
+    for (const auto& [from, identity] : moved) from->remove(identity);
+    for (ShardMarks& entry : *all) CO_TRY_VOID(co_await entry.marks->commit());
+    co_return Result<void>();
 }
 
 Task<Result<std::vector<std::string>>> DataDirectory::pool_files(World* world, size_t shard, size_t shard_count) const {

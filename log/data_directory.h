@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "log/marks.h"
 #include "runtime/base/ids.h"
 #include "runtime/io/world.h"
 
@@ -42,7 +43,16 @@ class DataDirectory {
   private:
     DataDirectory(std::string path) : path_(std::move(path)) {}
     Task<Result<void>> prepare(World* world, std::string* problem);
+    Task<Result<bool>> has_identity(World* world, std::string* problem);
+    Task<Result<void>> take_lock(World* world, std::string* problem);
+    Task<Result<void>> read_identity(World* world, std::string* problem);
     Task<Result<void>> create(World* world);
+    struct ShardMarks {
+        size_t shard;
+        std::unique_ptr<Marks> marks;
+    };
+    Task<Result<void>> open_all_marks(World* world, size_t shard_count, std::vector<ShardMarks>* all);
+    static Task<Result<void>> move_marks(std::vector<ShardMarks>* all, size_t shard_count);
 
     std::string path_;
     DirectoryIdentity identity_;

@@ -1,5 +1,6 @@
 #include "log/journal.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -66,32 +67,39 @@ std::optional<CommitHeader> decode_commit(Bytes bytes, uint64_t after, uint64_t 
 }
 
 bool is_zero(Bytes bytes) {
-    for (uint8_t byte : bytes) {
-        if (byte != 0) return false;
-    }
-    return true;
+    return std::all_of(bytes.begin(), bytes.end(), [](uint8_t byte) { return byte == 0; });
+}
+
+uint64_t seed_of(const Uuid& owner) { return xxh3(owner.bytes, head_magic); }
+
+BufferSlice encode_head(World& world, const Uuid& owner) {
+    BufferSlice head(world.buffers.take(block_size), 0, block_size);
+    std::memset(head.data(), 0, head.size);
+    store_le(head.data() + 8, head_magic);
+    std::memcpy(head.data() + 16, owner.bytes.data(), owner.bytes.size());
+    store_le(head.data(), xxh3(head.bytes().subspan(8), seed_of(owner)));
+    return head;
 }
 
 }  // namespace
 
 Journal::Journal(World& world, std::string path, Uuid owner)
-    : world_(world), path_(std::move(path)), owner_(owner), seed_(xxh3(owner.bytes, head_magic)),
-      writing_(world.executor) {}
+    : world_(world), path_(std::move(path)), owner_(owner), seed_(seed_of(owner)), writing_(world.executor) {}
 
-Journal::~Journal() { ASSERT(file_ == nullptr || world_.executor.has_crashed()); }
+Journal::~Journal() { ASSERT(body_.file == nullptr || world_.executor.has_crashed()); }
 
 Task<Result<std::unique_ptr<Journal>>> Journal::open(World& world, std::string path, Uuid owner) {
     std::unique_ptr<Journal> journal(new Journal(world, path, owner));
-    Result<void> removed = co_await world.disk.remove(path + ".new");  // of a rewrite that a crash interrupted
+    Result<void> removed = co_await world.disk.remove(path + ".new");  // of a replacement that a crash interrupted
     if (!removed.ok() && removed.error().code != ErrorCode::not_found) co_return removed.error();
     Result<std::unique_ptr<File>> file = co_await world.disk.open(path, OpenMode::read_write, true);
     Result<void> ready;
     if (file.ok()) {
-        journal->file_ = std::move(file).value();
+        journal->body_.file = std::move(file).value();
         ready = co_await journal->load();
+        if (ready.ok()) ready = co_await journal->settle();
     } else if (file.error().code == ErrorCode::not_found) {
-        ready = co_await journal->create(path);
-        if (ready.ok()) ready = co_await world.disk.sync_directory(directory_of(path));
+        ready = co_await journal->replace({});
     } else {
         co_return file.error();
     }
@@ -102,65 +110,62 @@ Task<Result<std::unique_ptr<Journal>>> Journal::open(World& world, std::string p
     co_return std::move(journal);
 }
 
-Task<Result<void>> Journal::create(std::string path) {
-    Result<std::unique_ptr<File>> file = co_await world_.disk.open(path, OpenMode::create, true);
-    if (!file.ok()) co_return file.error();
-    file_ = std::move(file).value();
-    allocated_ = journal_allocation_step;
-    CO_TRY_VOID(co_await file_->allocate(0, allocated_));
-    BufferSlice head(world_.buffers.take(block_size), 0, block_size);
-    std::memset(head.data(), 0, head.size);
-    store_le(head.data() + 8, head_magic);
-    std::memcpy(head.data() + 16, owner_.bytes.data(), owner_.bytes.size());
-    store_le(head.data(), xxh3(head.bytes().subspan(8), seed_));
-    std::vector<BufferSlice> slices;
-    slices.push_back(std::move(head));
-    CO_TRY_VOID(co_await write_fully(*file_, 0, std::move(slices), Sync::data));
-    position_ = block_size;
-    co_return co_await file_->sync();
-}
-
-Result<void> Journal::check_head(Bytes head) const {
-    if (load_le<uint64_t>(head.data() + 8) != head_magic) {
-        return Error(ErrorCode::corrupt_data, "the journal's first block is damaged");
-    }
-    if (std::memcmp(head.data() + 16, owner_.bytes.data(), owner_.bytes.size()) != 0) {
-        return Error(ErrorCode::foreign_data, "the journal belongs to another data directory");
-    }
-    if (load_le<uint64_t>(head.data()) != xxh3(head.subspan(8), seed_)) {
-        return Error(ErrorCode::corrupt_data, "the journal's first block is damaged");
-    }
-    return {};
+// Whether the head is undamaged, and whose.
+bool Journal::check_head(Bytes head, bool* is_foreign) const {
+    Uuid owner;
+    std::memcpy(owner.bytes.data(), head.data() + 16, owner.bytes.size());
+    bool is_good = load_le<uint64_t>(head.data() + 8) == head_magic &&
+                   load_le<uint64_t>(head.data()) == xxh3(head.subspan(8), seed_of(owner));
+    *is_foreign = is_good && owner != owner_;
+    return is_good;
 }
 
 Task<Result<void>> Journal::load() {
-    CO_TRY(allocated_, co_await file_->size());
-    if (allocated_ < block_size || allocated_ > journal_size_max) {
+    CO_TRY(body_.allocated, co_await body_.file->size());
+    if (body_.allocated < block_size || body_.allocated > journal_size_max) {
         co_return Error(ErrorCode::corrupt_data, "the journal's size is impossible");
     }
-    size_t size = round_up(allocated_, block_size);
+    size_t size = round_up(body_.allocated, block_size);
     BufferSlice into(world_.buffers.take(size), 0, size);
-    CO_TRY(size_t count, co_await read_fully(*file_, 0, into));
+    CO_TRY(size_t count, co_await read_fully(*body_.file, 0, into));
     std::memset(into.data() + count, 0, size - count);
     Bytes bytes = into.bytes();
-    CO_TRY_VOID(check_head(bytes.first(block_size)));
-    position_ = block_size;
+    bool is_foreign = false;
+    contents_.head_damaged = !check_head(bytes.first(block_size), &is_foreign);
+    if (is_foreign) co_return Error(ErrorCode::foreign_data, "the journal belongs to another data directory");
+    read_commits(bytes);
+    if (contents_.head_damaged && body_.sequence == 0) {
+        co_return Error(ErrorCode::corrupt_data, "the journal's first block is damaged, and nothing behind it is readable");
+    }
+    co_return Result<void>();
+}
+
+void Journal::read_commits(Bytes bytes) {
+    body_.position = block_size;
     bool bad_since_last = false;
-    for (uint64_t at = block_size; at < size;) {
-        std::optional<CommitHeader> commit = decode_commit(bytes.subspan(at), sequence_, seed_, contents_.records);
+    for (uint64_t at = block_size; at < bytes.size();) {
+        std::optional<CommitHeader> commit = decode_commit(bytes.subspan(at), body_.sequence, seed_, contents_.records);
         if (!commit) {
             bad_since_last = bad_since_last || !is_zero(bytes.subspan(at, block_size));
             at += block_size;
             continue;
         }
-        contents_.commits_lost += commit->sequence - sequence_ - 1;
-        sequence_ = commit->sequence;
+        contents_.commits_lost += commit->sequence - body_.sequence - 1;
+        body_.sequence = commit->sequence;
         at += round_up(commit->size, block_size);
-        position_ = at;
+        body_.position = at;
         bad_since_last = false;
     }
     contents_.ends_torn = bad_since_last;
-    co_return Result<void>();
+}
+
+// What was read is relied on from here. Damage stays as it is, for the owner to see.
+Task<Result<void>> Journal::settle() {
+    if (contents_.commits_lost == 0 && !contents_.head_damaged) {
+        Result<void> replaced = co_await replace(contents_.records);
+        if (replaced.ok() || replaced.error().code != ErrorCode::storage_full) co_return replaced;
+    }
+    co_return co_await body_.file->sync();
 }
 
 void Journal::append(JournalRecord record) {
@@ -173,56 +178,92 @@ Task<Result<void>> Journal::commit() {
     uint64_t target = appended_;
     while (committed_ < target) {
         std::optional<Units> held = co_await writing_.lock();
-        if (!held) co_return ErrorCode::cancelled;
+        if (!held) co_return ErrorCode::closed;
         CO_TRY_VOID(failure_);
         if (committed_ >= target) break;
         uint64_t reached = appended_;
         std::vector<JournalRecord> records = std::exchange(queue_, {});
-        failure_ = co_await write_commit(std::move(records));
+        Result<void> written = co_await write_commit(&body_, encode_commit(records, body_.sequence + 1, seed_));
+        if (!written.ok() && written.error().code == ErrorCode::storage_full) {
+            queue_.insert(queue_.begin(), std::make_move_iterator(records.begin()), std::make_move_iterator(records.end()));
+            co_return written;
+        }
+        failure_ = written;
         CO_TRY_VOID(failure_);
         committed_ = reached;
     }
     co_return failure_;
 }
 
-Task<Result<void>> Journal::write_commit(std::vector<JournalRecord> records) {
-    std::vector<uint8_t> bytes = encode_commit(records, sequence_ + 1, seed_);
-    if (position_ + bytes.size() > allocated_) {
-        uint64_t more = round_up(position_ + bytes.size() - allocated_, journal_allocation_step);
-        CO_TRY_VOID(co_await file_->allocate(allocated_, more));
-        allocated_ += more;
-        CO_TRY_VOID(co_await file_->sync());
+Task<Result<void>> Journal::write_commit(Body* body, std::vector<uint8_t> bytes) {
+    if (body->position + bytes.size() > body->allocated) {
+        uint64_t more = round_up(body->position + bytes.size() - body->allocated, journal_allocation_step);
+        CO_TRY_VOID(co_await body->file->allocate(body->allocated, more));
+        body->allocated += more;
     }
     std::vector<BufferSlice> slices;
     slices.push_back(world_.buffers.copy_of(bytes));
-    CO_TRY_VOID(co_await write_fully(*file_, position_, std::move(slices), Sync::data));
-    ++sequence_;
-    position_ += bytes.size();
+    CO_TRY_VOID(co_await write_fully(*body->file, body->position, std::move(slices), Sync::data));
+    ++body->sequence;
+    body->position += bytes.size();
+    // Room ahead of need, so that what makes room on a full disk can be said.
+    if (body->allocated - body->position < journal_allocation_step / 2) {
+        Result<void> grown = co_await body->file->allocate(body->allocated, journal_allocation_step);
+        if (grown.ok()) body->allocated += journal_allocation_step;
+    }
     co_return Result<void>();
 }
 
 Task<Result<void>> Journal::rewrite(std::vector<JournalRecord> records) {
     uint64_t reached = appended_;
-    queue_.clear();
     std::optional<Units> held = co_await writing_.lock();
-    if (!held) co_return ErrorCode::cancelled;
+    if (!held) co_return ErrorCode::closed;
     CO_TRY_VOID(failure_);
-    std::unique_ptr<File> old = std::move(file_);
-    sequence_ = 0;
-    std::string temporary = path_ + ".new";
-    failure_ = co_await create(temporary);
-    if (failure_.ok()) failure_ = co_await write_commit(std::move(records));
-    if (failure_.ok()) failure_ = co_await world_.disk.rename(temporary, path_);
-    if (failure_.ok()) failure_ = co_await world_.disk.sync_directory(directory_of(path_));
-    co_await old->close();
+    Result<void> replaced = co_await replace(std::move(records));
+    if (!replaced.ok() && replaced.error().code == ErrorCode::storage_full) co_return replaced;
+    failure_ = replaced;
     CO_TRY_VOID(failure_);
+    // Superseded, if they were not written meanwhile.
+    uint64_t first = appended_ - queue_.size();
+    if (reached > first) queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(reached - first));
     committed_ = std::max(committed_, reached);
     co_return Result<void>();
 }
 
+// A new file with one commit takes the place of the old one.
+Task<Result<void>> Journal::replace(std::vector<JournalRecord> records) {
+    const std::string temporary = path_ + ".new";
+    Body fresh;
+    CO_TRY(fresh.file, co_await world_.disk.open(temporary, OpenMode::open_or_create, true));
+    Result<void> done = co_await fill(&fresh, std::move(records));
+    if (done.ok()) done = co_await world_.disk.rename(temporary, path_);
+    if (!done.ok()) {
+        co_await fresh.file->close();
+        (void)co_await world_.disk.remove(temporary);
+        co_return done;
+    }
+    std::swap(body_, fresh);
+    if (fresh.file != nullptr) co_await fresh.file->close();
+    co_return co_await world_.disk.sync_directory(directory_of(path_));
+}
+
+Task<Result<void>> Journal::fill(Body* body, std::vector<JournalRecord> records) {
+    body->position = block_size;
+    body->allocated = journal_allocation_step;
+    CO_TRY_VOID(co_await body->file->truncate(0));
+    CO_TRY_VOID(co_await body->file->allocate(0, body->allocated));
+    std::vector<BufferSlice> slices;
+    slices.push_back(encode_head(world_, owner_));
+    CO_TRY_VOID(co_await write_fully(*body->file, 0, std::move(slices), Sync::no));
+    if (!records.empty()) CO_TRY_VOID(co_await write_commit(body, encode_commit(records, body->sequence + 1, seed_)));
+    co_return co_await body->file->sync();
+}
+
 Task<void> Journal::close() {
-    if (file_ == nullptr) co_return;
-    std::unique_ptr<File> file = std::move(file_);
+    std::optional<Units> held = co_await writing_.lock();
+    writing_.close();
+    if (body_.file == nullptr) co_return;
+    std::unique_ptr<File> file = std::move(body_.file);
     co_await file->close();
 }
 

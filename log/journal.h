@@ -8,7 +8,11 @@
 // a crash is not there; a damaged one between good ones is skipped and reported, because each owner decides what that
 // means. Nothing stale can become valid: sequences only grow.
 //
-// Owned by one executor. An error of a write or sync is final: the journal takes nothing more.
+// What a journal says was there when it was opened is on disk, whatever the process before saw of its writes and syncs:
+// the contents are written to a new file first, unless they are damaged.
+//
+// Owned by one executor. An error of a write or sync is final: the journal takes nothing more. Except storage_full: what
+// was queued stays queued, and the next commit tries again.
 
 #include <cstdint>
 #include <memory>
@@ -26,6 +30,7 @@ struct JournalContents {
     std::vector<JournalRecord> records;  // in the order in which they were appended
     uint64_t commits_lost = 0;           // damaged between good ones; 0 for a torn end
     bool ends_torn = false;              // something unreadable stands after the last good commit
+    bool head_damaged = false;           // the file's first block; the commits prove whose it is
 };
 
 class Journal {
@@ -41,30 +46,38 @@ class Journal {
     void append(JournalRecord record);
     // Suspends until everything appended before is on disk.
     Task<Result<void>> commit();
-    // Replaces the whole contents by `records`, atomically; what was queued before the call is superseded.
+    // Replaces the whole contents by `records`, atomically; what was queued before the call is superseded. After
+    // storage_full everything is as it was.
     Task<Result<void>> rewrite(std::vector<JournalRecord> records);
     // Bytes of commits in the file: the owner rewrites when they are many times what is live.
-    uint64_t size() const { return position_; }
+    uint64_t size() const { return body_.position; }
+    // Suspends until commits under way have ended; later ones get `closed`.
     Task<void> close();
 
   private:
+    struct Body {
+        std::unique_ptr<File> file;
+        uint64_t position = 0;   // where the next commit starts
+        uint64_t allocated = 0;  // size of the file
+        uint64_t sequence = 0;   // of the last commit
+    };
     Journal(World& world, std::string path, Uuid owner);
-    Task<Result<void>> create(std::string path);
     Task<Result<void>> load();
-    Task<Result<void>> write_commit(std::vector<JournalRecord> records);
-    Result<void> check_head(Bytes head) const;
+    Task<Result<void>> settle();
+    void read_commits(Bytes bytes);
+    bool check_head(Bytes head, bool* is_foreign) const;
+    Task<Result<void>> replace(std::vector<JournalRecord> records);
+    Task<Result<void>> fill(Body* body, std::vector<JournalRecord> records);
+    Task<Result<void>> write_commit(Body* body, std::vector<uint8_t> bytes);
 
     World& world_;
     std::string path_;
     Uuid owner_;
     uint64_t seed_;
-    std::unique_ptr<File> file_;
+    Body body_;
     JournalContents contents_;
     std::vector<JournalRecord> queue_;
     Mutex writing_;
-    uint64_t position_ = 0;   // where the next commit starts
-    uint64_t allocated_ = 0;  // size of the file
-    uint64_t sequence_ = 0;   // of the last commit
     uint64_t appended_ = 0;   // records ever queued
     uint64_t committed_ = 0;  // how many of them are on disk
     Result<void> failure_;

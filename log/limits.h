@@ -23,11 +23,15 @@ constexpr uint64_t segment_bytes_min = uint64_t{64} << 10;
 constexpr uint64_t segment_bytes_max = uint64_t{2} << 30;
 
 // How much of a log recovery may have to read again: a checkpoint (index, producers, floor) is made after so much.
-constexpr uint64_t checkpoint_bytes = uint64_t{32} << 20;
+constexpr uint64_t checkpoint_bytes_default = uint64_t{32} << 20;
 
 // What can be unsynced at a crash: rounds written behind since the last sync, and one in flight. Recovery looks so far
 // beyond the first bad frame for proof that later bytes had been promised.
-constexpr uint64_t unsynced_bytes_max = (uint64_t{32} << 20) + round_size_max;
+constexpr uint64_t flush_bytes_max = uint64_t{32} << 20;
+constexpr uint64_t unsynced_bytes_max = flush_bytes_max + round_size_max;
+// Where the log ends exactly at its floor, which is the rule after a quiet second: proof would stand in the first round
+// behind it. A thousand quiet logs in reused segments are a gigabyte, and not thirty-six.
+constexpr uint64_t look_beyond_floor_bytes = uint64_t{1} << 20;
 
 constexpr size_t journal_record_size_max = size_t{8} << 20;
 constexpr uint64_t journal_allocation_step = uint64_t{1} << 20;

@@ -4,6 +4,16 @@
 #include <cstring>
 
 namespace ironbark::log {
+namespace {
+
+constexpr Duration look_again = 1s;  // how soon who waits for other logs, or for space, notices that its own is closing
+
+LogSettings within_limits(LogSettings settings) {
+    settings.flush_bytes = std::min(settings.flush_bytes, flush_bytes_max);
+    return settings;
+}
+
+}  // namespace
 
 void LogContext::note_dirty(Log& log) {
     dirty[log.identity()] = &log;
@@ -13,10 +23,14 @@ void LogContext::note_dirty(Log& log) {
 
 Log::Log(LogContext* context, PartitionIdentity identity, LogSettings settings)
     : context_(context), identity_(identity), seed_(identity.seed()),
-      directory_(context->directory + "/partitions/" + identity.to_string()), settings_(settings),
-      tail_(context->world.buffers), durable_(context->world.executor, 0), flush_timer_(&Log::flush_due, *this),
-      writer_idle_(context->world.executor), structure_(context->world.executor), scope_(context->world.executor) {
+      directory_(context->directory + "/partitions/" + identity.to_string()), settings_(within_limits(settings)),
+      tail_(context->world.buffers), durable_(context->world.executor, 0), checkpoint_idle_(context->world.executor),
+      append_turn_(context->world.executor), flush_timer_(&Log::flush_due, *this),
+      writer_idle_(context->world.executor), structure_(context->world.executor), no_cut_(context->world.executor),
+      operations_(context->world.executor), disk_reads_(context->world.executor), scope_(context->world.executor) {
     writer_idle_.set();
+    checkpoint_idle_.set();
+    no_cut_.set();
     durable_place_.position = block_size;
 }
 
@@ -28,6 +42,8 @@ Log::~Log() {
         context_->tails.erase(tail_place_);
     }
 }
+
+void Log::change_settings(LogSettings settings) { settings_ = within_limits(settings); }
 
 std::string Log::path_of(Offset base, const char* suffix) const {
     return directory_ + "/" + segment_file_name(base, suffix);
@@ -60,12 +76,22 @@ size_t Log::memory_bytes() const {
 
 Task<Result<void>> Log::begin_epoch(Epoch epoch) {
     ASSERT(epoch > epoch_);
-    epoch_ = epoch;
+    InFlight::Mark operation(operations_);
+    if (closing_) co_return ErrorCode::closed;
+    const Epoch before = std::exchange(epoch_, epoch);
+    const bool was_begun = std::exchange(epoch_begun_, true);
     epoch_starts_.push_back({epoch, log_end_});
     if (!directory_exists_) co_return Result<void>();  // the first append says it again
-    marked_.reset();
-    update_marks();
-    co_return co_await context_->marks.commit();
+    Result<void> changed = co_await change_marks();
+    if (changed.ok()) co_return changed;
+    if (changed.error().code == ErrorCode::storage_full && epoch_ == epoch) {
+        epoch_starts_.pop_back();
+        epoch_ = before;
+        epoch_begun_ = was_begun;
+    } else {
+        fail(changed.error());
+    }
+    co_return changed;
 }
 
 // The segment that takes a frame of this size: rolls when the active one is full.
@@ -82,39 +108,59 @@ Segment& Log::active_segment(size_t frame_size) {
     segment->head.epoch_before = epoch_;
     segment->head.created = last_append_time_;
     segment->end = log_end_;
-    segment->index.start_at(log_end_);
+    segment->index.start_at(log_end_, chain_);
     segments_.push_back(std::move(segment));
     return *segments_.back();
 }
 
-// Seals the active segment; the next append starts a new one.
+// Ends what is in the newest chunk on a block boundary; nothing is added to it any more.
+void Log::end_chunk(Segment& segment) {
+    if (tail_.empty() || tail_.chunks().back().closed) return;
+    size_t pad = tail_.pad(seed_, durable_end(), epoch_);
+    segment.end_position += pad;
+    context_->counters.pad_bytes += pad;
+    tail_.close_chunk();
+}
+
+// Seals the active segment; the next append starts a new one. An empty one is as good as new.
 void Log::roll() {
     if (segments_.empty() || segments_.back()->sealed) return;
     Segment& segment = *segments_.back();
-    if (!tail_.empty() && !tail_.chunks().back().closed) {
-        segment.end_position += tail_.pad(seed_, durable_end(), epoch_);
-        tail_.close_chunk();
-    }
+    if (segment.end == segment.head.base) return;
+    end_chunk(segment);
     segment.sealed = true;
-    take_snapshot({log_end_, segment.head.base, segment.end_position, chain_, epoch_});
+    take_snapshot(end_place());
+}
+
+// Room in the budget of unwritten bytes; empty if the log is closing or has failed. In the order of the calls.
+Task<std::optional<Units>> Log::reserve_unwritten(int64_t bytes) {
+    std::optional<Units> turn = co_await append_turn_.lock();
+    if (!turn) co_return std::nullopt;
+    while (!closing_ && !failure_) {
+        Instant deadline = context_->world.executor.now() + look_again;
+        std::optional<Units> units = co_await context_->unwritten.take(bytes, deadline);
+        if (units) co_return units;
+    }
+    co_return std::nullopt;
 }
 
 Task<Result<Appended>> Log::append(record::FrameView frame, Epoch epoch, Timestamp now) {
     const size_t size = frame.bytes.size();
     ASSERT(size == frame.header.length && !frame.header.is_pad());
+    InFlight::Mark operation(operations_);
     if (context_->storage_full) co_return ErrorCode::storage_full;
-    std::optional<Units> units = co_await context_->unwritten.take(static_cast<int64_t>(size));
+    std::optional<Units> units;
+    if (!append_turn_.is_locked()) units = context_->unwritten.try_take(static_cast<int64_t>(size));
+    if (!units) units = co_await reserve_unwritten(static_cast<int64_t>(size));
     if (failure_) co_return ErrorCode::storage_error;
     if (!units || closing_) co_return ErrorCode::closed;
-    ASSERT(!cutting_ && epoch >= epoch_);
+    if (epoch < epoch_) co_return ErrorCode::fenced_leader_epoch;
+    ASSERT(epoch == epoch_ && epoch_begun_ && no_cut_.is_set());
 
     Segment& segment = active_segment(size);
     if (!tail_.has_room(size)) {
+        end_chunk(segment);
         size_t before = tail_.memory_bytes();
-        if (!tail_.empty() && !tail_.chunks().back().closed) {
-            segment.end_position += tail_.pad(seed_, durable_end(), epoch_);
-            tail_.close_chunk();
-        }
         tail_.start_chunk(segment.head.base, segment.end_position, size);
         context_->tail_bytes += tail_.memory_bytes() - before;
     }
@@ -123,7 +169,6 @@ Task<Result<Appended>> Log::append(record::FrameView frame, Epoch epoch, Timesta
     std::memcpy(place.data(), frame.bytes.data(), size);
     record::Stamp stamp{log_end_, epoch, chain_, last_append_time_, 0};
     chain_ = record::stamp(place, seed_, stamp);
-    epoch_ = epoch;
 
     frame.header.checksum = chain_;
     frame.header.base_offset = log_end_;
@@ -193,6 +238,7 @@ void Log::want_durable(Offset end) {
 }
 
 Task<Result<void>> Log::reach_durable(Offset end, Instant deadline) {
+    InFlight::Mark operation(operations_);
     if (durable_end() >= end) co_return Result<void>();
     if (failure_) co_return ErrorCode::storage_error;
     if (closing_) co_return ErrorCode::closed;
@@ -203,6 +249,19 @@ Task<Result<void>> Log::reach_durable(Offset end, Instant deadline) {
     if (wake == Wake::signalled) co_return Result<void>();
     if (wake == Wake::timed_out) co_return ErrorCode::timed_out;
     co_return failure_ ? ErrorCode::storage_error : ErrorCode::closed;
+}
+
+// As reach_durable, but gives up when the disk is full, and leaves the writer idle.
+Task<Result<void>> Log::make_durable(Offset end) {
+    flush_target_ = std::max(flush_target_, end);
+    while (durable_end() < end) {
+        Result<void> reached = co_await reach_durable(end, context_->world.executor.now() + look_again);
+        if (reached.ok()) break;
+        if (reached.error().code != ErrorCode::timed_out) co_return reached;
+        if (waits_for_space_) co_return ErrorCode::storage_full;
+    }
+    co_await writer_idle_.wait();
+    co_return failure_ ? Result<void>(ErrorCode::storage_error) : Result<void>();
 }
 
 void Log::fail(Error error) {
@@ -220,8 +279,16 @@ void Log::note_watermarks(Offset high_watermark, Offset durable_watermark) {
     durable_watermark_ = durable_watermark;
 }
 
+// Epochs that ended before the first segment begins are asked for by nobody.
+void Log::forget_epochs() {
+    const Offset first = segments_.empty() ? log_start_ : std::min(log_start_, segments_.front()->head.base);
+    size_t old = 0;
+    while (old + 1 < epoch_starts_.size() && epoch_starts_[old + 1].start <= first) ++old;
+    epoch_starts_.erase(epoch_starts_.begin(), epoch_starts_.begin() + static_cast<std::ptrdiff_t>(old));
+}
+
 bool Log::update_marks() {
-    if (!directory_exists_ || marked_ == durable_place_) return false;
+    if (!directory_exists_) return false;
     PartitionMarks marks;
     marks.identity = identity_;
     marks.log_start = log_start_;
@@ -229,9 +296,16 @@ bool Log::update_marks() {
     marks.durable_watermark = std::min(durable_watermark_, durable_place_.offset);
     marks.high_watermark = std::max(marks.durable_watermark, std::min(high_watermark_, log_end_));
     marks.epoch_starts = epoch_starts_;
+    const PartitionMarks* known = context_->marks.find(identity_);
+    if (known != nullptr && *known == marks) return false;
     context_->marks.set(std::move(marks));
-    marked_ = durable_place_;
     return true;
+}
+
+// The marks as they are now, on disk.
+Task<Result<void>> Log::change_marks() {
+    update_marks();
+    return context_->marks.commit();
 }
 
 Task<void> Log::close() {
@@ -239,9 +313,15 @@ Task<void> Log::close() {
     closing_ = true;
     context_->world.executor.disarm(flush_timer_);
     durable_.close();
-    structure_.close();
+    append_turn_.close();
+    {
+        // A cut or a removal under way ends first; there is no other after it.
+        std::optional<Units> held = co_await structure_.lock();
+        structure_.close();
+    }
     co_await scope_.join();
     unwritten_units_.clear();
+    co_await operations_.drained();
     for (auto& segment : segments_) {
         if (segment->file) co_await segment->file->close();
         segment->file.reset();

@@ -21,6 +21,7 @@
 #include "log/scan.h"
 #include "log/segment.h"
 #include "log/tail.h"
+#include "runtime/io/in_flight.h"
 #include "runtime/task/scope.h"
 
 namespace ironbark::log {
@@ -33,6 +34,8 @@ struct LogSettings {
     int64_t retention_bytes = -1;                     // allocated bytes; -1: without limit
     int64_t retention_ms = -1;                        // by broker time; -1: without limit
     uint64_t graveyard_bytes = uint64_t{256} << 20;
+    uint64_t checkpoint_bytes = checkpoint_bytes_default;
+    int64_t producer_expiration_ms = 24 * 60 * 60 * 1000;  // an idempotent producer that is idle so long is forgotten
 };
 
 struct Appended {
@@ -85,7 +88,7 @@ class Log {
     bool has_failed() const { return failure_.has_value(); }
     const std::optional<Error>& failure() const { return failure_; }
     size_t memory_bytes() const;
-    void change_settings(LogSettings settings) { settings_ = settings; }
+    void change_settings(LogSettings settings);
     const LogSettings& settings() const { return settings_; }
 
     // Records, durably, that `epoch` starts at the log's end. Before the first append in it. No disk is touched by a
@@ -94,7 +97,8 @@ class Log {
 
     // Appends a verified, unstamped frame in `epoch`. Suspends only while too many bytes of all logs are unwritten;
     // success means: in memory, at these offsets, visible to reads. Appends take place in the order of the calls.
-    // Errors (all: not written): storage_error, storage_full, closed.
+    // Errors (all: not written): storage_error, storage_full, closed, fenced_leader_epoch (another epoch began while the
+    // append was waiting). REQUIRES: `epoch` was begun, here or by a cut, since the log was opened.
     Task<Result<Appended>> append(record::FrameView frame, Epoch epoch, Timestamp now);
 
     // Starts a synced round for everything below `end`, if none is under way, without waiting for it.
@@ -115,15 +119,18 @@ class Log {
     Task<Result<std::optional<TimestampOffset>>> find_max_timestamp();
 
     // Removes the records at and beyond `to` (a frame's boundary), durably and into the graveyard, because `epoch`
-    // starts there. REQUIRES: no append meanwhile; epoch > last_epoch(). After an error the log has failed.
+    // starts there. REQUIRES: no append meanwhile; epoch > last_epoch(). Reads from disk wait for its end. After an
+    // error either nothing has changed (invalid_request, offset_out_of_range, storage_full), or the log has failed.
     Task<Result<void>> cut(Offset to, Epoch epoch, std::string reason);
 
-    // Moves the log's start up to `to`, durably, then removes the segments that lie wholly before it.
+    // Moves the log's start up to `to`, durably, then removes the segments that lie wholly before it. What the
+    // producers' batches in them were is kept.
     Task<Result<void>> delete_before(Offset to);
     // Applies retention by size and time, up to the high watermark. Returns how many records went.
     Task<Result<int64_t>> apply_retention(Timestamp now);
 
-    // Makes everything durable, then a checkpoint (index, producers, floor): the next open scans nothing.
+    // Makes everything durable, then a checkpoint (index, producers, floor): the next open scans nothing. storage_full,
+    // if the disk is; storage_error, closed, io_error.
     Task<Result<void>> checkpoint();
     // What the owner of the partition knows to be replicated, and replicated durably: kept in the marks, and the limit of
     // retention. Lower values than before are taken too (a new leader's).
@@ -135,10 +142,13 @@ class Log {
     // Gives back the oldest chunk of the tail, if it is written. Returns the bytes freed.
     size_t release_memory();
 
-    // Ends the writer after what it is doing; waiters get `closed`. Required before destruction.
+    // Ends the writer after what it is doing; waiters get `closed`; suspends until every call has returned. Required
+    // before destruction. What is not on disk is lost.
     Task<void> close();
     // Removes every file of the partition. REQUIRES: closed.
     Task<Result<void>> destroy();
+    // The same for a partition whose log is not open, because it cannot be, or because a removal was interrupted.
+    static Task<Result<void>> remove_files(LogContext* context, PartitionIdentity identity);
 
   private:
     friend class LogOpener;
@@ -152,33 +162,48 @@ class Log {
     Log(LogContext* context, PartitionIdentity identity, LogSettings settings);
 
     // log.cc
+    Task<std::optional<Units>> reserve_unwritten(int64_t bytes);
     Segment& active_segment(size_t frame_size);
+    void end_chunk(Segment& segment);
     void roll();
     void note_touched();
     void arm_flush();
     static void flush_due(Timer& timer);
     void fail(Error error);
+    Task<Result<void>> make_durable(Offset end);
+    Task<Result<void>> change_marks();
+    void forget_epochs();
     std::string path_of(Offset base, const char* suffix) const;
 
     // log_writer.cc
     void start_writer();
-    bool wants_round();
+    bool wants_round() const;
+    bool wants_sync() const;
     Task<void> write_loop();
     Task<Result<void>> write_round();
     Task<Result<void>> finish_sealed(Segment* segment);
     Round gather(Segment& segment);
+    void complete(Segment& segment, const Round& round, bool synced);
+    Task<Result<void>> ensure_directory();
     Task<Result<void>> ensure_file(Segment* segment, uint64_t end_position);
     Task<Result<void>> create_file(Segment* segment);
-    void complete(Segment& segment, const Round& round, bool synced);
-    struct Snapshot {  // the producers as they were at a place
+    Task<Result<void>> fill_new_file(Segment* segment, std::string path, uint64_t size);
+
+    // log_checkpoint.cc
+    struct Snapshot {  // what is derived from the frames before a place
         Floor place;
         Timestamp append_time;
         std::vector<uint8_t> producers;
+        std::vector<uint8_t> index;  // of the place's segment; empty: not known
     };
+    Floor end_place() const;
     void take_snapshot(Floor place);
     void checkpoint_when_durable();
     Task<void> checkpoint_aside();
     Task<Result<void>> write_checkpoint(Snapshot snapshot);
+    Task<void> remove_old_snapshots();
+    std::optional<Floor> place_to_start(const Floor& place);
+    Task<Result<void>> checkpoint_locked();
 
     // log_reader.cc
     struct Cursor {
@@ -187,11 +212,31 @@ class Log {
         uint64_t position = 0;
         uint64_t chain = 0;
     };
+    struct ReadPlace {
+        Offset expected;
+        uint64_t position = 0;
+        std::optional<uint64_t> chain;
+    };
     Segment* segment_holding(Offset offset);
+    Segment* segment_at(Offset base);
     Task<Result<std::shared_ptr<File>>> open_segment(Segment* segment);
-    Task<Result<void>> ensure_index(Offset segment_base);
+    Task<void> close_idle_file(const Segment* keep);
     Task<Result<ReadFrames>> read_disk(Offset from, Offset limit, size_t bytes_max);
+    Task<Result<ReadPlace>> place_for(Offset from, Offset base);
     Error corrupt_read(Offset segment_base, uint64_t position, const char* what);
+
+    // log_lookup.cc
+    using FrameVisitor = std::function<bool(const record::FrameView& frame)>;  // true: go on
+    Task<Result<void>> visit_frames(Offset from, Offset end, FrameVisitor visit);
+    Task<Result<Segment*>> indexed_segment(Offset offset);
+    Task<Result<void>> ensure_index(Offset segment_base);
+    Task<Result<bool>> load_index(Offset segment_base);
+    Task<Result<void>> rebuild_index(Offset segment_base);
+    uint64_t chain_after(const Segment& segment) const;
+
+    // log_cut.cc
+    Task<Result<void>> delete_locked(Offset to);
+    Task<Result<void>> remove_first_segment();
 
     LogContext* context_;
     PartitionIdentity identity_;
@@ -209,30 +254,39 @@ class Log {
     Threshold durable_;
     uint64_t chain_ = 0;  // header checksum of the last frame
     Epoch epoch_{-1};     // of the last frame, or the last one begun
+    bool epoch_begun_ = false;  // since the log was opened
     Timestamp last_append_time_;
     Floor durable_place_;  // where the durable end is
     std::optional<Floor> written_place_;  // where the written end is, if anything was written since opening
-    std::optional<Snapshot> snapshot_;    // for the next checkpoint, once its place is durable
-    Floor checkpoint_;                    // where the last checkpoint was made; position 0: never
-    std::optional<Floor> marked_;         // the floor that the marks hold
     Offset high_watermark_;
     Offset durable_watermark_;
-    std::deque<std::pair<Offset, Units>> unwritten_units_;
-    std::optional<Offset> previous_checkpoint_;
+
+    std::deque<Snapshot> snapshots_due_;  // for checkpoints, once their places are durable; oldest first
+    std::vector<Offset> snapshots_;       // places of those on disk, ascending
+    Floor checkpoint_;                    // the last of them; position 0: there is none
+    Event checkpoint_idle_;               // set while none is being written
+    Result<void> checkpoint_state_;       // what became of the last one
+
     bool directory_exists_ = false;
+    bool names_durable_ = false;  // of the directory and the files in it
     std::string read_problem_;
     std::deque<Cursor> cursors_;  // where sequential readers go on, newest first
 
+    std::deque<std::pair<Offset, Units>> unwritten_units_;
+    Mutex append_turn_;  // whose turn it is to wait for units
     std::optional<Error> failure_;
     bool closing_ = false;
-    bool cutting_ = false;
     bool writer_running_ = false;
-    Offset flush_target_;          // everything below is to be synced soon
-    bool checkpoint_running_ = false;
-    Instant dirty_since_ = never;  // of the oldest byte that is not on disk
+    bool waits_for_space_ = false;  // the writer does
+    Offset flush_target_;           // everything below is to be synced soon
+    Instant dirty_since_ = never;   // of the oldest byte that is not on disk
     FlushTimer flush_timer_;
     Event writer_idle_;
-    Mutex structure_;  // held while segments are removed or cut
+
+    Mutex structure_;       // held while segments are removed or cut
+    Event no_cut_;          // set unless a cut is under way
+    InFlight operations_;   // calls of others
+    InFlight disk_reads_;   // of them, those that a cut must wait for
     std::list<Log*>::iterator tail_place_;
     bool holds_tail_ = false;
     Scope scope_;

@@ -1,17 +1,16 @@
-// The reading side of a Log: from memory, from disk, by offset and by time.
+// The reading side of a Log: from memory, from disk.
 
 #include <algorithm>
-#include <cstdio>
 
 #include "log/log.h"
-#include "log/timestamps.h"
 
 namespace ironbark::log {
 namespace {
 
-constexpr size_t cursors_max = 32;             // sequential readers of one log that are remembered
-constexpr size_t open_segments_max = 8;        // sealed segments of one log whose files stay open
-constexpr size_t index_file_size_max = size_t{16} << 20;
+constexpr size_t cursors_max = 32;       // sequential readers of one log that are remembered
+constexpr size_t open_segments_max = 8;  // sealed segments of one log whose files stay open
+constexpr size_t read_window_min = size_t{64} << 10;  // about an index interval: what has to be read to find a frame
+constexpr size_t read_window_max = size_t{4} << 20;
 
 }  // namespace
 
@@ -21,37 +20,47 @@ Segment* Log::segment_holding(Offset offset) {
     return after == segments_.begin() ? nullptr : std::prev(after)->get();
 }
 
+Segment* Log::segment_at(Offset base) {
+    Segment* segment = segment_holding(base);
+    return segment != nullptr && segment->head.base == base ? segment : nullptr;
+}
+
 Task<Result<std::shared_ptr<File>>> Log::open_segment(Segment* segment) {
     if (segment->file) co_return segment->file;
-    Offset base = segment->head.base;
-    Result<std::unique_ptr<File>> opened =
-        co_await context_->world.disk.open(path_of(base, log_suffix), OpenMode::read_write, true);
-    if (!opened.ok()) co_return opened.error();
-    std::shared_ptr<File> file = std::move(opened).value();
-    Segment* still = segment_holding(base);
-    if (still == nullptr || still->head.base != base || closing_ || still->file) {
-        std::shared_ptr<File> other = still != nullptr && still->head.base == base ? still->file : nullptr;
+    const Offset base = segment->head.base;
+    CO_TRY(std::shared_ptr<File> file,
+           co_await context_->world.disk.open(path_of(base, log_suffix), OpenMode::read_write, true));
+    // Meanwhile it may have been removed, or opened by somebody else.
+    Segment* still = segment_at(base);
+    if (still == nullptr || still->file || closing_) {
         co_await file->close();
-        if (other) co_return other;
-        co_return ErrorCode::offset_out_of_range;
+        still = segment_at(base);
+        if (still != nullptr && still->file) co_return still->file;
+        co_return closing_ ? ErrorCode::closed : ErrorCode::offset_out_of_range;
     }
     still->file = file;
-    size_t open = 0;
-    for (const auto& candidate : segments_) open += candidate->file ? 1 : 0;
-    for (auto& candidate : segments_) {
-        if (open <= open_segments_max) break;
-        bool idle = candidate->sealed && candidate->end <= durable_end() && candidate.get() != still &&
-                    candidate->file && candidate->file.use_count() == 1;
-        if (!idle) continue;
-        std::shared_ptr<File> idle_file = std::move(candidate->file);
-        --open;
-        co_await idle_file->close();
-        break;  // one at a time: the list may have changed meanwhile
-    }
+    co_await close_idle_file(still);
     co_return file;
 }
 
+// Closes one file that nobody uses, if too many are open.
+Task<void> Log::close_idle_file(const Segment* keep) {
+    size_t open = 0;
+    for (const auto& segment : segments_) open += segment->file ? 1 : 0;
+    if (open <= open_segments_max) co_return;
+    auto idle = std::find_if(segments_.begin(), segments_.end(), [&](const auto& segment) {
+        return segment.get() != keep && segment->sealed && segment->end <= durable_end() && segment->file &&
+               segment->file.use_count() == 1;
+    });
+    if (idle == segments_.end()) co_return;
+    std::shared_ptr<File> file = std::move((*idle)->file);
+    co_await file->close();
+}
+
 Task<Result<ReadFrames>> Log::read(Offset from, Offset limit, size_t bytes_max) {
+    InFlight::Mark operation(operations_);
+    while (!no_cut_.is_set()) co_await no_cut_.wait();
+    if (closing_) co_return ErrorCode::closed;
     limit = std::min(limit, log_end_);
     if (from < log_start_ || from > log_end_) co_return ErrorCode::offset_out_of_range;
     ReadFrames frames;
@@ -71,178 +80,87 @@ Error Log::corrupt_read(Offset segment_base, uint64_t position, const char* what
     return {ErrorCode::corrupt_data, "stored bytes fail their checksum"};
 }
 
-Task<Result<ReadFrames>> Log::read_disk(Offset from, Offset limit, size_t bytes_max) {
-    Segment* segment = segment_holding(from);
-    if (segment == nullptr) co_return ErrorCode::offset_out_of_range;
-    const Offset base = segment->head.base;
-    uint64_t position = 0;
-    std::optional<uint64_t> chain;
-    Offset expected = base;
+// Where to start reading in the segment at `base`: where a reader left off, at an indexed frame, or at the first.
+Task<Result<Log::ReadPlace>> Log::place_for(Offset from, Offset base) {
     auto cursor = std::find_if(cursors_.begin(), cursors_.end(), [&](const Cursor& candidate) {
         return candidate.offset == from && candidate.segment_base == base;
     });
     if (cursor != cursors_.end()) {
-        position = cursor->position;
-        chain = cursor->chain;
-        expected = from;
+        ReadPlace place{from, cursor->position, cursor->chain};
         cursors_.erase(cursor);
-    } else {
-        if (!segment->index.is_complete_to(std::min(from, segment->end))) CO_TRY_VOID(co_await ensure_index(base));
-        segment = segment_holding(from);
-        if (segment == nullptr || segment->head.base != base) co_return ErrorCode::offset_out_of_range;
-        position = segment->index.position_for(from, block_size);
-        expected = Offset(-1);
+        co_return place;
     }
+    Segment* segment = segment_at(base);
+    if (!segment->index.is_complete_to(std::min(from, segment->end))) CO_TRY_VOID(co_await ensure_index(base));
+    segment = segment_at(base);
+    if (segment == nullptr) co_return ErrorCode::offset_out_of_range;
+    const IndexEntry* entry = segment->index.entry_before(from);
+    if (entry == nullptr) co_return ReadPlace{base, block_size, segment->head.chain_before};
+    co_return ReadPlace{entry->offset, entry->position, std::nullopt};
+}
+
+Task<Result<ReadFrames>> Log::read_disk(Offset from, Offset limit, size_t bytes_max) {
+    InFlight::Mark disk_read(disk_reads_);
+    Segment* segment = segment_holding(from);
+    if (segment == nullptr) co_return ErrorCode::offset_out_of_range;
+    const Offset base = segment->head.base;
+    CO_TRY(ReadPlace place, co_await place_for(from, base));
+    segment = segment_at(base);
+    if (segment == nullptr) co_return ErrorCode::offset_out_of_range;
     CO_TRY(std::shared_ptr<File> file, co_await open_segment(segment));
-    // Everything in the file up to here is written, and stays: cuts and removals take whole files or wait.
-    segment = segment_holding(from);
-    if (segment == nullptr || segment->head.base != base) co_return ErrorCode::offset_out_of_range;
-    const Offset segment_end = std::min({segment->end, limit, written_end_});
-    size_t window = std::clamp(round_up(bytes_max, block_size), uint64_t{64} << 10, uint64_t{4} << 20);
-    WindowReader reader(*file, context_->world.buffers, segment->allocated, window);
+    segment = segment_at(base);
+    if (segment == nullptr) co_return ErrorCode::offset_out_of_range;
+    // What is in the file up to here stays: cuts wait for us, and removals for our hold on the file.
+    const Offset end = std::min({segment->end, limit, written_end_});
+    const size_t window = std::clamp<size_t>(round_up(bytes_max, block_size), read_window_min, read_window_max);
+    WindowReader reader(*file, context_->world.buffers, segment->written_position, window);
     ReadFrames frames;
     frames.next = from;
     size_t taken = 0;
-    while (frames.next < segment_end) {
-        CO_TRY(Bytes bytes, co_await reader.at(position, record::frame_prefix_size));
+    std::optional<uint64_t> before_gap;
+    while (frames.next < end) {
+        CO_TRY(Bytes bytes, co_await reader.at(place.position, record::frame_prefix_size));
         Result<record::FrameView> frame = record::parse_header(bytes, seed_);
-        if (frame.ok() && frame->header.is_pad()) {
-            position += frame->header.length;
+        if (frame.ok() && frame->header.is_pad() && !before_gap) {
+            place.position += frame->header.length;
             continue;
         }
-        bool is_next = frame.ok() && (expected.value < 0 || frame->header.base_offset == expected) &&
-                       (!chain || frame->header.chain == *chain);
+        bool is_next = frame.ok() && !frame->header.is_pad() && frame->header.base_offset == place.expected &&
+                       (!place.chain || frame->header.chain == *place.chain) &&
+                       frame->header.base_offset < epoch_limit(epoch_starts_, frame->header.leader_epoch);
         if (!is_next) {
             // After a recovery the log goes on at the next block.
-            uint64_t next = round_up(position, block_size);
-            if (next != position) {
-                position = next;
-                continue;
+            const uint64_t next_block = round_up(place.position, block_size);
+            if (before_gap || next_block == place.position) {
+                co_return corrupt_read(base, before_gap.value_or(place.position),
+                                       frame.ok() ? "not the frame that belongs here" : frame.error().text);
             }
-            co_return corrupt_read(base, position, frame.ok() ? "not the frame that belongs here" : frame.error().text);
+            before_gap = std::exchange(place.position, next_block);
+            continue;
         }
+        before_gap.reset();
         const size_t length = frame->header.length;
-        if (taken > 0 && taken + length > bytes_max) break;
-        bool wanted = frame->next_offset() > from;
-        if (wanted && frame->next_offset() > segment_end) break;
-        if (wanted) {
-            if (taken > 0 && !reader.holds(position, length)) break;  // the next read starts there
-            CO_TRY(Bytes whole, co_await reader.at(position, length));
-            if (whole.size() < length) co_return corrupt_read(base, position, "the file ends inside a frame");
+        if (frame->next_offset() > from) {
+            if (frame->next_offset() > end || (taken > 0 && taken + length > bytes_max)) break;
+            if (taken > 0 && !reader.holds(place.position, length)) break;  // the next read starts there
+            CO_TRY(Bytes whole, co_await reader.at(place.position, length));
+            if (whole.size() < length) co_return corrupt_read(base, place.position, "the file ends inside a frame");
             frame->bytes = whole.first(length);
-            if (!record::verify_payload(*frame)) co_return corrupt_read(base, position, "the payload checksum fails");
-            BufferSlice slice = reader.slice(position, length);
-            bool touches = !frames.slices.empty() && frames.slices.back().begin + frames.slices.back().size == slice.begin;
-            if (touches) {
-                frames.slices.back().size += length;
-            } else {
-                frames.slices.push_back(std::move(slice));
+            if (!record::verify_payload(*frame)) {
+                co_return corrupt_read(base, place.position, "the payload checksum does not match");
             }
+            append_slice(frames.slices, reader.slice(place.position, length));
             taken += length;
             frames.next = frame->next_offset();
         }
-        expected = frame->next_offset();
-        chain = frame->header.checksum;
-        position += length;
+        place = {frame->next_offset(), place.position + length, frame->header.checksum};
     }
     context_->counters.reads_disk_bytes += taken;
     if (taken > 0) {
-        cursors_.push_front({frames.next, base, position, *chain});
+        cursors_.push_front({frames.next, base, place.position, *place.chain});
         if (cursors_.size() > cursors_max) cursors_.pop_back();
     }
     co_return std::move(frames);
-}
-
-// Loads the index of a segment, or makes it anew from the frames.
-Task<Result<void>> Log::ensure_index(Offset segment_base) {
-    Result<std::vector<uint8_t>> bytes =
-        co_await read_file(context_->world, path_of(segment_base, index_suffix), index_file_size_max);
-    if (bytes.ok()) {
-        Result<SegmentIndex> index = SegmentIndex::decode(*bytes, identity_, segment_base);
-        Segment* segment = segment_holding(segment_base);
-        if (segment == nullptr || segment->head.base != segment_base) co_return ErrorCode::offset_out_of_range;
-        if (index.ok() && segment->sealed && index->covered_until() == segment->end) {
-            segment->index = *std::move(index);
-            co_return Result<void>();
-        }
-    }
-    Segment* segment = segment_holding(segment_base);
-    if (segment == nullptr || segment->head.base != segment_base) co_return ErrorCode::offset_out_of_range;
-    CO_TRY(std::shared_ptr<File> file, co_await open_segment(segment));
-    segment = segment_holding(segment_base);
-    if (segment == nullptr || segment->head.base != segment_base) co_return ErrorCode::offset_out_of_range;
-    SegmentIndex rebuilt;
-    rebuilt.start_at(segment_base);
-    WindowReader reader(*file, context_->world.buffers, segment->allocated, read_size);
-    ScanPlace from{segment_base, block_size, segment->head.chain_before, segment->head.epoch_before};
-    ScanVisitor visit = [&rebuilt](const record::FrameView& frame, uint64_t position) { rebuilt.add(frame, position); };
-    const Offset limit = std::min(segment->end, written_end_);
-    CO_TRY(ScanResult scanned, co_await scan_segment(&reader, seed_, from, limit, epoch_starts_, std::move(visit)));
-    segment = segment_holding(segment_base);
-    if (segment == nullptr || segment->head.base != segment_base) co_return ErrorCode::offset_out_of_range;
-    if (scanned.place.offset < limit) co_return corrupt_read(segment_base, scanned.place.position, "the log breaks off");
-    // What is in memory only, or was appended meanwhile.
-    for (const Chunk& chunk : tail_.chunks()) {
-        if (chunk.segment_base != segment_base) continue;
-        for (const TailFrame& entry : chunk.frames) {
-            Bytes bytes_of_frame(chunk.buffer->data() + entry.begin, entry.size);
-            CO_TRY(record::FrameView frame, record::parse_header(bytes_of_frame, seed_));
-            rebuilt.add(frame, chunk.position + entry.begin);
-        }
-    }
-    segment->index = std::move(rebuilt);
-    co_return Result<void>();
-}
-
-Task<Result<std::optional<TimestampOffset>>> Log::find_timestamp(Timestamp time) {
-    for (Offset at = log_start_; at < log_end_;) {
-        Segment* segment = segment_holding(at);
-        if (segment == nullptr) co_return ErrorCode::offset_out_of_range;
-        const Offset base = segment->head.base;
-        const Offset end = segment->end;
-        if (!segment->index.is_complete_to(end)) CO_TRY_VOID(co_await ensure_index(base));
-        segment = segment_holding(at);
-        if (segment == nullptr || segment->head.base != base) co_return ErrorCode::offset_out_of_range;
-        if (segment->index.max_timestamp() < time) {
-            at = end;
-            continue;
-        }
-        at = std::max(at, segment->index.offset_before(time, base));
-        while (at < end) {
-            CO_TRY(ReadFrames frames, co_await read(at, end, read_size));
-            if (frames.next == at) break;
-            for (const BufferSlice& slice : frames.slices) {
-                for (Bytes rest = slice.bytes(); !rest.empty();) {
-                    CO_TRY(record::FrameView frame, record::parse_header(rest, seed_));
-                    frame.bytes = rest.first(frame.header.length);
-                    rest = rest.subspan(frame.header.length);
-                    if (frame.batch.max_timestamp < time) continue;
-                    std::optional<TimestampOffset> found = first_record_at(frame, time, log_start_);
-                    if (found) co_return found;
-                }
-            }
-            at = frames.next;
-        }
-        at = std::max(at, end);
-    }
-    co_return std::optional<TimestampOffset>();
-}
-
-Task<Result<std::optional<TimestampOffset>>> Log::find_max_timestamp() {
-    Timestamp highest(-1);
-    for (Offset at = log_start_; at < log_end_;) {
-        Segment* segment = segment_holding(at);
-        if (segment == nullptr) co_return ErrorCode::offset_out_of_range;
-        Offset base = segment->head.base;
-        Offset end = segment->end;
-        if (!segment->index.is_complete_to(end)) CO_TRY_VOID(co_await ensure_index(base));
-        segment = segment_holding(at);
-        if (segment == nullptr || segment->head.base != base) co_return ErrorCode::offset_out_of_range;
-        highest = std::max(highest, segment->index.max_timestamp());
-        at = end;
-    }
-    if (highest.milliseconds < 0) co_return std::optional<TimestampOffset>();
-    co_return co_await find_timestamp(highest);
 }
 
 }  // namespace ironbark::log

@@ -81,7 +81,7 @@ Task<Result<std::unique_ptr<Marks>>> Marks::open(World& world, std::string path,
     CO_TRY(std::unique_ptr<Journal> journal, co_await Journal::open(world, std::move(path), owner));
     JournalContents contents = journal->take_contents();
     std::unique_ptr<Marks> marks(new Marks(std::move(journal)));
-    marks->health_ = {contents.commits_lost, contents.ends_torn};
+    marks->health_ = {contents.commits_lost, contents.ends_torn, contents.head_damaged};
     for (const JournalRecord& record : contents.records) {
         // A record with a good checksum that cannot be read is of a newer version: better to stop than to forget it.
         if (!marks->apply(record)) {
@@ -90,9 +90,9 @@ Task<Result<std::unique_ptr<Marks>>> Marks::open(World& world, std::string path,
         }
     }
     // Damage is not carried along: what could be read is written anew.
-    if (contents.commits_lost > 0) {
+    if (contents.commits_lost > 0 || contents.head_damaged) {
         Result<void> rewritten = co_await marks->rewrite();
-        if (!rewritten.ok()) {
+        if (!rewritten.ok() && rewritten.error().code != ErrorCode::storage_full) {
             co_await marks->close();
             co_return rewritten.error();
         }
@@ -148,8 +148,7 @@ JournalRecord encode_clean_stop(std::optional<Incarnation> incarnation) {
 
 }  // namespace
 
-Task<Result<void>> Marks::commit() {
-    if (journal_->size() > journal_rewrite_bytes && journal_->size() > 4 * live_bytes_) co_return co_await rewrite();
+void Marks::queue_changes() {
     for (const PartitionIdentity& identity : std::exchange(changed_, {})) {
         if (const PartitionMarks* marks = find(identity)) {
             journal_->append(encode_marks(*marks));
@@ -160,10 +159,20 @@ Task<Result<void>> Marks::commit() {
         }
     }
     if (std::exchange(clean_stop_changed_, false)) journal_->append(encode_clean_stop(clean_stop_));
+}
+
+Task<Result<void>> Marks::commit() {
+    queue_changes();
+    bool is_long = journal_->size() > journal_rewrite_bytes && journal_->size() > 4 * live_bytes_;
+    if (is_long && !rewriting_) {
+        Result<void> rewritten = co_await rewrite();
+        if (rewritten.ok() || rewritten.error().code != ErrorCode::storage_full) co_return rewritten;
+    }
     co_return co_await journal_->commit();
 }
 
 Task<Result<void>> Marks::rewrite() {
+    queue_changes();  // superseded by what follows, if it succeeds
     std::vector<JournalRecord> records;
     uint64_t bytes = 0;
     for (const auto& [identity, marks] : marks_) {
@@ -171,10 +180,11 @@ Task<Result<void>> Marks::rewrite() {
         bytes += records.back().size();
     }
     records.push_back(encode_clean_stop(clean_stop_));
-    changed_.clear();
-    clean_stop_changed_ = false;
-    live_bytes_ = bytes;
-    co_return co_await journal_->rewrite(std::move(records));
+    rewriting_ = true;
+    Result<void> rewritten = co_await journal_->rewrite(std::move(records));
+    rewriting_ = false;
+    if (rewritten.ok()) live_bytes_ = bytes;
+    co_return rewritten;
 }
 
 Task<void> Marks::close() { return journal_->close(); }

@@ -50,6 +50,7 @@ struct PartitionMarks {
 struct MarksHealth {
     uint64_t commits_lost = 0;  // damaged parts that were skipped: floors may be older than they were
     bool ends_torn = false;
+    bool head_damaged = false;
 };
 
 class Marks {
@@ -68,7 +69,7 @@ class Marks {
     std::optional<Incarnation> clean_stop() const { return clean_stop_; }
     void set_clean_stop(std::optional<Incarnation> incarnation);
 
-    // Suspends until everything set before is on disk. An error is final.
+    // Suspends until everything set before is on disk. An error is final, except storage_full: a later commit says it all.
     Task<Result<void>> commit();
     // Replaces the journal by what is live now.
     Task<Result<void>> rewrite();
@@ -78,6 +79,7 @@ class Marks {
   private:
     explicit Marks(std::unique_ptr<Journal> journal) : journal_(std::move(journal)) {}
     bool apply(const JournalRecord& record);
+    void queue_changes();
 
     std::unique_ptr<Journal> journal_;
     MarksHealth health_;
@@ -85,6 +87,7 @@ class Marks {
     std::set<PartitionIdentity> changed_;
     std::optional<Incarnation> clean_stop_;
     bool clean_stop_changed_ = false;
+    bool rewriting_ = false;
     uint64_t live_bytes_ = 0;  // after the last rewrite
 };
 

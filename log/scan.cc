@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <deque>
+#include <optional>
+#include <utility>
 
 namespace ironbark::log {
 namespace {
@@ -26,40 +29,53 @@ void advance(ScanPlace& place, const FrameView& frame) {
     place.epoch = frame.header.leader_epoch;
 }
 
-// Looks for good frames and pads of this log beyond the place where it ended.
-Task<Result<void>> search_beyond(WindowReader* reader, uint64_t seed, const std::vector<EpochStart>* starts,
-                                 ScanResult* result) {
-    uint8_t magic[sizeof(uint32_t)];
-    store_le(magic, record::frame_magic);
-    const uint64_t begin = result->place.position;
-    const uint64_t end = std::min(reader->size(), begin + unsynced_bytes_max);
-    for (uint64_t window = begin; window < end;) {
-        CO_TRY(Bytes bytes, co_await reader->at(window, std::min<uint64_t>(read_size, end - window)));
-        if (bytes.size() < record::frame_header_size) break;
-        size_t reach = std::min<size_t>(bytes.size(), read_size);
-        const uint8_t* at = bytes.data();
-        const uint8_t* stop = bytes.data() + reach;
-        while ((at = static_cast<const uint8_t*>(memmem(at, static_cast<size_t>(stop - at), magic, sizeof(magic))))) {
-            size_t found = static_cast<size_t>(at - bytes.data());
-            at += sizeof(magic);
-            if (found < sizeof(uint64_t)) continue;
-            size_t frame_begin = found - sizeof(uint64_t);
-            Result<FrameView> frame = record::parse_header(bytes.subspan(frame_begin), seed);
-            if (!frame.ok() || frame->header.leader_epoch < result->place.epoch) continue;
-            Offset limit = epoch_limit(*starts, frame->header.leader_epoch);
-            if (frame->header.is_pad()) {
-                result->promised = std::max(result->promised, std::min(frame->header.base_offset, limit));
-            } else if (frame->header.base_offset >= result->place.offset && frame->header.base_offset < limit) {
-                result->stray_end = std::max(result->stray_end, window + frame_begin + frame->header.length);
-                result->stray_records += static_cast<uint64_t>(frame->batch.last_offset_delta) + 1;
-            }
+// Pads end on block boundaries, and those of an epoch that ended before were not written by this log's last life.
+bool is_own_pad(const FrameView& frame, const ScanPlace& place) {
+    return frame.header.is_pad() && (place.position + frame.header.length) % block_size == 0 &&
+           frame.header.leader_epoch >= place.epoch;
+}
+
+Offset believed(const FrameView& pad, const std::vector<EpochStart>& starts) {
+    return std::min(pad.header.base_offset, epoch_limit(starts, pad.header.leader_epoch));
+}
+
+// The ends of the rounds that were passed and not yet promised by a later pad.
+class RoundEnds {
+  public:
+    void passed(Offset offset, uint64_t position) { ends_.emplace_back(offset, position); }
+    // Everything up to `offset` was durable.
+    void promised(Offset offset, ScanResult* result) {
+        result->promised = std::max(result->promised, offset);
+        while (!ends_.empty() && ends_.front().first <= offset) {
+            result->promised_position = ends_.front().second;
+            ends_.pop_front();
         }
-        if (reach == bytes.size() && window + reach >= reader->size()) break;
-        // Windows overlap so that a header on their border is seen whole by one of them.
-        window += reach > record::frame_prefix_size ? reach - record::frame_prefix_size : reach;
-        if (reach <= record::frame_prefix_size) break;
     }
-    co_return Result<void>();
+
+  private:
+    std::deque<std::pair<Offset, uint64_t>> ends_;
+};
+
+ScanEnd judge(const Result<FrameView>& frame, Bytes bytes, const ScanPlace& place, bool was_expected) {
+    size_t rest = std::min<size_t>(bytes.size(), block_size - place.position % block_size);
+    if (is_zero(bytes.first(rest))) return ScanEnd::clean;
+    return frame.ok() && !was_expected ? ScanEnd::left_over : ScanEnd::torn;
+}
+
+// The whole frame at the place, if it is the next one of the log and undamaged.
+Task<Result<std::optional<FrameView>>> next_frame(WindowReader* reader, uint64_t seed, const ScanPlace* place,
+                                                  const std::vector<EpochStart>* starts) {
+    CO_TRY(Bytes bytes, co_await reader->at(place->position, record::frame_prefix_size));
+    Result<FrameView> frame = record::parse_header(bytes, seed);
+    if (!frame.ok() || frame->header.is_pad() || !is_expected(*frame, *place, *starts)) {
+        co_return std::optional<FrameView>();
+    }
+    const size_t length = frame->header.length;
+    CO_TRY(bytes, co_await reader->at(place->position, length));
+    if (bytes.size() < length) co_return std::optional<FrameView>();
+    frame->bytes = bytes.first(length);
+    if (!record::verify_payload(*frame)) co_return std::optional<FrameView>();
+    co_return std::optional<FrameView>(*frame);
 }
 
 }  // namespace
@@ -75,10 +91,9 @@ const char* name(ScanEnd end) {
 }
 
 Offset epoch_limit(const std::vector<EpochStart>& starts, Epoch epoch) {
-    for (const EpochStart& entry : starts) {
-        if (entry.epoch > epoch) return entry.start;
-    }
-    return Offset(INT64_MAX);
+    auto next = std::partition_point(starts.begin(), starts.end(),
+                                     [epoch](const EpochStart& entry) { return entry.epoch <= epoch; });
+    return next == starts.end() ? Offset(INT64_MAX) : next->start;
 }
 
 Task<Result<Bytes>> WindowReader::at(uint64_t position, size_t wanted) {
@@ -120,54 +135,72 @@ Task<Result<ScanResult>> scan_segment(WindowReader* reader, uint64_t seed, ScanP
                                       std::vector<EpochStart> epoch_starts, ScanVisitor visit) {
     ScanResult result;
     result.place = from;
+    result.promised_position = from.position;
     ScanPlace& place = result.place;
-    ScanEnd verdict = ScanEnd::clean;
-    while (place.offset < limit) {
-        CO_TRY(Bytes bytes, co_await reader->at(place.position, record::frame_prefix_size));
-        if (bytes.size() < record::frame_header_size) {
-            verdict = ScanEnd::clean;
-            break;
+    RoundEnds round_ends;
+    while (true) {
+        std::optional<FrameView> next;
+        if (place.offset < limit) {
+            CO_TRY(next, co_await next_frame(reader, seed, &place, &epoch_starts));
         }
-        Result<FrameView> frame = record::parse_header(bytes, seed);
-        if (frame.ok() && frame->header.is_pad() && (place.position + frame->header.length) % block_size == 0) {
-            place.position += frame->header.length;
+        if (next) {
+            if (visit) visit(*next, place.position);
+            advance(place, *next);
+            ++result.frames;
             continue;
         }
-        bool expected = frame.ok() && !frame->header.is_pad() && is_expected(*frame, place, epoch_starts);
-        if (expected) {
-            CO_TRY(Bytes whole, co_await reader->at(place.position, frame->header.length));
-            if (whole.size() >= frame->header.length) {
-                frame->bytes = whole.first(frame->header.length);
-                if (record::verify_payload(*frame)) {
-                    if (visit) visit(*frame, place.position);
-                    advance(place, *frame);
-                    ++result.frames;
-                    continue;
-                }
-            }
+        CO_TRY(Bytes bytes, co_await reader->at(place.position, record::frame_prefix_size));
+        Result<FrameView> frame = record::parse_header(bytes, seed);
+        if (frame.ok() && is_own_pad(*frame, place)) {
+            round_ends.promised(believed(*frame, epoch_starts), &result);
+            place.position += frame->header.length;
+            round_ends.passed(place.offset, place.position);
+            continue;
         }
+        if (place.offset >= limit) break;
         // After a recovery the log goes on at the next block, so that no block with promised bytes is written again.
-        if (uint64_t next = round_up(place.position, block_size); next != place.position) {
-            CO_TRY(Bytes later, co_await reader->at(next, record::frame_prefix_size));
-            Result<FrameView> after = record::parse_header(later, seed);
-            if (after.ok() && !after->header.is_pad() && is_expected(*after, place, epoch_starts)) {
-                place.position = next;
+        ScanPlace gap = place;
+        gap.position = round_up(place.position, block_size);
+        if (gap.position != place.position) {
+            CO_TRY(next, co_await next_frame(reader, seed, &gap, &epoch_starts));
+            if (next) {
+                place.position = gap.position;
                 continue;
             }
             CO_TRY(bytes, co_await reader->at(place.position, record::frame_prefix_size));
         }
-        size_t rest = std::min<size_t>(bytes.size(), block_size - place.position % block_size);
-        verdict = is_zero(bytes.first(rest))                          ? ScanEnd::clean
-                  : frame.ok() && !expected && !frame->header.is_pad() ? ScanEnd::left_over
-                                                                       : ScanEnd::torn;
+        result.end = judge(frame, bytes, place, frame.ok() && is_expected(*frame, place, epoch_starts));
         break;
     }
-    if (place.offset < limit) {
-        CO_TRY_VOID(co_await search_beyond(reader, seed, &epoch_starts, &result));
-        if (result.promised > place.offset) verdict = ScanEnd::damaged;
-    }
-    result.end = verdict;
     co_return std::move(result);
+}
+
+Task<Result<Beyond>> look_beyond(WindowReader* reader, uint64_t seed, ScanPlace end, std::vector<EpochStart> epoch_starts,
+                                 uint64_t bytes) {
+    Beyond beyond;
+    const uint64_t stop = std::min(reader->size(), end.position + bytes);
+    ScanPlace place = end;
+    while (place.position < stop && beyond.promised <= end.offset) {
+        CO_TRY(Bytes there, co_await reader->at(place.position, record::frame_prefix_size));
+        Result<FrameView> frame = record::parse_header(there, seed);
+        if (frame.ok() && is_own_pad(*frame, place)) {
+            beyond.promised = std::max(beyond.promised, believed(*frame, epoch_starts));
+            place.position += frame->header.length;
+            continue;
+        }
+        bool is_stray = frame.ok() && !frame->header.is_pad() && frame->header.base_offset >= end.offset &&
+                        frame->header.leader_epoch >= end.epoch &&
+                        frame->header.base_offset < epoch_limit(epoch_starts, frame->header.leader_epoch);
+        if (is_stray) {
+            place.position += frame->header.length;
+            beyond.stray_end = place.position;
+            beyond.stray_records += static_cast<uint64_t>(frame->batch.last_offset_delta) + 1;
+            continue;
+        }
+        // Rounds start on block boundaries.
+        place.position = round_up(place.position + 1, block_size);
+    }
+    co_return beyond;
 }
 
 }  // namespace ironbark::log

@@ -3,17 +3,17 @@
 // and verification are built on it. It reads, verifies and decides; it changes nothing.
 //
 // A frame is accepted with the expected offset and chain, an epoch not lower than the one before, an offset below the
-// start of the next known epoch, and a good payload. Otherwise the log ends there, and what follows decides how:
+// start of the next known epoch, and a good payload. Otherwise the log ends there:
 //
-//   what stands at the end          | a later promise beyond it | verdict
-//   zeros, or nothing               | no                        | clean end
-//   a good frame of an earlier use  | no                        | left over: a clean end
-//   anything else                   | no                        | torn: bytes that no sync had covered
-//   any                             | yes                       | damaged: records that were durable are missing
+//   what stands at the end          | verdict
+//   zeros, or nothing               | clean end
+//   a good frame of an earlier use  | left over: a clean end
+//   anything else                   | torn: bytes that no sync had covered
 //
-// A promise is a pad frame that names a durable end above the place (every round is closed by a pad that says how far
-// the log was synced when it was made). It is believed up to the start of the next known epoch, because a cut makes
-// earlier promises void.
+// Unless there is a promise: a pad frame names the durable end that the log had when the pad was made, and every round
+// of writes ends with one. A promise above the place where the frames end says that records which were durable are
+// missing: the log is damaged, not torn. Promises are believed up to the start of the next known epoch, because a cut
+// makes earlier ones void. A round never promises its own records, so those that count stand behind a block boundary.
 
 #include <functional>
 #include <memory>
@@ -38,11 +38,17 @@ enum class ScanEnd : uint8_t { clean, left_over, torn, damaged };
 const char* name(ScanEnd end);
 
 struct ScanResult {
-    ScanEnd end = ScanEnd::clean;
-    ScanPlace place;          // of the first frame that is not there
-    Offset promised;          // highest promise found beyond it (0: none)
-    uint64_t frames = 0;      // accepted
-    uint64_t stray_end = 0;   // end position of the last good frame of this log beyond the place; 0: none
+    ScanEnd end = ScanEnd::clean;  // never damaged: that takes a promise
+    ScanPlace place;               // of the first frame that is not there
+    Offset promised;               // by the pads passed
+    uint64_t promised_position = 0;  // everything of this segment before it was promised
+    uint64_t frames = 0;             // accepted
+};
+
+// What stands beyond the end of a log.
+struct Beyond {
+    Offset promised;            // highest promise; 0: none
+    uint64_t stray_end = 0;     // end position of the last good frame of this log; 0: none
     uint64_t stray_records = 0;
 };
 
@@ -77,9 +83,14 @@ class WindowReader {
     uint64_t unreadable_blocks_ = 0;
 };
 
-// Scans one segment from `from` to its end, or to `limit` (then: clean, at the limit). `visit` sees every accepted
-// frame; its bytes are valid during the call.
+// Scans one segment from `from` to its end, or to `limit` (then: clean, behind the pad that may stand at the limit, so
+// that there is one position for a place). `visit` sees every accepted frame; its bytes are valid during the call.
 Task<Result<ScanResult>> scan_segment(WindowReader* reader, uint64_t seed, ScanPlace from, Offset limit,
                                       std::vector<EpochStart> epoch_starts, ScanVisitor visit);
+
+// Looks for promises and for good frames of this log in the `bytes` behind the place where a scan ended; until the
+// first promise that shows damage.
+Task<Result<Beyond>> look_beyond(WindowReader* reader, uint64_t seed, ScanPlace end, std::vector<EpochStart> epoch_starts,
+                                 uint64_t bytes);
 
 }  // namespace ironbark::log

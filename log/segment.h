@@ -45,6 +45,7 @@ std::string segment_file_name(Offset base, const char* suffix);
 constexpr const char* log_suffix = ".log";
 constexpr const char* index_suffix = ".index";
 constexpr const char* producers_suffix = ".producers";
+constexpr const char* new_suffix = ".new";  // added to a name: not yet what the name says
 // The offset that a file name starts with, if the name is an offset and the suffix.
 std::optional<Offset> offset_of_file_name(const std::string& name, const char* suffix);
 
@@ -53,7 +54,7 @@ struct Segment {
     SegmentHead head;
     Offset end;                        // next offset after the last frame appended
     uint64_t end_position = block_size;  // position after it (and its pad), while the segment is the newest
-    uint64_t written_position = block_size;
+    uint64_t written_position = block_size;  // nothing before it is written again
     uint64_t allocated = 0;  // file size; 0: the file does not exist yet
     uint64_t unsynced_bytes = 0;
     Timestamp max_append_time;

@@ -25,12 +25,13 @@ void SegmentIndex::add(const record::FrameView& frame, uint64_t position) {
         offset_of_max_timestamp_ = frame.header.base_offset;
     }
     covered_until_ = frame.next_offset();
+    chain_ = frame.header.checksum;
 }
 
-uint64_t SegmentIndex::position_for(Offset offset, uint64_t start) const {
+const IndexEntry* SegmentIndex::entry_before(Offset offset) const {
     auto after = std::upper_bound(entries_.begin(), entries_.end(), offset,
                                   [](Offset wanted, const IndexEntry& entry) { return wanted < entry.offset; });
-    return after == entries_.begin() ? start : std::prev(after)->position;
+    return after == entries_.begin() ? nullptr : &*std::prev(after);
 }
 
 Offset SegmentIndex::offset_before(Timestamp time, Offset base) const {
@@ -40,17 +41,12 @@ Offset SegmentIndex::offset_before(Timestamp time, Offset base) const {
     return after == entries_.begin() ? base : std::prev(after)->offset;
 }
 
-void SegmentIndex::cut(Offset offset) {
-    while (!entries_.empty() && entries_.back().offset >= offset) entries_.pop_back();
-    last_position_ = entries_.empty() ? 0 : entries_.back().position;
-    covered_until_ = std::min(covered_until_, offset);
-}
-
 std::vector<uint8_t> SegmentIndex::encode(const PartitionIdentity& identity, Offset base) const {
     Encoder body;
     body.number(index_magic);
     body.number(base.value);
     body.number(covered_until_.value);
+    body.number(chain_);
     body.number(max_timestamp_.milliseconds);
     body.number(offset_of_max_timestamp_.value);
     body.number(static_cast<uint32_t>(entries_.size()));
@@ -73,6 +69,7 @@ Result<SegmentIndex> SegmentIndex::decode(Bytes bytes, const PartitionIdentity& 
     SegmentIndex index;
     if (decoder.number<uint64_t>() != index_magic || decoder.number<int64_t>() != base.value) return damaged;
     index.covered_until_ = Offset(decoder.number<int64_t>());
+    index.chain_ = decoder.number<uint64_t>();
     index.max_timestamp_ = Timestamp(decoder.number<int64_t>());
     index.offset_of_max_timestamp_ = Offset(decoder.number<int64_t>());
     uint32_t count = decoder.number<uint32_t>();

@@ -1,13 +1,13 @@
 #pragma once
 // Where in a segment to start reading for an offset or a timestamp: an entry about every `index_interval` bytes. A
 // hint: kept in memory, written beside the segment at checkpoints, and rebuilt from the frames whenever it is missing,
-// damaged or does not reach far enough. Never a source of truth.
+// damaged, not of these frames (it ends with another chain value) or does not reach far enough. Never a source of truth.
 
 #include <vector>
 
+#include "log/record/frame.h"
 #include "runtime/base/ids.h"
 #include "runtime/base/result.h"
-#include "log/record/frame.h"
 
 namespace ironbark::log {
 
@@ -22,8 +22,8 @@ class SegmentIndex {
     // Takes note of a frame, if it is the next one; behind a gap the index stays as far as it reaches.
     void add(const record::FrameView& frame, uint64_t position);
 
-    // The position of the last indexed frame at or before `offset`; `start` of the segment's frames if there is none.
-    uint64_t position_for(Offset offset, uint64_t start) const;
+    // The last indexed frame at or before `offset`; null if there is none.
+    const IndexEntry* entry_before(Offset offset) const;
     // No record before this offset has a timestamp at or after `time`; `base` if nothing is known.
     Offset offset_before(Timestamp time, Offset base) const;
 
@@ -31,10 +31,13 @@ class SegmentIndex {
     Offset offset_of_max_timestamp() const { return offset_of_max_timestamp_; }
     // Frames up to this offset are covered; the segment's base offset when nothing is.
     Offset covered_until() const { return covered_until_; }
-    void start_at(Offset base) { covered_until_ = base; }
+    // The header checksum of the last frame covered: the chain value of the next one.
+    uint64_t chain() const { return chain_; }
+    void start_at(Offset base, uint64_t chain) {
+        covered_until_ = base;
+        chain_ = chain;
+    }
     bool is_complete_to(Offset end) const { return covered_until_ >= end; }
-    // Forgets everything at and beyond `offset` (a cut). What it then knows of timestamps is an upper bound.
-    void cut(Offset offset);
     size_t memory_bytes() const { return entries_.capacity() * sizeof(IndexEntry); }
 
     std::vector<uint8_t> encode(const PartitionIdentity& identity, Offset base) const;
@@ -43,6 +46,7 @@ class SegmentIndex {
   private:
     std::vector<IndexEntry> entries_;
     Offset covered_until_;
+    uint64_t chain_ = 0;
     uint64_t last_position_ = 0;  // of the last entry
     Timestamp max_timestamp_{-1};
     Offset offset_of_max_timestamp_{-1};

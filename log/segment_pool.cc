@@ -1,5 +1,6 @@
 #include "log/segment_pool.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace ironbark::log {
@@ -16,26 +17,35 @@ Task<Result<uint64_t>> SegmentPool::size_of(std::string path) {
 }
 
 Task<std::optional<SegmentPool::Taken>> SegmentPool::take(uint64_t size) {
-    while (!files_.empty()) {
-        Entry entry = std::move(files_.back());
-        files_.pop_back();
+    while (true) {
+        auto found = std::find_if(files_.rbegin(), files_.rend(),
+                                  [size](const Entry& entry) { return entry.size == size || entry.size == 0; });
+        if (found == files_.rend()) co_return std::nullopt;
+        Entry entry = *found;
+        files_.erase(std::next(found).base());
         std::string path = directory_ + "/" + entry.name;
-        if (entry.size == 0) {
-            Result<uint64_t> found = co_await size_of(path);
-            entry.size = found.ok() ? *found : 0;
-        }
         if (entry.size == size) co_return Taken{path, size};
-        // Of another size (segment.bytes was changed), or gone: no use to anybody.
-        (void)co_await world_.disk.remove(path);
+        // From an earlier run: now its size is looked up.
+        Result<uint64_t> known = co_await size_of(path);
+        if (known.ok() && *known > 0) {
+            files_.push_back({entry.name, *known});
+        } else {
+            (void)co_await world_.disk.remove(path);
+        }
     }
-    co_return std::nullopt;
 }
 
 Task<Result<void>> SegmentPool::put(std::string path, uint64_t size) {
-    if (files_.size() >= files_max_) co_return co_await world_.disk.remove(path);
+    if (files_max_ == 0) co_return co_await world_.disk.remove(path);
     std::string name = world_.random.uuid().to_string();
     CO_TRY_VOID(co_await world_.disk.rename(path, directory_ + "/" + name));
     files_.push_back({name, size});
+    // The oldest go: they are of a size that nobody asks for, or one too many.
+    while (files_.size() > files_max_) {
+        Entry oldest = files_.front();
+        files_.erase(files_.begin());
+        (void)co_await world_.disk.remove(directory_ + "/" + oldest.name);
+    }
     co_return Result<void>();
 }
 

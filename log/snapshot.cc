@@ -8,6 +8,8 @@ namespace {
 
 constexpr uint64_t snapshot_magic = 0x31444f5250424923;  // "#IBPROD1"
 
+constexpr size_t snapshot_size_max = size_t{64} << 20;  // ten thousand producers are 2 MB
+
 }  // namespace
 
 std::vector<uint8_t> encode_snapshot(const PartitionIdentity& identity, const Floor& place,
@@ -43,6 +45,11 @@ Result<ProducersSnapshot> decode_snapshot(Bytes bytes, const PartitionIdentity& 
     if (!decoder.ok()) return damaged;
     TRY(snapshot.producers, Producers::decode(decoder.raw(decoder.left())));
     return snapshot;
+}
+
+Task<Result<ProducersSnapshot>> read_snapshot(World* world, std::string path, PartitionIdentity identity) {
+    CO_TRY(std::vector<uint8_t> bytes, co_await read_file(*world, std::move(path), snapshot_size_max));
+    co_return decode_snapshot(bytes, identity);
 }
 
 }  // namespace ironbark::log

@@ -19,5 +19,6 @@ std::vector<uint8_t> encode_snapshot(const PartitionIdentity& identity, const Fl
                                      Timestamp last_append_time, const std::vector<uint8_t>& producers);
 // Errors: corrupt_data; an older snapshot, or the whole log, is read instead.
 Result<ProducersSnapshot> decode_snapshot(Bytes bytes, const PartitionIdentity& identity);
+Task<Result<ProducersSnapshot>> read_snapshot(World* world, std::string path, PartitionIdentity identity);
 
 }  // namespace ironbark::log

@@ -52,7 +52,7 @@ Log* LogStore::find(const PartitionIdentity& identity) {
 
 Task<Result<void>> LogStore::remove_log(PartitionIdentity identity) {
     auto found = logs_.find(identity);
-    if (found == logs_.end()) co_return ErrorCode::not_found;
+    if (found == logs_.end()) co_return co_await Log::remove_files(&context_, identity);
     std::unique_ptr<Log> log = std::move(found->second);
     logs_.erase(found);
     co_await log->close();
@@ -73,7 +73,9 @@ Task<void> LogStore::marks_loop() {
         if (waited != Wake::timed_out) co_return;
         marks_wanted_.reset();
         marks_state_ = co_await commit_marks();
-        if (!marks_state_.ok()) co_return;
+        if (marks_state_.ok()) continue;
+        if (marks_state_.error().code != ErrorCode::storage_full) co_return;
+        marks_wanted_.set();  // again, when there may be room
     }
 }
 

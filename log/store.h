@@ -34,7 +34,7 @@ class LogStore {
     // Opens the log of a partition. Null until then; stays until `remove_log` or `stop`.
     Task<Result<Log*>> open_log(PartitionIdentity identity, LogSettings settings, RecoveryReport* report);
     Log* find(const PartitionIdentity& identity);
-    // Closes the log and removes its files.
+    // Closes the log, if it is open, and removes its files and marks, if there are any.
     Task<Result<void>> remove_log(PartitionIdentity identity);
     const std::map<PartitionIdentity, std::unique_ptr<Log>>& logs() const { return logs_; }
 

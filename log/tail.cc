@@ -4,6 +4,16 @@
 
 namespace ironbark::log {
 
+void append_slice(std::vector<BufferSlice>& slices, BufferSlice slice) {
+    bool touches = !slices.empty() && &*slices.back().buffer == &*slice.buffer &&
+                   slices.back().begin + slices.back().size == slice.begin;
+    if (touches) {
+        slices.back().size += slice.size;
+    } else {
+        slices.push_back(std::move(slice));
+    }
+}
+
 bool Tail::has_room(size_t size) const {
     if (chunks_.empty() || chunks_.back().closed) return false;
     return pad_end(chunks_.back().used + size) <= chunks_.back().capacity;
@@ -13,8 +23,7 @@ void Tail::start_chunk(Offset segment_base, uint64_t position, size_t size) {
     ASSERT(chunks_.empty() || chunks_.back().closed);
     ASSERT(position % block_size == 0);
     Chunk chunk;
-    chunk.capacity = std::max(next_capacity_, static_cast<size_t>(pad_end(size)));
-    chunk.buffer = buffers_.take(chunk.capacity);
+    chunk.buffer = buffers_.take(std::max(next_capacity_, pad_end(size)));
     chunk.capacity = chunk.buffer->size();
     chunk.segment_base = segment_base;
     chunk.position = position;
@@ -33,21 +42,25 @@ void Tail::commit(Offset base, Offset next, size_t size) {
     Chunk& chunk = chunks_.back();
     chunk.frames.push_back({base, next, static_cast<uint32_t>(chunk.used), static_cast<uint32_t>(size)});
     chunk.used += size;
+    chunk.padded = false;
+    unwritten_bytes_ += size;
 }
 
 size_t Tail::pad(uint64_t seed, Offset durable_end, Epoch epoch) {
     Chunk& chunk = chunks_.back();
+    if (chunk.padded) return 0;
     size_t end = pad_end(chunk.used);
     ASSERT(end <= chunk.capacity);
     size_t size = end - chunk.used;
-    if (size == 0) return 0;
     record::make_pad({chunk.buffer->data() + chunk.used, size}, seed, durable_end, epoch);
     chunk.used = end;
+    chunk.padded = true;
+    unwritten_bytes_ += size;
     return size;
 }
 
 void Tail::close_chunk() {
-    ASSERT(!chunks_.empty() && chunks_.back().used % block_size == 0);
+    ASSERT(!chunks_.empty() && chunks_.back().padded);
     chunks_.back().closed = true;
 }
 
@@ -67,14 +80,9 @@ Offset Tail::read(Offset from, Offset limit, size_t bytes_max, std::vector<Buffe
     for (; chunk != chunks_.end(); ++chunk) {
         auto frame = std::partition_point(chunk->frames.begin(), chunk->frames.end(),
                                           [&](const TailFrame& candidate) { return candidate.next <= from; });
-        for (bool starts_slice = true; frame != chunk->frames.end(); ++frame, starts_slice = false) {
+        for (; frame != chunk->frames.end(); ++frame) {
             if (frame->next > limit || (taken > 0 && taken + frame->size > bytes_max)) return reached;
-            bool touches = !starts_slice && out.back().begin + out.back().size == frame->begin;
-            if (touches) {
-                out.back().size += frame->size;
-            } else {
-                out.emplace_back(chunk->buffer, frame->begin, frame->size);
-            }
+            append_slice(out, BufferSlice(chunk->buffer, frame->begin, frame->size));
             taken += frame->size;
             reached = frame->next;
         }
@@ -82,12 +90,18 @@ Offset Tail::read(Offset from, Offset limit, size_t bytes_max, std::vector<Buffe
     return reached;
 }
 
-size_t Tail::unwritten_bytes() const {
-    size_t sum = 0;
-    for (auto chunk = chunks_.rbegin(); chunk != chunks_.rend() && chunk->written < chunk->used; ++chunk) {
-        sum += chunk->used - chunk->written;
+void Tail::note_written(Offset segment_base, size_t bytes) {
+    ASSERT(bytes <= unwritten_bytes_);
+    unwritten_bytes_ -= bytes;
+    for (Chunk& chunk : chunks_) {
+        if (bytes == 0) return;
+        if (chunk.written == chunk.used || chunk.segment_base != segment_base) continue;
+        // The newest chunk may have grown behind what was written.
+        size_t part = std::min(bytes, chunk.used - chunk.written);
+        chunk.written += part;
+        bytes -= part;
     }
-    return sum;
+    ASSERT(bytes == 0);
 }
 
 size_t Tail::drop_oldest_written() {
@@ -97,23 +111,14 @@ size_t Tail::drop_oldest_written() {
     size_t freed = oldest.capacity;
     chunks_.pop_front();
     memory_bytes_ -= freed;
+    if (chunks_.empty()) next_capacity_ = chunk_size_min;
     return freed;
-}
-
-void Tail::cut(Offset offset) {
-    while (!chunks_.empty() && (chunks_.back().frames.empty() || chunks_.back().frames.front().base >= offset)) {
-        memory_bytes_ -= chunks_.back().capacity;
-        chunks_.pop_back();
-    }
-    if (chunks_.empty()) return;
-    Chunk& last = chunks_.back();
-    while (last.frames.back().base >= offset) last.frames.pop_back();
-    last.closed = true;
 }
 
 void Tail::clear() {
     chunks_.clear();
     memory_bytes_ = 0;
+    unwritten_bytes_ = 0;
     next_capacity_ = chunk_size_min;
 }
 

@@ -30,13 +30,16 @@ struct Chunk {
     size_t used = 0;        // bytes filled
     size_t written = 0;     // bytes that are in the file; a multiple of block_size
     bool closed = false;    // takes no more frames
+    bool padded = false;    // ends with a pad frame
     std::vector<TailFrame> frames;
 };
 
-// Where the pad frame ends that must follow `used` bytes: on a block boundary, with room for a header.
-constexpr size_t pad_end(size_t used) {
-    return used % block_size == 0 ? used : round_up(used + record::frame_header_size, block_size);
-}
+// Where the pad frame ends that must follow `used` bytes: on a block boundary, with room for a header. Frames that end
+// on a block boundary by themselves are followed by one, too: recovery needs what it promises.
+constexpr size_t pad_end(size_t used) { return round_up(used + record::frame_header_size, block_size); }
+
+// Adds a slice to others; those that touch in one buffer become one.
+void append_slice(std::vector<BufferSlice>& slices, BufferSlice slice);
 
 class Tail {
   public:
@@ -51,7 +54,7 @@ class Tail {
     // Where the next frame goes. REQUIRES: has_room(size).
     MutableBytes reserve(size_t size);
     void commit(Offset base, Offset next, size_t size);
-    // Fills the newest chunk's last block with a pad frame. Returns how many bytes were added.
+    // Ends what is in the newest chunk with a pad frame, unless it has just been. Returns how many bytes were added.
     size_t pad(uint64_t seed, Offset durable_end, Epoch epoch);
     void close_chunk();
 
@@ -62,11 +65,11 @@ class Tail {
     Offset read(Offset from, Offset limit, size_t bytes_max, std::vector<BufferSlice>& out) const;
 
     size_t memory_bytes() const { return memory_bytes_; }
-    size_t unwritten_bytes() const;
+    size_t unwritten_bytes() const { return unwritten_bytes_; }
+    // The oldest `bytes` of the segment that were not in the file are there now.
+    void note_written(Offset segment_base, size_t bytes);
     // Forgets the oldest chunk if all of it has been written. Returns bytes freed; 0: nothing could go.
     size_t drop_oldest_written();
-    // A cut: forgets frames at and beyond `offset`. REQUIRES: no write is in flight.
-    void cut(Offset offset);
     // Forgets everything.
     void clear();
 
@@ -74,6 +77,7 @@ class Tail {
     BufferPool& buffers_;
     std::deque<Chunk> chunks_;
     size_t memory_bytes_ = 0;
+    size_t unwritten_bytes_ = 0;
     size_t next_capacity_ = chunk_size_min;
 };
 

@@ -11,4 +11,7 @@ namespace ironbark::log {
 // read inside (it is the producer's) counts by its header alone.
 std::optional<TimestampOffset> first_record_at(const record::FrameView& frame, Timestamp time, Offset not_before);
 
+// The record of the frame at or after `not_before` with the highest timestamp, the first of equal ones.
+std::optional<TimestampOffset> latest_record(const record::FrameView& frame, Offset not_before);
+
 }  // namespace ironbark::log

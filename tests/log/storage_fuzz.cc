@@ -121,7 +121,7 @@ Outcome run_sequence(uint64_t seed, const Arguments& arguments, WorkloadCounts* 
         } else if (node.is_running()) {
             node.crash(ending == 1 ? Crash::kill : Crash::power_loss);
         }
-        if (arguments.loud) std::printf("-- life %llu ended: %llu\n", static_cast<unsigned long long>(outcome.lives),
+        if (arguments.loud) std::fprintf(stderr, "-- life %llu ended: %llu\n", static_cast<unsigned long long>(outcome.lives),
                                         static_cast<unsigned long long>(ending));
         if (refused) break;
     }

@@ -40,7 +40,42 @@ std::string WorkloadCounts::to_string() const {
         clean_stops, logs_failed);
 }
 
+namespace {
+
+// What lies in a segment, frame by frame; behind what is none, from block to block.
+void print_frames(const std::vector<uint8_t>& file, uint64_t seed) {
+    for (size_t at = block_size; at < file.size();) {
+        Bytes rest = Bytes(file).subspan(at);
+        Result<record::FrameView> frame = record::parse_header(rest, seed);
+        if (!frame.ok()) {
+            at = round_up(at + 1, block_size);
+            continue;
+        }
+        const record::FrameHeader& header = frame->header;
+        bool is_whole = header.is_pad() || (frame->bytes.size() == header.length && record::verify_payload(*frame));
+        fmt::print(stderr, "{:12} {} {} epoch {} size {} checksum {:016x} chain {:016x}{}\n", at,
+                   header.is_pad() ? "  pad, durable" : "frame", header.base_offset.value, header.leader_epoch.value,
+                   header.length, header.checksum, header.chain, is_whole ? "" : ", payload bad");
+        at += header.length;
+    }
+}
+
+}  // namespace
+
 void StorageWorkload::fail(const StorageModel& model, const std::string& what) {
+    for (const std::string& path : node_.disk().files()) {
+        fmt::print(stderr, "{:10} {}\n", node_.disk().size(path), path);
+        bool is_segment = path.ends_with(log_suffix) && path.find(model.identity().to_string()) != std::string::npos;
+        if (is_segment && loud_) print_frames(node_.disk().read(path), model.identity().seed());
+    }
+    if (store_) {
+        if (const Log* log = store_->find(model.identity())) {
+            fmt::print(stderr, "log start {}, durable {}, written {}, end {}, segments {}\n", log->log_start().value,
+                       log->durable_end().value, log->written_end().value, log->log_end().value, log->segment_count());
+        }
+    }
+    fmt::print(stderr, "model start {}, durable {}, end {}\n", model.log_start().value, model.durable().value,
+               model.end().value);
     node_.simulation().fail("log " + model.identity().to_string() + ": " + what);
 }
 
@@ -111,7 +146,7 @@ Task<void> StorageWorkload::run(uint64_t operations, bool ends_clean) {
         size_t choice = 0;
         while (draw >= shape_.weights[choice]) draw -= shape_.weights[choice++];
         if (shape_.weights[choice] == 0) continue;
-        if (loud_) fmt::print("{} {}\n", world_.executor.now().time_since_epoch().count(), operations_[choice].name);
+        if (loud_) fmt::print(stderr, "{} {}\n", world_.executor.now().time_since_epoch().count(), operations_[choice].name);
         co_await (this->*operations_[choice].run)(&partition);
         if (broken_) break;
         if (partition.log->has_failed()) {
@@ -359,7 +394,7 @@ Task<void> StorageWorkload::cut(Partition* partition) {
         partition->epoch = epoch;
         co_return;
     }
-    if (!expects(done.error(), log)) fail(model, std::string("cut: ") + name(done.error().code));
+    if (!expects(done.error(), log)) fail(model, fmt::format("cut to {}: {} {}", to.value, name(done.error().code), log.last_read_problem()));
     if (log.log_end() == model.end() && !log.has_failed()) {
         model.cut_ended(false);
     } else {

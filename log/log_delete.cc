@@ -1,0 +1,105 @@
+// Removing records from a log's beginning, and the whole log.
+
+#include <algorithm>
+
+#include "log/log.h"
+#include "log/retention.h"
+
+namespace ironbark::log {
+
+Task<Result<void>> Log::delete_before(Offset to) {
+    InFlight::Mark operation(operations_);
+    std::optional<Units> held = co_await structure_.lock();
+    if (!held) co_return ErrorCode::closed;
+    co_return co_await delete_locked(to);
+}
+
+Task<Result<void>> Log::delete_locked(Offset to) {
+    if (failure_) co_return ErrorCode::storage_error;
+    if (to > log_end_) co_return ErrorCode::offset_out_of_range;
+    const Offset start = std::max(to, log_start_);
+    // What the producers sent is remembered longer than the records are. On a full disk room goes first.
+    bool is_forgetting = !segments_.empty() && segments_.front()->sealed && segments_.front()->end <= start;
+    if (is_forgetting && checkpoint_.offset < start) (void)co_await checkpoint_locked();
+    if (to > log_start_) {
+        // Records may be deleted before they are durable; the floor may not lie before the log's start.
+        CO_TRY_VOID(co_await make_durable(to));
+        log_start_ = std::max(log_start_, to);
+        forget_epochs();
+        CO_TRY_VOID(co_await change_marks());
+    }
+    while (!segments_.empty() && segments_.front()->sealed && segments_.front()->end <= log_start_) {
+        CO_TRY_VOID(co_await remove_first_segment());
+    }
+    co_return Result<void>();
+}
+
+Task<Result<void>> Log::remove_first_segment() {
+    std::unique_ptr<Segment> segment = std::move(segments_.front());
+    segments_.pop_front();
+    const Offset base = segment->head.base;
+    std::erase_if(cursors_, [base](const Cursor& cursor) { return cursor.segment_base == base; });
+    if (segment->file) {
+        // Reads under way end first: the file may get another life.
+        while (segment->file.use_count() > 1) co_await sleep_for(context_->world.executor, 1ms);
+        co_await segment->file->close();
+    }
+    (void)co_await context_->world.disk.remove(path_of(base, index_suffix));
+    std::string path = path_of(base, log_suffix);
+    bool reusable = segment->allocated == round_up(settings_.segment_bytes, block_size);
+    if (reusable) {
+        CO_TRY_VOID(co_await context_->pool.put(path, segment->allocated));
+    } else {
+        CO_TRY_VOID(co_await context_->world.disk.remove(path));
+    }
+    ++context_->counters.segments_removed;
+    co_return Result<void>();
+}
+
+Task<Result<int64_t>> Log::apply_retention(Timestamp now) {
+    InFlight::Mark operation(operations_);
+    std::optional<Units> held = co_await structure_.lock();
+    if (!held) co_return ErrorCode::closed;
+    if (failure_) co_return ErrorCode::storage_error;
+    producers_.expire(Timestamp(now.milliseconds - settings_.producer_expiration_ms));
+    std::vector<SegmentFacts> facts;
+    for (const auto& segment : segments_) {
+        facts.push_back({segment->head.base, segment->end, segment->allocated, segment->max_append_time,
+                         segment->sealed});
+    }
+    RetentionLimits limits{settings_.retention_bytes, settings_.retention_ms};
+    RetentionVerdict verdict = decide_retention(facts, limits, now, std::min(high_watermark_, durable_end()));
+    if (verdict.roll_active) roll();
+    if (verdict.log_start <= log_start_) co_return int64_t{0};
+    int64_t removed = verdict.log_start - log_start_;
+    CO_TRY_VOID(co_await delete_locked(verdict.log_start));
+    co_return removed;
+}
+
+Task<Result<void>> Log::destroy() {
+    ASSERT(closing_);
+    directory_exists_ = false;  // nothing is marked any more
+    context_->dirty.erase(identity_);
+    co_return co_await remove_files(context_, identity_);
+}
+
+// Marks go last: files without marks would look like a log that was never deleted from.
+Task<Result<void>> Log::remove_files(LogContext* context, PartitionIdentity identity) {
+    Disk& disk = context->world.disk;
+    const std::string partition = context->directory + "/partitions/" + identity.to_string();
+    const std::string graveyard = partition + "/graveyard";
+    for (const std::string& directory : {graveyard, partition}) {
+        Result<std::vector<std::string>> names = co_await disk.list(directory);
+        if (!names.ok() && names.error().code == ErrorCode::not_found) continue;
+        if (!names.ok()) co_return names.error();
+        for (const std::string& name : *names) {
+            if (directory + "/" + name != graveyard) CO_TRY_VOID(co_await disk.remove(directory + "/" + name));
+        }
+        CO_TRY_VOID(co_await disk.remove_directory(directory));
+    }
+    CO_TRY_VOID(co_await disk.sync_directory(directory_of(partition)));
+    context->marks.remove(identity);
+    co_return co_await context->marks.commit();
+}
+
+}  // namespace ironbark::log

@@ -1,0 +1,60 @@
+#pragma once
+// The only code that repairs: brings a log from what lies in its directory into a state from which it can go on, or
+// refuses and says why. Lives as long as one Log::open.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "log/log.h"
+#include "log/snapshot.h"
+
+namespace ironbark::log {
+
+class LogOpener {
+  public:
+    LogOpener(LogContext* context, Log* log, RecoveryReport* report)
+        : context_(context), log_(*log), report_(*report) {}
+
+    Task<Result<void>> open();
+
+  private:
+    // log_open.cc
+    Error refuse(std::string problem);
+    void take_marks(const PartitionMarks& marks);
+    Task<Result<void>> list_files();
+    Task<Result<void>> open_empty();
+    void take_snapshot(ProducersSnapshot snapshot);
+    Task<Result<void>> read_heads();
+    Task<Result<std::unique_ptr<Segment>>> read_head(Offset base);
+    Task<Result<void>> remove_cut_segments();
+    Task<Result<void>> remove_deleted_segments();
+    Result<void> check_heads();
+    Task<void> load_snapshot();
+    Task<void> load_index();
+    Task<void> tidy();
+
+    // log_recovery.cc
+    Task<Result<void>> scan();
+    Task<Result<void>> scan_one(Segment* segment, Offset limit);
+    void note_frame(Segment& segment, const record::FrameView& frame, uint64_t position);
+    Task<Result<void>> settle();
+    Error refuse_damaged(const Segment& last, Offset promised);
+    Task<Result<void>> bury_strays(File* file, const Beyond& beyond);
+    Task<Result<void>> write_again(File* file, uint64_t begin, uint64_t end);
+    void set_end(Offset end);
+
+    LogContext* context_;
+    Log& log_;
+    RecoveryReport& report_;
+    bool has_marks_ = false;
+    std::optional<Floor> floor_;
+    Offset promised_;
+    std::vector<Offset> bases_;
+    std::vector<Offset> indexes_;
+    Floor start_;  // where reading starts
+    ScanResult end_;
+    size_t last_scanned_ = 0;
+};
+
+}  // namespace ironbark::log
