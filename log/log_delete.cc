@@ -70,10 +70,9 @@ Task<Result<int64_t>> Log::apply_retention(Timestamp now) {
     RetentionLimits limits{settings_.retention_bytes, settings_.retention_ms};
     RetentionVerdict verdict = decide_retention(facts, limits, now, std::min(high_watermark_, durable_end()));
     if (verdict.roll_active) roll();
-    if (verdict.log_start <= log_start_) co_return int64_t{0};
-    int64_t removed = verdict.log_start - log_start_;
-    CO_TRY_VOID(co_await delete_locked(verdict.log_start));
-    co_return removed;
+    const Offset before = log_start_;
+    CO_TRY_VOID(co_await delete_locked(std::max(log_start_, verdict.log_start)));
+    co_return log_start_ - before;
 }
 
 Task<Result<void>> Log::destroy() {

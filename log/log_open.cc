@@ -5,7 +5,7 @@
 //   no files, nothing promised                        | a new log
 //   no segments, but records were promised            | refused: files left as they are
 //   a segment missing, foreign or with a damaged head | refused: files left as they are
-//   segments that lie before the log's start          | removed: a deletion was interrupted
+//   segments that lie before the log's start          | go with the next deletion: one was interrupted
 //   newer segments of an epoch that ended before them | removed: a cut was interrupted; its records are buried
 //   no marks of the partition                         | every segment is read; the log starts at the first
 //   no snapshot, or none that fits                    | every segment is read
@@ -35,7 +35,6 @@ Task<Result<void>> LogOpener::open() {
     if (bases_.empty()) co_return co_await open_empty();
     CO_TRY_VOID(co_await read_heads());
     CO_TRY_VOID(co_await remove_cut_segments());
-    CO_TRY_VOID(co_await remove_deleted_segments());
     CO_TRY_VOID(check_heads());
     co_await load_snapshot();
     co_await load_index();
@@ -154,15 +153,6 @@ Task<Result<void>> LogOpener::remove_cut_segments() {
     }
     if (!log_.segments_.empty()) co_return Result<void>();
     co_return refuse(fmt::format("{}: every segment begins in an epoch that had ended. {}", log_.directory_, way_out));
-}
-
-Task<Result<void>> LogOpener::remove_deleted_segments() {
-    while (has_marks_ && log_.segments_.size() > 1 && log_.segments_[1]->head.base <= log_.log_start_) {
-        Offset base = log_.segments_.front()->head.base;
-        CO_TRY_VOID(co_await context_->world.disk.remove(log_.path_of(base, log_suffix)));
-        log_.segments_.pop_front();
-    }
-    co_return Result<void>();
 }
 
 Result<void> LogOpener::check_heads() {

@@ -28,7 +28,6 @@ class LogOpener {
     Task<Result<void>> read_heads();
     Task<Result<std::unique_ptr<Segment>>> read_head(Offset base);
     Task<Result<void>> remove_cut_segments();
-    Task<Result<void>> remove_deleted_segments();
     Result<void> check_heads();
     Task<void> load_snapshot();
     Task<void> load_index();
