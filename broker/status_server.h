@@ -28,7 +28,6 @@ class StatusServer {
     World& world_;
     const BrokerFacts& facts_;
     std::unique_ptr<Listener> listener_;
-    size_t connections_ = 0;
     std::set<Socket*> sockets_;
     Scope scope_;
 };

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "log/record/batch.h"
+#include "broker/service/limits.h"
 #include "runtime/base/text.h"
 
 namespace ironbark::broker {
@@ -18,7 +18,7 @@ constexpr int64_t time_max = int64_t{3650} * 24 * 3600 * 1000;  // ten years
 constexpr TopicSettingInfo table[] = {
     {"acks.default", SettingType::level, "isr_durable", 0, 0, "acknowledgement level of requests that name none"},
     {"min.acks", SettingType::level, "none", 0, 0, "floor under the level of every request"},
-    {"max.message.bytes", SettingType::bytes, "1048588", 1024, static_cast<int64_t>(record::batch_size_max),
+    {"max.message.bytes", SettingType::bytes, "1048588", 1024, static_cast<int64_t>(message_bytes_max),
      "largest record batch that is accepted, compressed if it is"},
     {"message.timestamp.after.max.ms", SettingType::milliseconds, "3600000", 0, time_max,
      "how far a record's timestamp may lie in the future"},

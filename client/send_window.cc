@@ -34,7 +34,8 @@ bool SendWindow::has_room() const {
     if (is_idempotent_ && !identity_.is_known()) return false;
     // While something waits to be repeated, what comes after it would wait here too, and grow no more.
     return std::none_of(entries_.begin(), entries_.end(), [](const std::unique_ptr<Entry>& entry) {
-        return entry->state == State::waiting || (entry->state == State::failed && is_numbered(*entry));
+        bool is_to_be_repeated = entry->state == State::waiting && entry->attempts > 0;
+        return is_to_be_repeated || (entry->state == State::failed && is_numbered(*entry));
     });
 }
 

@@ -65,7 +65,7 @@ void compare_functions(const StudySettings& settings) {
     const AlignedBuffer memory(cold_span);
     const Figures figures{.names = {"from cache GB/s", "from memory GB/s"}};
     Table table = comparison_table("batch", figures);
-    for (const std::size_t size : {1 << 10, 16 << 10, 64 << 10, 1 << 20}) {
+    for (const std::size_t size : {1U << 10, 16U << 10, 64U << 10, 1U << 20}) {
         const auto way = [&](const char* name, Work work) {
             return Way{name, [&memory, &settings, size, work] {
                            const double seconds = settings.seconds / 4;

@@ -99,7 +99,7 @@ void study_pad_or_rewrite(const StudySettings& settings) {
     const Figures figures{.names = {"p50 us", "p99 us", "bytes written/given", "space/given"}};
     Table table = comparison_table("batch", figures);
     const Noise noise;
-    for (const std::size_t records : {1, 16, 64}) {
+    for (const std::size_t records : {1U, 16U, 64U}) {
         const std::size_t size = records * 1024 + frame_overhead;
         compare(table,
                 std::to_string(size) + " B",

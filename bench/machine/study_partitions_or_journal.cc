@@ -18,11 +18,11 @@ void study_partitions_or_journal(const StudySettings& settings) {
     PartitionFiles files(settings.directory, partitions_max, 4 << 20);
     const DirectFile journal(settings.directory + "/journal", 256 << 20, Blocks::written);
     const Figures figures{.names = {"records/s", "p50 us", "p99 us", "written/given"}};
-    for (const std::size_t records : {1, 8, 16, 64}) {
+    for (const std::size_t records : {1U, 8U, 16U, 64U}) {
         const ClosedLoop loop{.records_in_flight = records, .seconds = settings.seconds};
         Table table = comparison_table("partitions", figures);
         const Noise noise;
-        for (const std::size_t active : {1, 8, 64, 512}) {
+        for (const std::size_t active : {1U, 8U, 64U, 512U}) {
             const auto each = [&](SyncForm form) {
                 return run_with_synced_files(loop, files, active, form).figures();
             };

@@ -89,7 +89,7 @@ void study_segment_reuse(const StudySettings& settings) {
     const Figures figures{.names = {"p50 us", "p99 us", "MB/s"}};
     Table table = comparison_table("write", figures);
     const Noise noise;
-    for (const std::size_t size : {4 << 10, 64 << 10, 1 << 20}) {
+    for (const std::size_t size : {4U << 10, 64U << 10, 1U << 20}) {
         const auto fresh = [&](const Prepare& prepare, Blocks blocks) {
             DirectFile file(path, segment_size, blocks);
             return fill(file, prepare, size, settings.seconds);

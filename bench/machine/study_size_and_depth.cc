@@ -68,7 +68,7 @@ void study_size_and_depth(const StudySettings& settings) {
         for (const auto& [name, form] : forms) {
             ways.push_back({name, [&, form] {
                                 std::vector<double> result;
-                                for (const std::size_t depth : {1, 2, 4, 8}) {
+                                for (const std::size_t depth : {1U, 2U, 4U, 8U}) {
                                     result.push_back(
                                         write_for(file, size, depth, form, settings.seconds / 4));
                                 }

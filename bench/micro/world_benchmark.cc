@@ -65,7 +65,9 @@ Task<void> echo(World* world, std::unique_ptr<Listener>* listener, size_t size) 
     Result<std::unique_ptr<Socket>> socket = co_await (*listener)->accept();
     if (!socket.ok()) co_return;
     BufferSlice bytes = slice_of(*world, size);
-    while (co_await receive_exactly(socket->get(), bytes)) {
+    while (true) {
+        bool received = co_await receive_exactly(socket->get(), bytes);
+        if (!received) break;
         std::vector<BufferSlice> slices(1, bytes);
         Result<void> sent = co_await (*socket)->send(std::move(slices));
         if (!sent.ok()) break;
@@ -86,8 +88,8 @@ Task<void> ping(World* world, Address address, benchmark::State* state, size_t s
     for (auto _ : *state) {
         std::vector<BufferSlice> slices(1, bytes);
         Result<void> sent = co_await (*socket)->send(std::move(slices));
-        bool received = sent.ok() && co_await receive_exactly(socket->get(), bytes);
-        if (!received) state->SkipWithError("the connection broke");
+        bool received = co_await receive_exactly(socket->get(), bytes);
+        if (!sent.ok() || !received) state->SkipWithError("the connection broke");
     }
     (*socket)->close();
 }

@@ -8,10 +8,14 @@ namespace ironbark::broker {
 
 class ProducerIds {
   public:
+    struct Given {
+        ProducerId id;
+        ProducerEpoch epoch;
+    };
     ProducerIds(World& world, MetadataStore& metadata) : metadata_(metadata), allocating_(world.executor) {}
 
-    // Suspends while a new block is made durable.
-    Task<Result<int64_t>> next() {
+    // A new id, in its epoch 0. Suspends while a new block is made durable.
+    Task<Result<Given>> next() {
         std::optional<Units> held = co_await allocating_.lock();
         if (!held) co_return ErrorCode::cancelled;
         if (next_ == end_) {
@@ -19,7 +23,15 @@ class ProducerIds {
             end_ = metadata_.current()->next_producer_id();
             next_ = end_ - block_size;
         }
-        co_return next_++;
+        co_return Given{ProducerId(next_++), ProducerEpoch(0)};
+    }
+
+    // The next epoch of an id. REQUIRES: epoch < INT16_MAX
+    Result<Given> raise(ProducerId id, ProducerEpoch epoch) const {
+        if (id.value >= metadata_.current()->next_producer_id()) {
+            return Error(ErrorCode::unknown_producer_id, "this producer id was never given out; ask for a new one");
+        }
+        return Given{id, ProducerEpoch(static_cast<int16_t>(epoch.value + 1))};
     }
 
   private:

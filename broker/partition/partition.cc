@@ -146,7 +146,7 @@ bool Partition::refuse_sequence(const log::SequenceCheck& check, const record::F
     return true;
 }
 
-Task<Receipt> Partition::append(BufferSlice frames, wire::AckLevel asked, Instant received) {
+Task<Receipt> Partition::append(BufferSlice frames, wire::AckLevel asked, Instant received, Instant deadline) {
     if (state_ == PartitionState::failed) co_return refusal(ErrorCode::storage_error, detail_);
     Gate::Holder inside = use();
     if (Error wrong = check_epoch(-1); wrong.code != ErrorCode::none) co_return refusal(wrong, wrong.text);
@@ -155,55 +155,74 @@ Task<Receipt> Partition::append(BufferSlice frames, wire::AckLevel asked, Instan
     if (Result<void> good = check_frames(frames.bytes(), checked, receipt); !good.ok()) {
         co_return refusal(good.error(), receipt.hint.empty() ? good.error().text : receipt.hint);
     }
-    const wire::AckLevel level = effective_level(asked, settings_);
-    const Epoch epoch = epoch_;
-    Offset end;
-    for (const record::FrameView& frame : checked) {
-        std::optional<log::RememberedBatch> duplicate;
-        if (frame.batch.is_idempotent()) {
-            log::SequenceCheck check = log_->producers().check(frame.batch);
-            if (refuse_sequence(check, frame, receipt)) {
-                // Frames of this request that were appended before this one stay.
-                if (receipt.base.value >= 0) receipt.outcome = Outcome::unknown;
-                co_return receipt;
-            }
-            duplicate = check.duplicate;
-        }
-        if (duplicate) {
-            receipt.duplicate = true;
-            if (receipt.base.value < 0) {
-                receipt.base = duplicate->base;
-                receipt.leader_epoch = duplicate->leader_epoch;
-            }
-            receipt.last = duplicate->last;
-            receipt.append_time = duplicate->append_time;
-        } else {
-            Timestamp now(world_.executor.wall_milliseconds());
-            Result<log::Appended> appended = co_await log_->append(frame, epoch, now);
-            if (!appended.ok()) {
-                Error error = appended.error();
-                receipt.error = error.code == ErrorCode::closed ? Error(ErrorCode::not_leader_or_follower) : error;
-                receipt.outcome = receipt.base.value >= 0 ? Outcome::unknown : Outcome::not_written;
-                receipt.hint = error.code == ErrorCode::storage_full
-                                   ? "the broker's disk has no more than its reserve left: free space, or lower retention"
-                                   : detail_;
-                co_return receipt;
-            }
-            if (receipt.base.value < 0) {
-                receipt.base = appended->base;
-                receipt.leader_epoch = epoch;
-            }
-            receipt.last = appended->last;
-            receipt.append_time = appended->append_time;
-            log_moved();
-        }
-        end = std::max(end, receipt.last + 1);
-    }
+    std::optional<Units> turn = co_await appending_.lock(deadline);
+    if (!turn) co_return refusal(ErrorCode::request_timed_out, "the disk does not keep up: too much waits to be written");
+    if (Error wrong = check_epoch(-1); wrong.code != ErrorCode::none) co_return refusal(wrong, wrong.text);
+    receipt.level = effective_level(asked, settings_);
+    co_await append_checked(&checked, &receipt);
+    if (receipt.error.code != ErrorCode::none) co_return receipt;
     receipt.queued = world_.executor.now() - received;
     receipt.log_start = log_->log_start();
-    receipt.level = level;
-    if (is_durable(level)) log_->want_durable(end);
+    if (is_durable(receipt.level)) log_->want_durable(receipt.last + 1);
     co_return receipt;
+}
+
+// All frames, or an error in the receipt. What was appended before it stays, and then the outcome is unknown.
+Task<void> Partition::append_checked(const std::vector<record::FrameView>* frames, Receipt* receipt) {
+    for (const record::FrameView& frame : *frames) {
+        bool goes_on = co_await append_frame(frame, receipt);
+        if (goes_on) continue;
+        if (receipt->base.value >= 0) receipt->outcome = Outcome::unknown;
+        co_return;
+    }
+}
+
+Task<bool> Partition::append_frame(record::FrameView frame, Receipt* receipt) {
+    std::optional<log::RememberedBatch> duplicate;
+    if (frame.batch.is_idempotent()) {
+        log::SequenceCheck check = log_->producers().check(frame.batch);
+        if (refuse_sequence(check, frame, *receipt)) co_return false;
+        duplicate = check.duplicate;
+    }
+    if (refuse_split(duplicate ? duplicate->base : log_->log_end(), duplicate.has_value(), *receipt)) co_return false;
+    if (duplicate) {
+        extend(*duplicate, *receipt);
+        receipt->duplicate = true;
+        co_return true;
+    }
+    // The epoch of a log never falls: metadata that was restored from an older copy may name one that is over.
+    const Epoch epoch = std::max(epoch_, log_->last_epoch());
+    Result<log::Appended> appended = co_await log_->append(frame, epoch, Timestamp(world_.executor.wall_milliseconds()));
+    if (appended.ok()) {
+        extend({0, 0, appended->base, appended->last, epoch, appended->append_time}, *receipt);
+        log_moved();
+        co_return true;
+    }
+    const Error error = appended.error();
+    receipt->error = error.code == ErrorCode::closed ? Error(ErrorCode::not_leader_or_follower) : error;
+    receipt->outcome = Outcome::not_written;
+    receipt->hint = error.code == ErrorCode::storage_full
+                        ? "the broker's disk has no more than its reserve left: free space, or lower retention"
+                        : detail_;
+    co_return false;
+}
+
+// A receipt has one range and is old or new as a whole. Where that cannot be said of the next batch, the request is
+// refused before more is written.
+bool Partition::refuse_split(Offset base, bool is_duplicate, Receipt& receipt) const {
+    if (receipt.base.value < 0 || (is_duplicate == receipt.duplicate && base == receipt.last + 1)) return false;
+    receipt.error = ErrorCode::invalid_request;
+    receipt.hint = "some of these batches were written before, apart from the others: send them one at a time";
+    return true;
+}
+
+void Partition::extend(const log::RememberedBatch& written, Receipt& receipt) const {
+    if (receipt.base.value < 0) {
+        receipt.base = written.base;
+        receipt.leader_epoch = written.leader_epoch;
+    }
+    receipt.last = written.last;
+    receipt.append_time = written.append_time;
 }
 
 Task<void> Partition::acknowledge(Receipt* receipt, Instant deadline) {

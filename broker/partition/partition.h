@@ -30,7 +30,7 @@ struct Receipt {
     std::string hint;
     Offset base{-1};
     Offset last{-1};
-    Epoch leader_epoch{-1};
+    Epoch leader_epoch{-1};  // in which the batches were written
     Timestamp append_time{-1};
     wire::AckLevel level = wire::AckLevel::none;
     bool duplicate = false;
@@ -43,7 +43,7 @@ struct Receipt {
 class Partition {
   public:
     Partition(World& world, PartitionIdentity identity, TopicSettings settings)
-        : world_(world), identity_(identity), settings_(settings), gate_(world.executor) {}
+        : world_(world), identity_(identity), settings_(settings), appending_(world.executor), gate_(world.executor) {}
 
     const PartitionIdentity& identity() const { return identity_; }
     PartitionState state() const { return state_; }
@@ -63,9 +63,10 @@ class Partition {
     // Called by the shard when the log's durable end has moved, or the log has failed.
     void log_moved();
 
-    // Appends frames (one after the other in `frames`). What is refused is refused before anything is appended, and
-    // the receipt says so. Suspends only while too much is unwritten. Starts what the level needs, without waiting.
-    Task<Receipt> append(BufferSlice frames, wire::AckLevel asked, Instant received);
+    // Appends frames (one after the other in `frames`), in the order of the calls. What is refused is refused before
+    // anything is appended, and the receipt says so. Suspends only while too much is unwritten, and gives up at the
+    // deadline if its turn has not come. Starts what the level needs, without waiting.
+    Task<Receipt> append(BufferSlice frames, wire::AckLevel asked, Instant received, Instant deadline);
     // Suspends until the level of a receipt without an error is reached, or the deadline has come.
     Task<void> acknowledge(Receipt* receipt, Instant deadline);
 
@@ -84,7 +85,11 @@ class Partition {
 
   private:
     Result<void> check_frames(Bytes frames, std::vector<record::FrameView>& checked, Receipt& receipt) const;
+    Task<void> append_checked(const std::vector<record::FrameView>* frames, Receipt* receipt);
+    Task<bool> append_frame(record::FrameView frame, Receipt* receipt);
     bool refuse_sequence(const log::SequenceCheck& check, const record::FrameView& frame, Receipt& receipt) const;
+    bool refuse_split(Offset base, bool is_duplicate, Receipt& receipt) const;
+    void extend(const log::RememberedBatch& written, Receipt& receipt) const;
     void note_watermarks();
     void notify();
 
@@ -95,6 +100,7 @@ class Partition {
     std::string detail_;
     log::Log* log_ = nullptr;
     Epoch epoch_{-1};
+    Mutex appending_;  // held from the check of a sequence until its batch is in the log
     Gate gate_;
     uint64_t watchers_made_ = 0;
     std::map<uint64_t, std::function<void()>> watchers_;

@@ -1,5 +1,7 @@
 // Fetch: reads what is there; if that is too little, waits until a watermark moves on any of the partitions' shards.
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "broker/service/service.h"
@@ -7,8 +9,9 @@
 namespace ironbark::broker {
 namespace {
 
-constexpr int32_t fetch_wait_max_ms = 300'000;            // a longer poll would outlive the idle time-out
-constexpr uint32_t fetch_bytes_max = uint32_t{15} << 20;  // leaves room for the rest of a frame
+constexpr int32_t fetch_wait_max_ms = 300'000;  // a longer poll would outlive the idle time-out
+// How often a waiting fetch looks whether anybody still waits for its answer.
+constexpr Duration fetch_look_interval = 1s;
 
 struct Wanted {
     PartitionIdentity identity;
@@ -27,12 +30,19 @@ struct Read {
     Offset log_end{-1};
     std::vector<BufferSlice> frames;
     size_t size = 0;
+    bool is_cut_short = false;  // there is more that the reader may see
+
+    void drop_frames() {
+        is_cut_short = is_cut_short || size > 0;
+        frames.clear();
+        size = 0;
+    }
 };
 
 struct Reads {
     std::vector<Read> reads;
     size_t size = 0;
-    bool has_error = false;
+    bool is_final = false;  // waiting would not add anything: an error, or more than is asked for at once
 };
 
 void note_marks(Partition& partition, Read& read) {
@@ -41,6 +51,20 @@ void note_marks(Partition& partition, Read& read) {
     read.durable = partition.durable_watermark();
     read.high = partition.high_watermark();
     read.log_end = partition.log_end();
+}
+
+void explain(Partition& partition, Offset wanted, const Error& error, Read& read) {
+    read.error = error;
+    if (error.code == ErrorCode::offset_out_of_range) {
+        read.hint = fmt::format("offset {} is not in the log, which has {} to {}", wanted.value, read.log_start.value,
+                                read.log_end.value);
+    } else if (error.code == ErrorCode::corrupt_data) {
+        read.error = {ErrorCode::storage_error, "stored bytes fail their checksum; nothing was served of them"};
+        read.hint = partition.log()->last_read_problem();
+    } else {
+        read.error = {ErrorCode::storage_error, "the partition's log cannot be read"};
+        read.hint = fmt::format("reading failed: {} (errno {})", ironbark::name(error.code), error.system_errno);
+    }
 }
 
 Task<Read> read_partition(Shard* shard, Wanted wanted, wire::Visibility visibility) {
@@ -62,41 +86,33 @@ Task<Read> read_partition(Shard* shard, Wanted wanted, wire::Visibility visibili
     if (wanted.offset > limit && wanted.offset <= read.log_end) co_return read;
     Result<log::ReadFrames> frames = co_await partition->log()->read(wanted.offset, limit, wanted.bytes_max);
     if (!frames.ok()) {
-        read.error = frames.error();
-        if (read.error.code == ErrorCode::corrupt_data) {
-            read.error = {ErrorCode::storage_error, "stored bytes fail their checksum; nothing was served of them"};
-            read.hint = partition->log()->last_read_problem();
-        }
+        explain(*partition, wanted.offset, frames.error(), read);
         co_return read;
     }
     read.frames = std::move(frames->slices);
     read.size = total_size(read.frames);
+    read.is_cut_short = frames->next < limit;
     co_return read;
 }
 
+// Reads in the order of the request until there is enough; of the rest, only the marks. The first batch comes whatever
+// its size.
 Task<Reads> read_here(Shard* shard, std::vector<Wanted> wanted, wire::Visibility visibility, size_t bytes_max) {
     Reads result;
     for (Wanted& part : wanted) {
-        // The first batch comes whatever its size; what follows must fit.
-        if (result.size > 0 && result.size >= bytes_max) part.bytes_max = 0;
         part.bytes_max = std::min(part.bytes_max, bytes_max - std::min(bytes_max, result.size));
         Read read;
-        if (result.size > 0 && part.bytes_max == 0) {
-            if (Partition* partition = shard->find(part.identity); partition != nullptr && partition->log() != nullptr) {
-                note_marks(*partition, read);
-            }
+        Partition* partition = shard->find(part.identity);
+        if (result.size > 0 && part.bytes_max == 0 && partition != nullptr && partition->log() != nullptr) {
+            note_marks(*partition, read);
         } else {
             read = co_await read_partition(shard, part, visibility);
         }
-        if (result.size > 0 && result.size + read.size > std::max<size_t>(bytes_max, fetch_bytes_max)) {
-            read.frames.clear();
-            read.size = 0;
-        }
+        if (result.size > 0 && result.size + read.size > bytes_max) read.drop_frames();
         result.size += read.size;
-        result.has_error = result.has_error || read.error.code != ErrorCode::none;
+        result.is_final = result.is_final || read.error.code != ErrorCode::none || read.is_cut_short;
         result.reads.push_back(std::move(read));
     }
-    shard->metrics().bytes_out += result.size;
     co_return result;
 }
 
@@ -132,19 +148,45 @@ Task<bool> unwatch_here(Shard* shard, Watches watches) {
     co_return true;
 }
 
-rpc::Response answer(std::vector<Reads> parts, const std::vector<std::pair<size_t, size_t>>& places) {
+rpc::Response encode(std::vector<Reads>& parts, const std::vector<std::pair<size_t, size_t>>& places) {
     flatbuffers::FlatBufferBuilder builder;
     std::vector<flatbuffers::Offset<wire::FetchedPartition>> partitions;
     rpc::Response response;
     for (const auto& [part, index] : places) {
-        Read& read = parts[part].reads[index];
+        const Read& read = parts[part].reads[index];
         auto error = error_info(builder, read.error, Outcome::not_written, read.hint);
         partitions.push_back(wire::CreateFetchedPartition(builder, error, read.leader_epoch.value, read.log_start.value,
                                                           read.durable.value, read.high.value, read.log_end.value,
                                                           static_cast<uint32_t>(read.size)));
-        for (BufferSlice& slice : read.frames) response.payload.push_back(std::move(slice));
+        response.payload.insert(response.payload.end(), read.frames.begin(), read.frames.end());
     }
     response.metadata = rpc::finish(builder, wire::CreateFetchResponseDirect(builder, 0, &partitions));
+    return response;
+}
+
+// Each shard may have returned a batch that is larger than its share: in the order of the request, what goes beyond the
+// limit stays out. Returns the bytes that are left.
+size_t trim(std::vector<Reads>& parts, const std::vector<std::pair<size_t, size_t>>& places, size_t bytes_max) {
+    size_t sum = 0;
+    for (const auto& [part, index] : places) {
+        Read& read = parts[part].reads[index];
+        if (sum > 0 && sum + read.size > bytes_max) read.drop_frames();
+        sum += read.size;
+    }
+    return sum;
+}
+
+rpc::Response answer(Shard* shard, std::vector<Reads> parts, const std::vector<std::pair<size_t, size_t>>& places,
+                     size_t bytes_max) {
+    size_t size = trim(parts, places, bytes_max);
+    rpc::Response response = encode(parts, places);
+    // Thousands of errors may leave no room for records: those come with the next fetch, which asks for fewer.
+    if (rpc::frame_header_size + response.metadata.size() + size > rpc::frame_size_max) {
+        for (const auto& [part, index] : places) parts[part].reads[index].drop_frames();
+        response = encode(parts, places);
+        size = 0;
+    }
+    shard->metrics().bytes_out += size;
     return response;
 }
 
@@ -188,37 +230,42 @@ Task<std::vector<Reads>> read_all(Shard* home, const Split* split, wire::Visibil
 
 }  // namespace
 
-Task<rpc::Response> ClientService::fetch(rpc::Request request) {
+Task<rpc::Response> ClientService::fetch(rpc::Session* session, rpc::Request request) {
     const auto& message = request.as<wire::FetchRequest>();
-    if (message.partitions() == nullptr || message.partitions()->size() == 0 ||
-        message.visibility() > wire::Visibility::MAX) {
-        Error error(ErrorCode::invalid_request, "no partitions, or an unknown visibility");
+    const size_t count = message.partitions() == nullptr ? 0 : message.partitions()->size();
+    if (Error wrong = check_partition_count(count); wrong.code != ErrorCode::none) {
+        co_return rpc::error_response(wrong, Outcome::not_written);
+    }
+    if (message.visibility() > wire::Visibility::MAX) {
+        Error error(ErrorCode::invalid_request, "an unknown visibility");
         co_return rpc::error_response(error, Outcome::not_written);
     }
     Split split;
-    const uint32_t bytes_max = message.max_bytes() == 0 ? fetch_bytes_max : std::min(message.max_bytes(), fetch_bytes_max);
+    const size_t bytes_max = message.max_bytes() == 0 ? fetch_bytes_max : std::min<size_t>(message.max_bytes(), fetch_bytes_max);
     for (const wire::FetchPartition* part : *message.partitions()) {
         Wanted wanted{{rpc::from_wire(part->topic()), PartitionIndex(part->partition())}, Offset(part->offset()),
                       part->leader_epoch(), part->max_bytes() == 0 ? bytes_max : part->max_bytes()};
         split.add(&shard_of(wanted.identity), wanted);
     }
     const wire::Visibility visibility = message.visibility();
-    const size_t bytes_min = std::min(message.min_bytes(), bytes_max);
+    const size_t bytes_min = std::min<size_t>(message.min_bytes(), bytes_max);
     const Instant deadline =
         request.received + std::chrono::milliseconds(std::clamp(message.max_wait_ms(), 0, fetch_wait_max_ms));
     { rpc::Request done = std::move(request); }  // a poll may be long: its memory is for others
 
     auto enough = [bytes_min](const std::vector<Reads>& parts) {
         size_t sum = 0;
-        bool has_error = false;
+        bool is_final = false;
         for (const Reads& part : parts) {
             sum += part.size;
-            has_error = has_error || part.has_error;
+            is_final = is_final || part.is_final;
         }
-        return has_error || sum >= bytes_min;
+        return is_final || sum >= bytes_min;
     };
     std::vector<Reads> parts = co_await read_all(&shard_, &split, visibility, bytes_max);
-    if (enough(parts) || shard_.executor().now() >= deadline) co_return answer(std::move(parts), split.places);
+    if (enough(parts) || shard_.executor().now() >= deadline) {
+        co_return answer(&shard_, std::move(parts), split.places, bytes_max);
+    }
 
     Event changed(shard_.executor());
     auto wait = std::make_shared<Wait>(Wait{&shard_.executor(), &changed});
@@ -229,7 +276,7 @@ Task<rpc::Response> ClientService::fetch(rpc::Request request) {
         // Something may have moved between the read before and the watch.
         parts = co_await read_all(&shard_, &split, visibility, bytes_max);
         if (enough(parts) || shard_.is_stopping()) break;
-        Wake woken = co_await changed.wait(deadline);
+        Wake woken = co_await wait_for_change(&changed, deadline, session);
         if (woken == Wake::timed_out) break;
         changed.reset();
     }
@@ -237,7 +284,17 @@ Task<rpc::Response> ClientService::fetch(rpc::Request request) {
     wait->changed = nullptr;
     auto remove = [&watches](Shard* shard, size_t index) { return unwatch_here(shard, std::move(watches[index])); };
     co_await on_each<bool>(&shard_, &split, remove);
-    co_return answer(std::move(parts), split.places);
+    co_return answer(&shard_, std::move(parts), split.places, bytes_max);
+}
+
+// Until something has changed, the deadline has come, or the reader has gone.
+Task<Wake> ClientService::wait_for_change(Event* changed, Instant deadline, const rpc::Session* session) {
+    while (true) {
+        const Instant look_at = std::min(deadline, shard_.executor().now() + fetch_look_interval);
+        Wake woken = co_await changed->wait(look_at);
+        bool is_over = session->is_closed || shard_.executor().now() >= deadline;
+        if (woken != Wake::timed_out || is_over) co_return woken;
+    }
 }
 
 }  // namespace ironbark::broker

@@ -40,11 +40,11 @@ Task<Listed> list_here(Shard* shard, ListQuery query) {
         co_return listed;
     }
     bool by_time = query.place == wire::OffsetPlace::timestamp;
-    Result<std::optional<log::TimestampOffset>> found =
-        by_time ? co_await partition->log()->find_timestamp(query.time) : co_await partition->log()->find_max_timestamp();
+    auto search = by_time ? partition->log()->find_timestamp(query.time) : partition->log()->find_max_timestamp();
+    Result<std::optional<log::TimestampOffset>> found = co_await std::move(search);
     if (!found.ok()) {
-        listed.error = found.error();
-        listed.hint = partition->log()->last_read_problem();
+        listed.error = {ErrorCode::storage_error, "the partition's log cannot be read"};
+        if (found.error().code == ErrorCode::corrupt_data) listed.hint = partition->log()->last_read_problem();
         co_return listed;
     }
     // What its reader may not see yet is not there.
@@ -57,6 +57,7 @@ Task<Listed> list_here(Shard* shard, ListQuery query) {
 
 struct Deleted {
     Error error{ErrorCode::none};
+    Outcome outcome = Outcome::not_written;
     Offset log_start{-1};
 };
 
@@ -72,7 +73,10 @@ Task<Deleted> delete_here(Shard* shard, PartitionIdentity identity, Offset befor
         co_return deleted;
     }
     Result<void> done = co_await partition->log()->delete_before(before);
-    if (!done.ok()) deleted.error = done.error();
+    if (!done.ok()) {
+        deleted.error = {ErrorCode::storage_error, "the new start of the log may not be on disk"};
+        deleted.outcome = Outcome::unknown;
+    }
     deleted.log_start = partition->log_start();
     co_return deleted;
 }
@@ -81,8 +85,12 @@ Task<Deleted> delete_here(Shard* shard, PartitionIdentity identity, Offset befor
 
 Task<rpc::Response> ClientService::list_offsets(rpc::Request request) {
     const auto& message = request.as<wire::ListOffsetsRequest>();
+    const size_t count = message.partitions() == nullptr ? 0 : message.partitions()->size();
+    if (Error wrong = check_partition_count(count); wrong.code != ErrorCode::none) {
+        co_return rpc::error_response(wrong, Outcome::not_written);
+    }
     std::vector<Task<Listed>> calls;
-    for (size_t index = 0; message.partitions() != nullptr && index < message.partitions()->size(); ++index) {
+    for (size_t index = 0; index < count; ++index) {
         const wire::ListOffsetsPartition& part = *message.partitions()->Get(static_cast<flatbuffers::uoffset_t>(index));
         if (part.place() > wire::OffsetPlace::MAX || message.visibility() > wire::Visibility::MAX) {
             Error error(ErrorCode::invalid_request, "an unknown place or visibility");
@@ -109,8 +117,12 @@ Task<rpc::Response> ClientService::list_offsets(rpc::Request request) {
 
 Task<rpc::Response> ClientService::delete_records(rpc::Request request) {
     const auto& message = request.as<wire::DeleteRecordsRequest>();
+    const size_t count = message.partitions() == nullptr ? 0 : message.partitions()->size();
+    if (Error wrong = check_partition_count(count); wrong.code != ErrorCode::none) {
+        co_return rpc::error_response(wrong, Outcome::not_written);
+    }
     std::vector<Task<Deleted>> calls;
-    for (size_t index = 0; message.partitions() != nullptr && index < message.partitions()->size(); ++index) {
+    for (size_t index = 0; index < count; ++index) {
         const wire::DeleteRecordsPartition& part = *message.partitions()->Get(static_cast<flatbuffers::uoffset_t>(index));
         PartitionIdentity identity{rpc::from_wire(part.topic()), PartitionIndex(part.partition())};
         Offset before(part.before());
@@ -122,7 +134,7 @@ Task<rpc::Response> ClientService::delete_records(rpc::Request request) {
     flatbuffers::FlatBufferBuilder builder;
     std::vector<flatbuffers::Offset<wire::DeletedRecords>> partitions;
     for (const Deleted& deleted : results) {
-        auto error = error_info(builder, deleted.error);
+        auto error = error_info(builder, deleted.error, deleted.outcome);
         partitions.push_back(wire::CreateDeletedRecords(builder, error, deleted.log_start.value));
     }
     rpc::Response response;
@@ -132,25 +144,26 @@ Task<rpc::Response> ClientService::delete_records(rpc::Request request) {
 
 Task<rpc::Response> ClientService::allocate_producer_id(rpc::Request request) {
     const auto& message = request.as<wire::AllocateProducerIdRequest>();
-    flatbuffers::FlatBufferBuilder builder;
-    rpc::Response response;
-    const bool raise_epoch = message.producer_id() >= 0 && message.producer_epoch() >= 0 && message.producer_epoch() < INT16_MAX;
-    if (raise_epoch) {
-        // The same producer goes on in its next epoch; the partitions refuse the one before from then on.
-        auto root = wire::CreateAllocateProducerIdResponse(builder, 0, message.producer_id(),
-                                                           static_cast<int16_t>(message.producer_epoch() + 1));
-        response.metadata = rpc::finish(builder, root);
-        co_return response;
-    }
     struct Allocation {
-        static Task<Result<int64_t>> run(ProducerIds* ids) { return ids->next(); }
+        // The same producer in its next epoch, if it has one: the partitions refuse the one before from then on.
+        static Task<Result<ProducerIds::Given>> run(ProducerIds* ids, ProducerId known, ProducerEpoch epoch) {
+            bool raise = known.value >= 0 && epoch.value >= 0 && epoch.value < INT16_MAX;
+            if (raise) co_return ids->raise(known, epoch);
+            co_return co_await ids->next();
+        }
     };
     ProducerIds* ids = facts_.producer_ids;
     Shard* owner = facts_.shards.front();
-    auto make = [ids] { return Allocation::run(ids); };
-    Result<int64_t> id = co_await run_on<Result<int64_t>>(shard_.executor(), owner->executor(), owner->scope(), make);
-    if (!id.ok()) co_return rpc::error_response(id.error(), Outcome::not_written);
-    response.metadata = rpc::finish(builder, wire::CreateAllocateProducerIdResponse(builder, 0, *id, 0));
+    auto make = [ids, known = ProducerId(message.producer_id()), epoch = ProducerEpoch(message.producer_epoch())] {
+        return Allocation::run(ids, known, epoch);
+    };
+    using Given = Result<ProducerIds::Given>;
+    Given given = co_await run_on<Given>(shard_.executor(), owner->executor(), owner->scope(), std::move(make));
+    if (!given.ok()) co_return rpc::error_response(given.error(), Outcome::not_written);
+    flatbuffers::FlatBufferBuilder builder;
+    rpc::Response response;
+    response.metadata = rpc::finish(
+        builder, wire::CreateAllocateProducerIdResponse(builder, 0, given->id.value, given->epoch.value));
     co_return response;
 }
 

@@ -48,7 +48,7 @@ Task<bool> produce_here(Shard* shard, std::vector<Share*> shares, wire::AckLevel
             continue;
         }
         partitions[index] = partition;
-        share.receipt = co_await partition->append(share.frames, level, times.received);
+        share.receipt = co_await partition->append(share.frames, level, times.received, times.deadline);
     }
     ShardMetrics& metrics = shard->metrics();
     for (size_t index = 0; index < shares.size(); ++index) {
@@ -94,9 +94,13 @@ rpc::Response answer(const std::vector<Share>& shares, BrokerId broker) {
 
 Task<rpc::Response> ClientService::produce(rpc::Request request) {
     const auto& message = request.as<wire::ProduceRequest>();
+    const size_t count = message.partitions() == nullptr ? 0 : message.partitions()->size();
+    if (Error wrong = check_partition_count(count); wrong.code != ErrorCode::none) {
+        co_return rpc::error_response(wrong, Outcome::not_written);
+    }
     std::vector<Share> shares;
     size_t position = 0;
-    for (size_t index = 0; message.partitions() != nullptr && index < message.partitions()->size(); ++index) {
+    for (size_t index = 0; index < count; ++index) {
         const wire::ProducePartition& part = *message.partitions()->Get(static_cast<flatbuffers::uoffset_t>(index));
         if (part.payload_size() > request.payload.size - position) {
             Error error(ErrorCode::invalid_request, "the payload is shorter than its partitions' sizes");
@@ -109,8 +113,12 @@ Task<rpc::Response> ClientService::produce(rpc::Request request) {
         position += part.payload_size();
         shares.push_back(std::move(share));
     }
-    if (shares.empty() || position != request.payload.size || message.level() > wire::AckLevel::MAX) {
-        Error error(ErrorCode::invalid_request, "no partitions, a payload longer than they say, or an unknown level");
+    if (position != request.payload.size) {
+        Error error(ErrorCode::invalid_request, "the payload is longer than its partitions' sizes");
+        co_return rpc::error_response(error, Outcome::not_written);
+    }
+    if (message.level() > wire::AckLevel::MAX) {
+        Error error(ErrorCode::invalid_request, "this broker does not know that acknowledgement level");
         co_return rpc::error_response(error, Outcome::not_written);
     }
     const wire::AckLevel level = message.level();

@@ -7,8 +7,19 @@ namespace ironbark::broker {
 flatbuffers::Offset<wire::ErrorInfo> error_info(flatbuffers::FlatBufferBuilder& builder, const Error& error,
                                                 Outcome outcome, std::string_view hint) {
     if (error.code == ErrorCode::none) return 0;
+    if (builder.GetSize() > answer_hints_bytes_max) {
+        return wire::CreateErrorInfo(builder, static_cast<int16_t>(error.code), static_cast<wire::Outcome>(outcome));
+    }
     auto text = builder.CreateString(hint.empty() ? std::string_view(error.text) : hint);
     return wire::CreateErrorInfo(builder, static_cast<int16_t>(error.code), static_cast<wire::Outcome>(outcome), text);
+}
+
+Error check_partition_count(size_t count) {
+    if (count == 0) return {ErrorCode::invalid_request, "the request names no partitions"};
+    if (count > request_partitions_max) {
+        return {ErrorCode::invalid_request, "a request names at most 10000 partitions; send several"};
+    }
+    return ErrorCode::none;
 }
 
 Shard& ClientService::shard_of(const PartitionIdentity& identity) const {
@@ -38,7 +49,7 @@ Task<rpc::Response> ClientService::dispatch(rpc::Session* session, rpc::Request 
         case rpc::Method::describe_topic: co_return co_await describe_topic(std::move(request));
         case rpc::Method::topic_options: co_return co_await topic_options(std::move(request));
         case rpc::Method::produce: co_return co_await produce(std::move(request));
-        case rpc::Method::fetch: co_return co_await fetch(std::move(request));
+        case rpc::Method::fetch: co_return co_await fetch(session, std::move(request));
         case rpc::Method::list_offsets: co_return co_await list_offsets(std::move(request));
         case rpc::Method::delete_records: co_return co_await delete_records(std::move(request));
         case rpc::Method::allocate_producer_id: co_return co_await allocate_producer_id(std::move(request));

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "broker/controller/producer_ids.h"
+#include "broker/service/limits.h"
 #include "broker/shard.h"
 #include "runtime/rpc/convert.h"
 #include "runtime/rpc/handshake.h"
@@ -46,7 +47,8 @@ class ClientService final : public rpc::Handler {
     Task<rpc::Response> describe_topic(rpc::Request request);
     Task<rpc::Response> topic_options(rpc::Request request);
     Task<rpc::Response> produce(rpc::Request request);
-    Task<rpc::Response> fetch(rpc::Request request);
+    Task<rpc::Response> fetch(rpc::Session* session, rpc::Request request);
+    Task<Wake> wait_for_change(Event* changed, Instant deadline, const rpc::Session* session);
     Task<rpc::Response> list_offsets(rpc::Request request);
     Task<rpc::Response> delete_records(rpc::Request request);
     Task<rpc::Response> allocate_producer_id(rpc::Request request);
@@ -62,7 +64,10 @@ class ClientService final : public rpc::Handler {
     Shard& shard_;
 };
 
-// An ErrorInfo for an answer; none (a null offset) for ErrorCode::none.
+// The error for a request that names none or too many partitions, if it does.
+Error check_partition_count(size_t count);
+
+// An ErrorInfo for an answer; none (a null offset) for ErrorCode::none. An answer that is long already has no more hints.
 flatbuffers::Offset<wire::ErrorInfo> error_info(flatbuffers::FlatBufferBuilder& builder, const Error& error,
                                                 Outcome outcome = Outcome::not_written, std::string_view hint = {});
 

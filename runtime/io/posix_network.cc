@@ -36,7 +36,8 @@ Task<Result<void>> PosixSocket::connect(SocketAddress address, Instant deadline)
             co_return state;
         }
         Waiter waiter(executor_, watch_.writable, deadline);
-        if (co_await waiter == Wake::timed_out) co_return connect_error(ETIMEDOUT);
+        Wake wake = co_await waiter;
+        if (wake == Wake::timed_out) co_return connect_error(ETIMEDOUT);
     }
 }
 

@@ -189,7 +189,8 @@ class Queue {
         while (items_.empty()) {
             if (closed_) co_return std::nullopt;
             Waiter waiter(executor_, waiters_, deadline);
-            if (co_await waiter == Wake::timed_out) co_return std::nullopt;
+            Wake wake = co_await waiter;
+            if (wake == Wake::timed_out) co_return std::nullopt;
         }
         std::optional<T> item(std::move(items_.front()));
         items_.pop_front();

@@ -19,7 +19,6 @@
 #include <vector>
 
 #include "runtime/io/world.h"
-#include "runtime/task/scope.h"
 #include "tests/simulation/process.h"
 #include "tests/simulation/simulated_disk.h"
 

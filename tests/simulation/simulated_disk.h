@@ -28,8 +28,8 @@ enum class Crash : uint8_t { none, kill, power_loss };
 
 struct DiskOperation {
     Latency latency;
-    bool is_change = true;       // counts for `stop_after`
-    InodeId inode = 0;           // with the range: what the operation reads or writes
+    bool is_change = true;  // counts for `stop_after`
+    InodeId inode = 0;      // with the range: what the operation reads or writes
     uint64_t begin = 0;
     uint64_t end = 0;
     std::function<void()> complete;   // takes effect and answers
