@@ -195,12 +195,13 @@ class Log {
         Timestamp append_time;
         std::vector<uint8_t> producers;
         std::vector<uint8_t> index;  // of the place's segment; empty: not known
+        uint32_t failures = 0;       // to write it
     };
     Floor end_place() const;
     void take_snapshot(Floor place);
     void checkpoint_when_durable();
     Task<void> checkpoint_aside();
-    Task<Result<void>> write_checkpoint(Snapshot snapshot);
+    Task<Result<void>> write_checkpoint(const Snapshot* snapshot);
     Task<void> remove_old_snapshots();
     std::optional<Floor> place_to_start(const Floor& place);
     Task<Result<void>> checkpoint_locked();

@@ -13,6 +13,7 @@ namespace ironbark::log {
 namespace {
 
 constexpr size_t snapshots_kept = 2;  // beside those of segment boundaries
+constexpr uint32_t attempts_max = 3;  // to write one: the disk may be full for a while
 
 }  // namespace
 
@@ -25,7 +26,7 @@ Floor Log::end_place() const {
 // Keeps what is derived from the frames before the place, until that is durable. REQUIRES: nothing was applied behind it
 void Log::take_snapshot(Floor place) {
     if (!snapshots_due_.empty() && snapshots_due_.back().place.offset == place.offset) return;
-    Snapshot snapshot{place, last_append_time_, producers_.encode(), {}};
+    Snapshot snapshot{place, last_append_time_, producers_.encode(), {}, 0};
     const SegmentIndex& index = segment_at(place.segment_base)->index;
     if (index.covered_until() == place.offset) snapshot.index = index.encode(identity_, place.segment_base);
     snapshots_due_.push_back(std::move(snapshot));
@@ -45,19 +46,23 @@ Task<void> Log::checkpoint_aside() {
     while (!closing_ && !snapshots_due_.empty() && snapshots_due_.front().place.offset <= durable_end()) {
         Snapshot snapshot = std::move(snapshots_due_.front());
         snapshots_due_.pop_front();
-        checkpoint_state_ = co_await write_checkpoint(std::move(snapshot));
-        if (checkpoint_state_.ok()) co_await remove_old_snapshots();
+        checkpoint_state_ = co_await write_checkpoint(&snapshot);
+        if (checkpoint_state_.ok()) {
+            co_await remove_old_snapshots();
+        } else if (++snapshot.failures < attempts_max) {
+            snapshots_due_.push_front(std::move(snapshot));
+            break;  // tried again when the next one is due
+        }
     }
     checkpoint_idle_.set();
 }
 
-Task<Result<void>> Log::write_checkpoint(Snapshot snapshot) {
-    const Floor place = snapshot.place;
-    if (!snapshot.index.empty() && segment_at(place.segment_base) != nullptr) {
-        CO_TRY_VOID(co_await replace_file(context_->world, path_of(place.segment_base, index_suffix),
-                                          std::move(snapshot.index)));
+Task<Result<void>> Log::write_checkpoint(const Snapshot* snapshot) {
+    const Floor place = snapshot->place;
+    if (!snapshot->index.empty() && segment_at(place.segment_base) != nullptr) {
+        CO_TRY_VOID(co_await replace_file(context_->world, path_of(place.segment_base, index_suffix), snapshot->index));
     }
-    std::vector<uint8_t> bytes = encode_snapshot(identity_, place, snapshot.append_time, snapshot.producers);
+    std::vector<uint8_t> bytes = encode_snapshot(identity_, place, snapshot->append_time, snapshot->producers);
     CO_TRY_VOID(co_await replace_file(context_->world, path_of(place.offset, producers_suffix), std::move(bytes)));
     auto after = std::lower_bound(snapshots_.begin(), snapshots_.end(), place.offset);
     if (after == snapshots_.end() || *after != place.offset) snapshots_.insert(after, place.offset);

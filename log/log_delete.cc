@@ -20,7 +20,10 @@ Task<Result<void>> Log::delete_locked(Offset to) {
     const Offset start = std::max(to, log_start_);
     // What the producers sent is remembered longer than the records are. On a full disk room goes first.
     bool is_forgetting = !segments_.empty() && segments_.front()->sealed && segments_.front()->end <= start;
-    if (is_forgetting && checkpoint_.offset < start) (void)co_await checkpoint_locked();
+    if (is_forgetting && checkpoint_.offset < start) {
+        Result<void> kept = co_await checkpoint_locked();
+        if (!kept.ok() && kept.error().code != ErrorCode::storage_full) co_return kept;
+    }
     if (to > log_start_) {
         // Records may be deleted before they are durable; the floor may not lie before the log's start.
         CO_TRY_VOID(co_await make_durable(to));

@@ -102,8 +102,6 @@ Task<Result<void>> LogOpener::settle() {
     last.written_position = last.end_position;
     log_.chain_ = place.chain;
     log_.epoch_ = std::max(log_.epoch_, place.epoch);
-    std::erase_if(log_.epoch_starts_, [&](const EpochStart& entry) { return entry.start > place.offset; });
-    log_.forget_epochs();
     log_.durable_place_ = {place.offset, last.head.base, last.end_position, place.chain, place.epoch};
     set_end(place.offset);
     co_return Result<void>();
@@ -146,6 +144,9 @@ Task<Result<void>> LogOpener::write_again(File* file, uint64_t begin, uint64_t e
 }
 
 void LogOpener::set_end(Offset end) {
+    // Epochs that had begun behind it have lost their records.
+    std::erase_if(log_.epoch_starts_, [end](const EpochStart& entry) { return entry.start > end; });
+    log_.forget_epochs();
     log_.durable_place_.offset = end;
     log_.log_end_ = end;
     log_.note_watermarks(std::min(log_.high_watermark_, end), std::min(log_.durable_watermark_, end));

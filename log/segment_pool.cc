@@ -39,6 +39,8 @@ Task<Result<void>> SegmentPool::put(std::string path, uint64_t size) {
     if (files_max_ == 0) co_return co_await world_.disk.remove(path);
     std::string name = world_.random.uuid().to_string();
     CO_TRY_VOID(co_await world_.disk.rename(path, directory_ + "/" + name));
+    // Before it is written again: a power loss must not give it its old name with new contents.
+    CO_TRY_VOID(co_await world_.disk.sync_directory(directory_));
     files_.push_back({name, size});
     // The oldest go: they are of a size that nobody asks for, or one too many.
     while (files_.size() > files_max_) {

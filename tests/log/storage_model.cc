@@ -133,7 +133,13 @@ std::string StorageModel::check_state(const Log& log) const {
     // Those before the log's start may be forgotten.
     bool is_suffix = known.size() <= starts_.size() && std::equal(known.rbegin(), known.rend(), starts_.rbegin());
     bool is_enough = known.size() == starts_.size() || (!known.empty() && known.front().start <= log.log_start());
-    if (!is_suffix || !is_enough) return "the epochs are not those that began";
+    if (!is_suffix || !is_enough) {
+        std::string text = "the epochs are";
+        for (const EpochStart& entry : known) text += fmt::format(" {} at {}", entry.epoch.value, entry.start.value);
+        text += ", not";
+        for (const EpochStart& entry : starts_) text += fmt::format(" {} at {}", entry.epoch.value, entry.start.value);
+        return text;
+    }
     if (log.producers().encode() != producers_.encode()) return "the producers differ from those of a replay";
     return {};
 }

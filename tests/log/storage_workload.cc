@@ -394,6 +394,7 @@ Task<void> StorageWorkload::cut(Partition* partition) {
         partition->epoch = epoch;
         co_return;
     }
+    if (loud_) fmt::print(stderr, "cut: {} {} {}\n", name(done.error().code), done.error().text, log.has_failed());
     if (!expects(done.error(), log)) fail(model, fmt::format("cut to {}: {} {}", to.value, name(done.error().code), log.last_read_problem()));
     if (log.log_end() == model.end() && !log.has_failed()) {
         model.cut_ended(false);
