@@ -19,7 +19,9 @@ Task<T> on(World* home, Shard* shard, Make make) {
 
 }  // namespace
 
-std::string version_text() { return version; }
+std::string version_text() {
+    return version;
+}
 
 Broker::Broker(std::vector<World*> worlds, Config config, std::string io_world, std::string io_reason)
     : worlds_(std::move(worlds)) {
@@ -50,10 +52,10 @@ Task<Result<void>> Broker::start(std::string* problem) {
     facts_.directory = directory_->identity().directory;
     Result<void> spread = co_await directory_->spread_marks(world, shards_.size());
     if (!spread.ok()) {
-        *problem = fmt::format("{}: the marks journals cannot be read: {}. Restore them from a copy, or remove them to "
-                               "have every log read from its beginning.",
-                               directory_->path(), *spread.error().text != 0 ? spread.error().text
-                                                                             : ironbark::name(spread.error().code));
+        *problem = fmt::format(
+            "{}: the marks journals cannot be read: {}. Restore them from a copy, or remove them to "
+            "have every log read from its beginning.",
+            directory_->path(), *spread.error().text != 0 ? spread.error().text : ironbark::name(spread.error().code));
         co_return spread;
     }
     std::string journal = directory_->path() + "/metadata";
@@ -132,8 +134,13 @@ Task<Result<void>> Broker::register_broker(std::string* problem) {
                                ironbark::name(registered.error().code));
         co_return registered;
     }
-    facts_.identity = {directory_->identity().cluster, id, incarnation_, version, {},
-                       static_cast<uint32_t>(rpc::frame_size_max), static_cast<uint32_t>(record::batch_size_max)};
+    facts_.identity = {directory_->identity().cluster,
+                       id,
+                       incarnation_,
+                       version,
+                       {},
+                       static_cast<uint32_t>(rpc::frame_size_max),
+                       static_cast<uint32_t>(record::batch_size_max)};
     co_return Result<void>();
 }
 
@@ -177,7 +184,9 @@ Task<Result<void>> Broker::serve(std::string* problem) {
                 co_return Result<void>();
             }
         };
-        auto make = [shard, first, handler = services_[index].get()] { return Serve::run(shard, first.get(), handler); };
+        auto make = [shard, first, handler = services_[index].get()] {
+            return Serve::run(shard, first.get(), handler);
+        };
         Result<void> shared = co_await on<Result<void>>(world, shard, make);
         if (!shared.ok()) {
             *problem = fmt::format("the listening socket cannot be shared between shards: {}. Use --shards 1.",

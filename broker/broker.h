@@ -32,7 +32,9 @@ class Broker {
     const BrokerFacts& facts() const { return facts_; }
     // What the last stop left: whether the start found it clean.
     bool started_clean() const { return started_clean_; }
-    size_t partition_count() const { return facts_.metadata == nullptr ? 0 : facts_.metadata->current()->partition_count(); }
+    size_t partition_count() const {
+        return facts_.metadata == nullptr ? 0 : facts_.metadata->current()->partition_count();
+    }
 
   private:
     Task<Result<void>> open_shards(std::string* problem);

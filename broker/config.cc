@@ -1,10 +1,9 @@
 #include "broker/config.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <fmt/format.h>
 #include <toml++/toml.h>
 
 #include "runtime/base/text.h"
@@ -22,7 +21,7 @@ constexpr ConfigKey keys[] = {
     {"rack", "", "where this broker stands, for placement"},
     {"shards", "0", "threads that own partitions; 0: half of the cores, at least one"},
     {"io", "auto", "auto, io_uring or posix"},
-    {"spin", "0", "how long an idle shard polls before it sleeps, for example 50us worth as 0.05ms"},
+    {"spin", "0", "how long an idle shard polls before it sleeps, for example 50us"},
     {"reserve", "256MiB", "free disk space below which records are refused"},
     {"memory.tail", "64MiB", "per shard: recent records kept in memory for readers"},
     {"memory.unwritten", "64MiB", "per shard: records accepted and not yet written; more wait"},
@@ -63,7 +62,8 @@ Result<void> flatten(const toml::table& table, const std::string& prefix, Config
         } else if (auto boolean = node.value_exact<bool>()) {
             text = *boolean ? "true" : "false";
         } else {
-            *problem = fmt::format("line {}: {} is neither a string, a number nor a boolean", node.source().begin.line, name);
+            *problem =
+                fmt::format("line {}: {} is neither a string, a number nor a boolean", node.source().begin.line, name);
             return ErrorCode::invalid_config;
         }
         if (find_key(name) == nullptr) {
@@ -96,10 +96,13 @@ class Reader {
         Result<int64_t> parsed = parse_bytes(value);
         return in_range(name, value, parsed.ok(), parsed.ok() ? *parsed : 0, minimum, maximum);
     }
-    Duration duration(const char* name, int64_t maximum_ms) {
+    Duration duration(const char* name, Duration minimum, Duration maximum) {
         std::string value = text(name);
-        Result<int64_t> parsed = parse_milliseconds(value);
-        return std::chrono::milliseconds(in_range(name, value, parsed.ok(), parsed.ok() ? *parsed : 0, 0, maximum_ms));
+        Result<Duration> parsed = parse_duration(value);
+        if (parsed.ok() && *parsed >= minimum && *parsed <= maximum) return *parsed;
+        auto milliseconds = [](Duration duration) { return static_cast<double>(duration.count()) / 1e6; };
+        wrong(name, value, fmt::format("a duration from {} to {} ms", milliseconds(minimum), milliseconds(maximum)));
+        return minimum;
     }
     bool boolean(const char* name) {
         std::string value = text(name);
@@ -128,8 +131,8 @@ class Reader {
     }
 
   private:
-    int64_t in_range(const char* name, const std::string& value, bool good, int64_t parsed, int64_t minimum,
-                     int64_t maximum) {
+    int64_t in_range(
+        const char* name, const std::string& value, bool good, int64_t parsed, int64_t minimum, int64_t maximum) {
         if (!good || parsed < minimum || parsed > maximum) {
             wrong(name, value, fmt::format("a value from {} to {}", minimum, maximum));
             return minimum;
@@ -153,13 +156,18 @@ std::string with_separator(const char* name, char separator) {
 
 }  // namespace
 
-std::span<const ConfigKey> config_keys() { return keys; }
+std::span<const ConfigKey> config_keys() {
+    return keys;
+}
 
-std::string flag_of(const ConfigKey& key) { return "--" + with_separator(key.name, '-'); }
+std::string flag_of(const ConfigKey& key) {
+    return "--" + with_separator(key.name, '-');
+}
 
 std::string variable_of(const ConfigKey& key) {
     std::string text = "IRONBARK_" + with_separator(key.name, '_');
-    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char letter) { return static_cast<char>(std::toupper(letter)); });
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](unsigned char letter) { return static_cast<char>(std::toupper(letter)); });
     return text;
 }
 
@@ -223,27 +231,25 @@ Result<Config> make_config(const ConfigValues& values, std::string* problem) {
     config.rack = reader.text("rack");
     config.shards = static_cast<size_t>(reader.number("shards", 0, 256));
     config.io = reader.one_of("io", {"auto", "io_uring", "posix"});
-    config.spin = reader.duration("spin", 1000);
+    config.spin = reader.duration("spin", 0ms, 1s);
     config.reserve_bytes = reader.bytes("reserve", 0, 1024 * gigabyte);
     config.tail_bytes = reader.bytes("memory.tail", 1 << 20, 1024 * gigabyte);
     config.unwritten_bytes = reader.bytes("memory.unwritten", int64_t{20} << 20, 1024 * gigabyte);
     config.request_bytes = reader.bytes("memory.requests", int64_t{64} << 20, 1024 * gigabyte);
     config.pool_files = reader.number("pool.files", 0, 10'000);
-    config.retention_interval = reader.duration("retention.interval", 24 * 3600 * 1000);
+    config.retention_interval = reader.duration("retention.interval", 100ms, std::chrono::hours(24));
     config.connections_max = static_cast<int32_t>(reader.number("connections.max", 1, 1'000'000));
     config.default_partitions = static_cast<int32_t>(reader.number("default.partitions", 1, 10'000));
     config.log_level = reader.one_of("log.level", {"trace", "debug", "info", "warning", "error"});
-    if (problem->empty() && config.retention_interval < 100ms) {
-        reader.wrong("retention.interval", reader.text("retention.interval"), "at least 100ms");
-    }
     if (problem->empty() && !config.listen_insecure && !is_loopback(config.listen.host)) {
         *problem = fmt::format(
-            "listen = '{}' is not a loopback address, and there is no authentication: anybody who reaches it can read and "
+            "listen = '{}' is not a loopback address, and there is no authentication: anybody who reaches it can read "
+            "and "
             "delete everything. Set listen.insecure = true to allow it",
             config.listen.to_string());
     }
-    if (problem->empty() && config.metrics_enabled && config.metrics.port != 0 && config.metrics.port == config.listen.port &&
-        config.metrics.host == config.listen.host) {
+    if (problem->empty() && config.metrics_enabled && config.metrics.port != 0 &&
+        config.metrics.port == config.listen.port && config.metrics.host == config.listen.host) {
         *problem = "listen and metrics name the same port; give metrics another one, or off";
     }
     if (!problem->empty()) return ErrorCode::invalid_config;

@@ -119,13 +119,23 @@ void notify_systemd(const char* state) {
 
 struct Started {
     bool ok = false;
-    std::string problem;
+    std::string problem;  // why not
+    std::string ready;    // what to say of a broker that serves; it changes from now on, on its own thread
 };
+
+std::string describe(const Broker& broker) {
+    const Config& config = broker.facts().config;
+    std::string metrics = config.metrics_enabled ? broker.metrics_address().to_string() : "off";
+    return fmt::format("ready: clients on {}, metrics on {}, {} partitions, data in {}, incarnation {} after {} stop",
+                       broker.client_address().to_string(), metrics, broker.partition_count(), config.data_dir,
+                       broker.facts().identity.incarnation.value, broker.started_clean() ? "a clean" : "an unclean");
+}
 
 Task<void> start_broker(Broker* broker, std::promise<Started>* promise) {
     Started started;
     Result<void> result = co_await broker->start(&started.problem);
     started.ok = result.ok();
+    if (started.ok) started.ready = describe(*broker);
     if (!result.ok() && started.problem.empty()) started.problem = name(result.error().code);
     promise->set_value(std::move(started));
 }
@@ -156,11 +166,7 @@ int serve(const Config& config, IoChoice choice) {
     worlds.front()->executor.post_remote([&] { scope->spawn(start_broker(broker.get(), &start_promise)); });
     Started started = start_promise.get_future().get();
     if (started.ok) {
-        spdlog::info("ready: clients on {}, metrics on {}, {} partitions, data in {}, incarnation {} after {} stop",
-                     broker->client_address().to_string(),
-                     config.metrics_enabled ? broker->metrics_address().to_string() : "off", broker->partition_count(),
-                     config.data_dir, broker->facts().identity.incarnation.value,
-                     broker->started_clean() ? "a clean" : "an unclean");
+        spdlog::info(started.ready);
         notify_systemd("READY=1");
         int received = 0;
         sigwait(&signals, &received);

@@ -3,7 +3,6 @@
 
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
-
 #include <sstream>
 
 #include "broker/status_server.h"
@@ -55,25 +54,27 @@ class Families {
     std::vector<MetricFamily> families_;
 };
 
-double number(uint64_t value) { return static_cast<double>(value); }
+double number(uint64_t value) {
+    return static_cast<double>(value);
+}
 
 void add_requests(Families& families, const ShardMetrics& metrics) {
-    MetricFamily& produce = families.add("ironbark_produce_seconds", "time to acknowledge a batch, by level",
-                                         MetricType::Histogram);
+    MetricFamily& produce =
+        families.add("ironbark_produce_seconds", "time to acknowledge a batch, by level", MetricType::Histogram);
     for (size_t level = 1; level < level_count; ++level) {
         if (metrics.produce[level].count() == 0) continue;
         const char* text = wire::EnumNameAckLevel(static_cast<wire::AckLevel>(level));
         produce.metric.push_back(Families::histogram(metrics.produce[level], {{"level", text}}));
     }
-    MetricFamily& requests = families.add("ironbark_request_seconds", "time to answer a request other than produce, by kind",
-                                          MetricType::Histogram);
+    MetricFamily& requests = families.add(
+        "ironbark_request_seconds", "time to answer a request other than produce, by kind", MetricType::Histogram);
     for (size_t method = 1; method < method_count; ++method) {
         if (metrics.requests[method].count() == 0) continue;
         const char* text = wire::EnumNameMethod(static_cast<wire::Method>(method));
         requests.metric.push_back(Families::histogram(metrics.requests[method], {{"kind", text}}));
     }
-    MetricFamily& errors = families.add("ironbark_request_errors_total", "requests refused as a whole, by kind",
-                                        MetricType::Counter);
+    MetricFamily& errors =
+        families.add("ironbark_request_errors_total", "requests refused as a whole, by kind", MetricType::Counter);
     for (size_t method = 1; method < method_count; ++method) {
         const char* text = wire::EnumNameMethod(static_cast<wire::Method>(method));
         errors.metric.push_back(Families::plain(MetricType::Counter, number(metrics.errors[method]), {{"kind", text}}));
@@ -82,7 +83,8 @@ void add_requests(Families& families, const ShardMetrics& metrics) {
     families.counter("ironbark_bytes_in_total", "bytes of batches appended, frames included", number(metrics.bytes_in));
     families.counter("ironbark_bytes_out_total", "bytes of batches sent to readers, frames included",
                      number(metrics.bytes_out));
-    families.counter("ironbark_batches_refused_total", "batches that were not acknowledged", number(metrics.batches_refused));
+    families.counter("ironbark_batches_refused_total", "batches that were not acknowledged",
+                     number(metrics.batches_refused));
     families.counter("ironbark_batches_duplicate_total", "batches sent again, answered with their first receipt",
                      number(metrics.duplicates));
 }
@@ -114,7 +116,8 @@ void add_storage(Families& families, const ShardStatus& status) {
     families.counter("ironbark_log_cut_records_total", "records moved to graveyards", number(logs.cut_records));
     families.counter("ironbark_log_failures_total", "logs that failed at a write or sync", number(logs.logs_failed));
     families.gauge("ironbark_disk_free_bytes", "of the data directory's file system", number(status.space.free_bytes));
-    families.gauge("ironbark_disk_total_bytes", "of the data directory's file system", number(status.space.total_bytes));
+    families.gauge("ironbark_disk_total_bytes", "of the data directory's file system",
+                   number(status.space.total_bytes));
     families.gauge("ironbark_disk_full", "1 while records are refused because only the reserve is left",
                    status.storage_full ? 1 : 0);
 }
@@ -124,10 +127,12 @@ void add_ring(Families& families, const IoCounters& io) {
     families.counter("ironbark_uring_operations_total", "operations given to the ring", number(io.operations));
     families.counter("ironbark_uring_waits_total", "system calls that only looked or waited", number(io.waits));
     families.counter("ironbark_uring_syncs_total", "synced writes and syncs", number(io.syncs));
-    families.counter("ironbark_uring_punts_total", "operations of a kind that goes to a kernel worker", number(io.punts));
+    families.counter("ironbark_uring_punts_total", "operations of a kind that goes to a kernel worker",
+                     number(io.punts));
     families.counter("ironbark_uring_short_reads_total", "reads that gave less than asked", number(io.short_reads));
     families.counter("ironbark_uring_short_writes_total", "writes that took less than given", number(io.short_writes));
-    families.counter("ironbark_uring_retries_total", "operations that the kernel refused for the moment", number(io.retries));
+    families.counter("ironbark_uring_retries_total", "operations that the kernel refused for the moment",
+                     number(io.retries));
     families.counter("ironbark_uring_overflows_total", "completions that found the queue full", number(io.overflows));
 }
 
@@ -140,20 +145,23 @@ std::string metrics_text(const BrokerFacts& facts, const ShardStatus& status, in
     families.gauge("ironbark_uptime_seconds", "time since the start",
                    static_cast<double>(now_ms - facts.started.milliseconds) / 1e3);
     families.gauge("ironbark_partitions", "partitions on this broker", number(status.partitions));
-    families.gauge("ironbark_partitions_failed", "of them, those that are not available", number(status.partitions_failed));
+    families.gauge("ironbark_partitions_failed", "of them, those that are not available",
+                   number(status.partitions_failed));
     add_requests(families, status.metrics);
     add_storage(families, status);
     if (facts.io_world == "io_uring") add_ring(families, status.io);
     families.gauge("ironbark_connections", "client connections", number(status.connections));
-    families.counter("ironbark_connections_accepted_total", "client connections ever", number(status.rpc.connections_accepted));
-    MetricFamily& refused = families.add("ironbark_connections_refused_total", 
-                                         "connections closed and requests refused for bad bytes or limits",
-                                         MetricType::Counter);
+    families.counter("ironbark_connections_accepted_total", "client connections ever",
+                     number(status.rpc.connections_accepted));
+    MetricFamily& refused =
+        families.add("ironbark_connections_refused_total",
+                     "connections closed and requests refused for bad bytes or limits", MetricType::Counter);
     for (size_t reason = 0; reason < status.rpc.refused.size(); ++reason) {
         refused.metric.push_back(Families::plain(MetricType::Counter, number(status.rpc.refused[reason]),
                                                  {{"reason", rpc::name(static_cast<rpc::Refusal>(reason))}}));
     }
-    families.counter("ironbark_memory_wait_seconds_total", "time that connections were not read because memory was short",
+    families.counter("ironbark_memory_wait_seconds_total",
+                     "time that connections were not read because memory was short",
                      static_cast<double>(status.blocked_on_memory.count()) / 1e9);
     MetricFamily& used = families.add("ironbark_memory_used_bytes", "by pool", MetricType::Gauge);
     for (const PoolStatus& pool : status.pools) {

@@ -1,17 +1,32 @@
 #include "broker/shard.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "broker/partition/leftovers.h"
+
 namespace ironbark::broker {
+namespace {
+
+// Opened beside each other: their disk operations overlap, and the starts of their epochs are one synced write.
+constexpr size_t openings_at_a_time = 64;
+
+}  // namespace
 
 Shard::Shard(World& world, size_t index, size_t count, const Config* config)
-    : world_(world), index_(index), count_(count), config_(*config), updating_(world.executor),
-      accepting_(world.executor), scope_(world.executor) {}
+    : world_(world),
+      index_(index),
+      count_(count),
+      config_(*config),
+      updating_(world.executor),
+      accepting_(world.executor),
+      scope_(world.executor) {}
 
 Shard::~Shard() = default;
 
 Task<Result<void>> Shard::open(const log::DataDirectory* directory, std::string* problem) {
+    directory_ = directory;
     log::StoreOptions options;
     options.shard = index_;
     options.shard_count = count_;
@@ -23,8 +38,9 @@ Task<Result<void>> Shard::open(const log::DataDirectory* directory, std::string*
     Result<std::unique_ptr<log::LogStore>> store = co_await log::LogStore::open(&world_, directory, options);
     if (!store.ok()) {
         const Error& error = store.error();
-        *problem = fmt::format("{}: {}. Restore it from a copy, or remove it to have every log read from its beginning.",
-                               directory->marks_path(index_), *error.text != 0 ? error.text : ironbark::name(error.code));
+        *problem =
+            fmt::format("{}: {}. Restore it from a copy, or remove it to have every log read from its beginning.",
+                        directory->marks_path(index_), *error.text != 0 ? error.text : ironbark::name(error.code));
         co_return error;
     }
     store_ = std::move(store).value();
@@ -47,56 +63,111 @@ Task<Result<void>> Shard::open(const log::DataDirectory* directory, std::string*
 Task<void> Shard::update(MetadataSnapshot metadata) {
     std::optional<Units> held = co_await updating_.lock();
     if (!held || stopping_) co_return;
-    if (metadata_ != nullptr && metadata->version() <= metadata_->version()) co_return;
+    const MetadataSnapshot before = metadata_;
+    if (before != nullptr && metadata->version() <= before->version()) co_return;
     metadata_ = metadata;
+    if (before == nullptr) co_await remove_leftovers();
     std::vector<PartitionIdentity> gone;
     for (const auto& [identity, partition] : partitions_) {
         if (metadata->find(identity.topic) == nullptr) gone.push_back(identity);
     }
     for (const PartitionIdentity& identity : gone) co_await drop_partition(identity);
+    std::vector<Opening> openings;
     for (const auto& [topic_name, topic] : metadata->topics()) {
-        TopicSettings settings = parse_settings(topic->settings);
-        for (size_t index = 0; index < topic->partitions.size(); ++index) {
-            PartitionIdentity identity{topic->id, PartitionIndex(static_cast<int32_t>(index))};
-            if (log::shard_of(identity, count_) != index_) continue;
-            if (Partition* known = find(identity)) {
-                known->change_settings(settings);
-                continue;
-            }
-            co_await open_partition(identity, settings, topic->partitions[index].leader_epoch);
+        bool is_unchanged = before != nullptr && before->find(topic->id) == topic;
+        if (!is_unchanged) follow_topic(*topic, openings);
+    }
+    co_await open_partitions(std::move(openings));
+}
+
+// Settings for the partitions that are here, and a list of those that are to be opened.
+void Shard::follow_topic(const TopicRecord& topic, std::vector<Opening>& openings) {
+    const TopicSettings settings = parse_settings(topic.settings);
+    for (size_t index = 0; index < topic.partitions.size(); ++index) {
+        PartitionIdentity identity{topic.id, PartitionIndex(static_cast<int32_t>(index))};
+        if (log::shard_of(identity, count_) != index_) continue;
+        if (Partition* known = find(identity)) {
+            known->change_settings(settings);
+        } else {
+            openings.push_back({identity, settings, topic.partitions[index].leader_epoch});
         }
     }
 }
 
-Task<void> Shard::open_partition(PartitionIdentity identity, TopicSettings settings, Epoch epoch) {
-    auto [place, made] = partitions_.emplace(identity, std::make_unique<Partition>(world_, identity, settings));
+// What a crash left of deletions. Directories of topics that were not deleted are left alone, whatever the metadata
+// says.
+Task<void> Shard::remove_leftovers() {
+    Result<std::vector<PartitionIdentity>> found = co_await list_partitions(&world_, directory_, index_, count_);
+    if (!found.ok()) co_return;
+    size_t unknown = 0;
+    for (const PartitionIdentity& identity : *found) {
+        if (metadata_->find(identity.topic) != nullptr) continue;
+        if (!metadata_->was_deleted(identity.topic)) {
+            ++unknown;
+            continue;
+        }
+        Result<void> removed = co_await remove_partition_files(&world_, directory_, &store_->marks(), identity);
+        if (!removed.ok()) {
+            spdlog::warn("partition {} of a deleted topic: its files could not be removed ({})", identity.to_string(),
+                         ironbark::name(removed.error().code));
+        }
+    }
+    if (unknown > 0) {
+        spdlog::warn(
+            "{}/partitions: {} directories belong to no topic of this broker's metadata; they are left as they are",
+            directory_->path(), unknown);
+    }
+}
+
+Task<void> Shard::open_partitions(std::vector<Opening> openings) {
+    for (size_t begin = 0; begin < openings.size(); begin += openings_at_a_time) {
+        std::vector<Task<bool>> batch;
+        const size_t end = std::min(begin + openings_at_a_time, openings.size());
+        for (size_t index = begin; index < end; ++index) batch.push_back(open_partition(openings[index]));
+        co_await all(world_.executor, std::move(batch));
+    }
+}
+
+Task<bool> Shard::open_partition(Opening opening) {
+    const PartitionIdentity identity = opening.identity;
+    auto [place, made] = partitions_.emplace(identity, std::make_unique<Partition>(world_, identity, opening.settings));
     ASSERT(made);
     Partition* partition = place->second.get();
     log::RecoveryReport report;
-    Result<log::Log*> log = co_await store_->open_log(identity, settings.log, &report);
+    Result<log::Log*> log = co_await store_->open_log(identity, opening.settings.log, &report);
     if (!log.ok()) {
         std::string problem = report.problem.empty() ? std::string(ironbark::name(log.error().code)) : report.problem;
         spdlog::error("partition {} is not available: {}", identity.to_string(), problem);
         partition->fail(std::move(problem));
-        co_return;
+        co_return false;
     }
     if (report.end == log::ScanEnd::torn) {
-        spdlog::warn("partition {}: the last write was torn by a crash; the log ends at {}, {} records that were never "
-                     "synced are in the graveyard",
-                     identity.to_string(), (*log)->log_end().value, report.records_buried);
+        spdlog::warn(
+            "partition {}: the last write was torn by a crash; the log ends at {}, {} records that were never "
+            "synced are in the graveyard",
+            identity.to_string(), (*log)->log_end().value, report.records_buried);
     }
-    co_await partition->lead(*log, epoch);
+    if ((*log)->last_epoch() > opening.epoch) {
+        spdlog::warn(
+            "partition {}: its log has epoch {} and the metadata {}: was the metadata restored from an older copy?",
+            identity.to_string(), (*log)->last_epoch().value, opening.epoch.value);
+    }
+    co_await partition->lead(*log, opening.epoch);
+    co_return true;
 }
 
 Task<void> Shard::drop_partition(PartitionIdentity identity) {
     Partition* partition = find(identity);
     co_await partition->remove();
+    Result<void> removed;
     if (store_->find(identity) != nullptr) {
-        Result<void> removed = co_await store_->remove_log(identity);
-        if (!removed.ok()) {
-            spdlog::warn("partition {}: its files could not be removed ({}); they are of no use any more",
-                         identity.to_string(), ironbark::name(removed.error().code));
-        }
+        removed = co_await store_->remove_log(identity);
+    } else {
+        removed = co_await remove_partition_files(&world_, directory_, &store_->marks(), identity);
+    }
+    if (!removed.ok()) {
+        spdlog::warn("partition {}: its files could not be removed ({}); the next start tries again",
+                     identity.to_string(), ironbark::name(removed.error().code));
     }
     partitions_.erase(identity);
 }

@@ -59,14 +59,23 @@ class Shard {
     bool is_stopping() const { return stopping_; }
 
   private:
-    Task<void> open_partition(PartitionIdentity identity, TopicSettings settings, Epoch epoch);
+    struct Opening {
+        PartitionIdentity identity;
+        TopicSettings settings;
+        Epoch epoch;
+    };
+    Task<void> remove_leftovers();
+    Task<void> open_partitions(std::vector<Opening> openings);
+    Task<bool> open_partition(Opening opening);
     Task<void> drop_partition(PartitionIdentity identity);
+    void follow_topic(const TopicRecord& topic, std::vector<Opening>& openings);
 
     World& world_;
     size_t index_;
     size_t count_;
     const Config& config_;
     ShardMetrics metrics_;
+    const log::DataDirectory* directory_ = nullptr;
     std::unique_ptr<log::LogStore> store_;
     std::map<PartitionIdentity, std::unique_ptr<Partition>> partitions_;
     MetadataSnapshot metadata_;

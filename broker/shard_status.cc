@@ -85,7 +85,8 @@ void add(ShardMetrics& sum, const ShardMetrics& part) {
 
 void add(std::vector<PoolStatus>& sum, const std::vector<PoolStatus>& part) {
     for (const PoolStatus& pool : part) {
-        auto known = std::find_if(sum.begin(), sum.end(), [&](const PoolStatus& entry) { return entry.name == pool.name; });
+        auto known =
+            std::find_if(sum.begin(), sum.end(), [&](const PoolStatus& entry) { return entry.name == pool.name; });
         if (known == sum.end()) {
             sum.push_back(pool);
         } else {

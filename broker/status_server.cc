@@ -1,8 +1,7 @@
 #include "broker/status_server.h"
 
-#include <fmt/format.h>
-
 #include <cstring>
+#include <fmt/format.h>
 
 #include "runtime/rpc/socket_deadline.h"
 
@@ -16,7 +15,8 @@ constexpr Duration accept_pause = 100ms;
 
 std::string http(const char* status, const char* type, const std::string& body) {
     return fmt::format(
-        "HTTP/1.1 {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\nCache-Control: no-store\r\n\r\n{}",
+        "HTTP/1.1 {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\nCache-Control: "
+        "no-store\r\n\r\n{}",
         status, type, body.size(), body);
 }
 
@@ -25,9 +25,13 @@ std::string http(const char* status, const char* type, const std::string& body) 
 StatusServer::StatusServer(World& world, const BrokerFacts* facts, std::unique_ptr<Listener> listener)
     : world_(world), facts_(*facts), listener_(std::move(listener)), scope_(world.executor) {}
 
-StatusServer::~StatusServer() { listener_->close(); }
+StatusServer::~StatusServer() {
+    listener_->close();
+}
 
-void StatusServer::start() { scope_.spawn(accept_loop()); }
+void StatusServer::start() {
+    scope_.spawn(accept_loop());
+}
 
 Task<void> StatusServer::stop() {
     listener_->close();
@@ -90,9 +94,11 @@ Task<std::string> StatusServer::respond(std::string request_line) {
     if (path == "/healthz") {
         ShardStatus status = co_await gather();
         std::string problems;
+        if (!facts_.metadata->is_writable()) problems += "the metadata journal cannot be written\n";
         if (!status.marks_writable) problems += "the marks journal cannot be written\n";
         if (status.storage_full) problems += "the disk has no more than its reserve left: records are refused\n";
-        if (status.partitions_failed > 0) problems += fmt::format("{} partitions are not available\n", status.partitions_failed);
+        if (status.partitions_failed > 0)
+            problems += fmt::format("{} partitions are not available\n", status.partitions_failed);
         co_return problems.empty() ? http("200 OK", plain, "ok\n") : http("503 Service Unavailable", plain, problems);
     }
     co_return http("404 Not Found", plain, "there are /metrics and /healthz\n");

@@ -1,8 +1,7 @@
 #include "broker/topic_settings.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <fmt/format.h>
 
 #include "broker/service/limits.h"
 #include "runtime/base/text.h"
@@ -72,11 +71,15 @@ AckLevel level_of(const std::map<std::string, std::string>& settings, const char
     return level.value_or(*parse_level(find_setting(key)->default_value));
 }
 
-bool waits_for_replicas(AckLevel level) { return level == AckLevel::isr || level == AckLevel::isr_durable; }
+bool waits_for_replicas(AckLevel level) {
+    return level == AckLevel::isr || level == AckLevel::isr_durable;
+}
 
 }  // namespace
 
-std::span<const TopicSettingInfo> topic_setting_table() { return table; }
+std::span<const TopicSettingInfo> topic_setting_table() {
+    return table;
+}
 
 const char* type_name(SettingType type) {
     switch (type) {
@@ -107,8 +110,8 @@ Result<std::string> check_setting(const std::string& key, const std::string& val
     } else if (Result<int64_t> number = parse_number(*info, value); number.ok()) {
         return std::to_string(*number);
     }
-    *problem = fmt::format("'{}' is no value for {}: it takes {} ({})", value, key, type_name(info->type),
-                           range_text(*info));
+    *problem =
+        fmt::format("'{}' is no value for {}: it takes {} ({})", value, key, type_name(info->type), range_text(*info));
     return ErrorCode::invalid_config;
 }
 

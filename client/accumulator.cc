@@ -5,8 +5,9 @@
 namespace ironbark::client {
 namespace {
 
-constexpr Error too_large(ErrorCode::message_too_large,
-                          "the record is larger than 'max.request.size': raise it, and the topic's 'max.message.bytes'");
+constexpr Error too_large(
+    ErrorCode::message_too_large,
+    "the record is larger than 'max.request.size': raise it, and the topic's 'max.message.bytes'");
 
 // Memory is taken in steps, so that an open batch with few records does not occupy a whole one.
 constexpr size_t memory_step_min = 4 << 10;

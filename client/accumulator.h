@@ -21,8 +21,8 @@
 namespace ironbark::client {
 
 struct AccumulatorLimits {
-    size_t batch_size;        // a batch of this size waits for nobody
-    size_t batch_size_max;    // of a record that is larger, alone in its batch
+    size_t batch_size;      // a batch of this size waits for nobody
+    size_t batch_size_max;  // of a record that is larger, alone in its batch
     size_t memory_max;
 };
 

@@ -10,8 +10,7 @@ using client::Repeatable;
 using rpc::Method;
 
 struct Admin::Implementation {
-    explicit Implementation(const Settings& settings)
-        : router(thread.world(), client::RouterOptions::of(settings)) {
+    explicit Implementation(const Settings& settings) : router(thread.world(), client::RouterOptions::of(settings)) {
         thread.spawn([this] { return router.run(); });
     }
     ~Implementation() {
@@ -22,9 +21,8 @@ struct Admin::Implementation {
     // Asks the broker whose controller is active, if it is known, else any.
     rpc::CallResult call(Method method, rpc::Metadata metadata, Repeatable repeatable, Timeout timeout) {
         Instant deadline = thread.deadline(timeout);
-        return thread.run([&] {
-            return router.call_any(method, std::move(metadata), repeatable, deadline, router.controller());
-        });
+        return thread.run(
+            [&] { return router.call_any(method, std::move(metadata), repeatable, deadline, router.controller()); });
     }
 
     client::IoThread thread;
@@ -56,15 +54,18 @@ Expected<void> Admin::alter_topic(const std::string& topic, const TopicChanges& 
         Method::alter_topic, client::encode_alter_topic(topic, changes, timeout), Repeatable::no, timeout));
 }
 
-Expected<int32_t> Admin::add_partitions(const std::string& topic, int32_t partitions, bool validate_only, Timeout timeout) {
+Expected<int32_t> Admin::add_partitions(const std::string& topic,
+                                        int32_t partitions,
+                                        bool validate_only,
+                                        Timeout timeout) {
     rpc::Metadata request = client::encode_add_partitions(topic, partitions, validate_only, timeout);
     return client::decode_add_partitions(
         implementation_->call(Method::add_partitions, std::move(request), Repeatable::no, timeout));
 }
 
 Expected<TopicDescription> Admin::describe_topic(const std::string& topic, Timeout timeout) {
-    return client::decode_describe_topic(implementation_->call(
-        Method::describe_topic, client::encode_describe_topic(topic), Repeatable::yes, timeout));
+    return client::decode_describe_topic(
+        implementation_->call(Method::describe_topic, client::encode_describe_topic(topic), Repeatable::yes, timeout));
 }
 
 Expected<std::vector<TopicSummary>> Admin::list_topics(Timeout timeout) {

@@ -8,8 +8,12 @@ namespace {
 
 using flatbuffers::FlatBufferBuilder;
 
-std::string text(const flatbuffers::String* from) { return std::string(rpc::from_wire(from)); }
-std::string text(const wire::Uuid* from) { return rpc::from_wire(from).to_string(); }
+std::string text(const flatbuffers::String* from) {
+    return std::string(rpc::from_wire(from));
+}
+std::string text(const wire::Uuid* from) {
+    return rpc::from_wire(from).to_string();
+}
 
 template <typename Number>
 std::vector<Number> numbers(const flatbuffers::Vector<Number>* from) {
@@ -91,8 +95,8 @@ PartitionDescription read(const wire::PartitionDescription& from) {
 }
 
 PartitionSummary read(const wire::PartitionMetadata& from) {
-    return {from.partition(),         from.leader(),           from.leader_epoch(), numbers(from.replicas()),
-            numbers(from.in_sync()), failure(from.error())};
+    return {from.partition(),         from.leader(),           from.leader_epoch(),
+            numbers(from.replicas()), numbers(from.in_sync()), failure(from.error())};
 }
 
 TopicSummary read(const wire::TopicMetadata& from) {
@@ -131,9 +135,9 @@ rpc::Metadata encode_create_topic(const TopicSpecification& topic, Milliseconds 
     FlatBufferBuilder builder;
     auto settings = encode_settings(builder, topic.settings);
     auto name = builder.CreateString(topic.name);
-    return rpc::finish(builder, wire::CreateCreateTopicRequest(builder, name, topic.partitions, topic.replicas,
-                                                               topic.min_in_sync, settings, topic.validate_only,
-                                                               milliseconds(timeout)));
+    return rpc::finish(
+        builder, wire::CreateCreateTopicRequest(builder, name, topic.partitions, topic.replicas, topic.min_in_sync,
+                                                settings, topic.validate_only, milliseconds(timeout)));
 }
 
 Expected<CreatedTopic> decode_create_topic(const rpc::CallResult& result) {
@@ -295,8 +299,8 @@ rpc::Metadata encode_list_offsets(const std::vector<OffsetRequest>& requests, Vi
     for (const OffsetRequest& request : requests) {
         wire::Uuid topic = rpc::to_wire(request.partition.topic);
         auto place = static_cast<wire::OffsetPlace>(request.place);
-        partitions.push_back(wire::CreateListOffsetsPartition(builder, &topic, request.partition.partition,
-                                                              request.partition.leader_epoch, place, request.timestamp));
+        partitions.push_back(wire::CreateListOffsetsPartition(
+            builder, &topic, request.partition.partition, request.partition.leader_epoch, place, request.timestamp));
     }
     auto list = builder.CreateVector(partitions);
     return rpc::finish(builder,

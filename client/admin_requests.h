@@ -27,7 +27,10 @@ Expected<void> decode_delete_topic(const rpc::CallResult& result);
 rpc::Metadata encode_alter_topic(const std::string& topic, const TopicChanges& changes, Milliseconds timeout);
 Expected<void> decode_alter_topic(const rpc::CallResult& result);
 
-rpc::Metadata encode_add_partitions(const std::string& topic, int32_t partitions, bool validate_only, Milliseconds timeout);
+rpc::Metadata encode_add_partitions(const std::string& topic,
+                                    int32_t partitions,
+                                    bool validate_only,
+                                    Milliseconds timeout);
 Expected<int32_t> decode_add_partitions(const rpc::CallResult& result);
 
 rpc::Metadata encode_describe_topic(const std::string& topic);

@@ -84,10 +84,11 @@ Expected<void> Consumer::assign(std::vector<Assignment> partitions) {
     if (self.is_closed) return was_closed;
     for (const Assignment& assignment : partitions) {
         bool is_bad = assignment.partition.partition < 0 || assignment.start.number < 0;
-        if (is_bad) return not_done(ErrorCode::invalid_request, "partitions, offsets, counts and times are not negative");
+        if (is_bad)
+            return not_done(ErrorCode::invalid_request, "partitions, offsets, counts and times are not negative");
     }
-    for (const auto& [partition, position] : self.builder.positions()) {
-        self.post([&self, partition = partition] { self.engine.forget(partition); });
+    for (const TopicPartition& partition : assignment()) {
+        self.post([&self, partition] { self.engine.forget(partition); });
     }
     self.builder.positions().clear();
     for (const Assignment& assignment : partitions) self.seek(assignment.partition, assignment.start, Duration(0));
@@ -174,7 +175,9 @@ void Consumer::wakeup() {
     self.post([&self] { self.engine.interrupt(); });
 }
 
-void Consumer::close() { implementation_->close(); }
+void Consumer::close() {
+    implementation_->close();
+}
 
 ConsumerStatistics Consumer::statistics() const {
     ConsumerStatistics statistics = implementation_->builder.statistics();

@@ -48,7 +48,9 @@ ConsumerEngine::ConsumerEngine(World& world, Router& router, ConsumerOptions opt
     router_.on_change([this] { topics_changed(); });
 }
 
-ConsumerEngine::~ConsumerEngine() { router_.on_change(nullptr); }
+ConsumerEngine::~ConsumerEngine() {
+    router_.on_change(nullptr);
+}
 
 Task<void> ConsumerEngine::run() {
     while (!closing_) {
@@ -86,7 +88,9 @@ void ConsumerEngine::seek(const TopicPartition& partition, uint64_t generation, 
     wakeup_.wake_here();
 }
 
-void ConsumerEngine::forget(const TopicPartition& partition) { readings_.erase(partition); }
+void ConsumerEngine::forget(const TopicPartition& partition) {
+    readings_.erase(partition);
+}
 
 void ConsumerEngine::pause(const TopicPartition& partition, bool is_paused) {
     auto found = readings_.find(partition);
@@ -242,7 +246,8 @@ void ConsumerEngine::located(Reading& reading, const OffsetAnswer& first, const 
     int64_t offset = first.offset;
     if (reading.start.kind == Start::Kind::end) offset = last.offset;
     if (reading.start.kind == Start::Kind::timestamp && offset < 0) offset = last.offset;
-    if (reading.start.kind == Start::Kind::before_end) offset = std::max(first.offset, last.offset - reading.start.number);
+    if (reading.start.kind == Start::Kind::before_end)
+        offset = std::max(first.offset, last.offset - reading.start.number);
     if (offset < 0) return fail(reading, senseless_answer("a log without a start or an end"));
     reading.is_located = true;
     reading.failures_in_row = 0;
@@ -308,7 +313,8 @@ void ConsumerEngine::accept(Reading& reading, const FetchAnswer& answer) {
     if (fault.code != ErrorCode::none) {
         // Never delivered, and fetched again: it may have been damaged on the way.
         Fetched news = news_of(Fetched::Kind::error);
-        news.failure = {ErrorCode::corrupt_data, Outcome::not_written, std::string(fault.text) + "; it is fetched again"};
+        news.failure = {ErrorCode::corrupt_data, Outcome::not_written,
+                        std::string(fault.text) + "; it is fetched again"};
         push(reading, std::move(news));
         retry(reading, failure_of(fault));
     }

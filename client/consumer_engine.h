@@ -110,8 +110,8 @@ class ConsumerEngine {
     Wakeup wakeup_;
     std::map<TopicPartition, std::unique_ptr<Reading>> readings_;
     std::map<int32_t, size_t> in_flight_;  // fetches, by broker
-    Event news_;     // pulsed when something was pushed, or on an interruption
-    Event located_;  // pulsed when a start was found, or not
+    Event news_;                           // pulsed when something was pushed, or on an interruption
+    Event located_;                        // pulsed when a start was found, or not
     bool is_interrupted_ = false;
     bool closing_ = false;
     std::atomic<uint64_t> fetches_{0};

@@ -27,7 +27,8 @@ Failure failure_of(const rpc::CallResult& result) {
 }
 
 Failure senseless_answer(const char* what) {
-    return {ErrorCode::protocol_violation, Outcome::unknown, std::string("the broker's answer makes no sense: ") + what};
+    return {ErrorCode::protocol_violation, Outcome::unknown,
+            std::string("the broker's answer makes no sense: ") + what};
 }
 
 bool concerns_leadership(ErrorCode code) {

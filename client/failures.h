@@ -11,7 +11,9 @@
 
 namespace ironbark::client {
 
-inline Failure not_done(ErrorCode code, std::string hint) { return {code, Outcome::not_written, std::move(hint)}; }
+inline Failure not_done(ErrorCode code, std::string hint) {
+    return {code, Outcome::not_written, std::move(hint)};
+}
 Failure failure_of(const Error& error, Outcome outcome = Outcome::not_written);
 Failure failure_of(const wire::ErrorInfo& info);
 // REQUIRES: !result.ok()

@@ -27,7 +27,7 @@ struct FetchPart {
 struct FetchAnswer {
     std::optional<Failure> failure{};
     Marks marks;
-    BufferSlice frames;  // as they are in the log
+    BufferSlice frames;   // as they are in the log
     int32_t leader = -1;  // with a failure: who leads, if the broker knows better
     int32_t leader_epoch = -1;
 };

@@ -20,7 +20,9 @@ IoThread::IoThread()
       stopping_(world_->executor()),
       thread_([this] { world_->executor().run_until_done(main()); }) {}
 
-IoThread::~IoThread() { stop(); }
+IoThread::~IoThread() {
+    stop();
+}
 
 Instant IoThread::deadline(std::chrono::milliseconds timeout) {
     constexpr std::chrono::milliseconds longest = std::chrono::hours(24 * 365);

@@ -45,7 +45,8 @@ Task<void> load_topics(Router* router,
                        std::set<size_t>* open,
                        Instant deadline) {
     std::map<std::string, std::optional<Failure>> topics;
-    for (size_t place = 0; place < partitions->size(); ++place) topics.emplace((*partitions)[place].topic, std::nullopt);
+    for (size_t place = 0; place < partitions->size(); ++place)
+        topics.emplace((*partitions)[place].topic, std::nullopt);
     for (auto& [name, failure] : topics) {
         Expected<TopicView> loaded = co_await router->load(name, deadline);
         if (!loaded.ok()) failure = loaded.error();
@@ -54,7 +55,8 @@ Task<void> load_topics(Router* router,
         const TopicPartition& partition = (*partitions)[place];
         std::optional<Failure> failure = topics[partition.topic];
         const TopicView* topic = router->find(partition.topic);
-        if (!failure && (topic == nullptr || partition.partition < 0 || partition.partition >= topic->partition_count())) {
+        if (!failure &&
+            (topic == nullptr || partition.partition < 0 || partition.partition >= topic->partition_count())) {
             failure = not_done(ErrorCode::unknown_topic_or_partition, "the topic has no such partition");
         }
         if (failure) {
@@ -92,11 +94,8 @@ std::map<rpc::Channel*, Asked> group(Router* router,
 
 }  // namespace
 
-Task<std::vector<OffsetAnswer>> call_leaders(World* world,
-                                             Router* router,
-                                             std::vector<TopicPartition> partitions,
-                                             const PartitionCall* call,
-                                             Instant deadline) {
+Task<std::vector<OffsetAnswer>> call_leaders(
+    World* world, Router* router, std::vector<TopicPartition> partitions, const PartitionCall* call, Instant deadline) {
     std::vector<OffsetAnswer> answers(partitions.size());
     std::set<size_t> open;
     co_await load_topics(router, &partitions, &answers, &open, deadline);
@@ -121,11 +120,8 @@ Task<std::vector<OffsetAnswer>> call_leaders(World* world,
     co_return answers;
 }
 
-Task<std::vector<OffsetAnswer>> list_offsets(World* world,
-                                             Router* router,
-                                             std::vector<OffsetQuery> queries,
-                                             Visibility visibility,
-                                             Instant deadline) {
+Task<std::vector<OffsetAnswer>> list_offsets(
+    World* world, Router* router, std::vector<OffsetQuery> queries, Visibility visibility, Instant deadline) {
     std::vector<TopicPartition> partitions;
     for (const OffsetQuery& query : queries) partitions.push_back(query.partition);
     PartitionCall call;

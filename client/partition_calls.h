@@ -20,19 +20,13 @@ struct PartitionCall {
     std::function<std::vector<OffsetAnswer>(const rpc::CallResult&, size_t)> decode;
 };
 
-// Suspends until each partition has its answer, at the deadline at the latest. Answers are in the order of `partitions`.
-// `call` and `router` outlive it.
-Task<std::vector<OffsetAnswer>> call_leaders(World* world,
-                                             Router* router,
-                                             std::vector<TopicPartition> partitions,
-                                             const PartitionCall* call,
-                                             Instant deadline);
+// Suspends until each partition has its answer, at the deadline at the latest. Answers are in the order of
+// `partitions`. `call` and `router` outlive it.
+Task<std::vector<OffsetAnswer>> call_leaders(
+    World* world, Router* router, std::vector<TopicPartition> partitions, const PartitionCall* call, Instant deadline);
 
 // Where in the logs the queries' places are.
-Task<std::vector<OffsetAnswer>> list_offsets(World* world,
-                                             Router* router,
-                                             std::vector<OffsetQuery> queries,
-                                             Visibility visibility,
-                                             Instant deadline);
+Task<std::vector<OffsetAnswer>> list_offsets(
+    World* world, Router* router, std::vector<OffsetQuery> queries, Visibility visibility, Instant deadline);
 
 }  // namespace ironbark::client

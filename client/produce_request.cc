@@ -12,7 +12,9 @@ ProduceAnswer failed(const Failure& failure) {
     return answer;
 }
 
-std::chrono::microseconds microseconds(uint32_t count) { return std::chrono::microseconds(count); }
+std::chrono::microseconds microseconds(uint32_t count) {
+    return std::chrono::microseconds(count);
+}
 
 Written read_receipt(const wire::ProduceReceipt& receipt) {
     Written written;

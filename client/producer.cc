@@ -170,7 +170,9 @@ Expected<void> Producer::flush(std::chrono::milliseconds timeout) {
     return self.thread.run([&] { return self.engine.flush(deadline); });
 }
 
-Expected<void> Producer::close(std::chrono::milliseconds timeout) { return implementation_->close(timeout); }
+Expected<void> Producer::close(std::chrono::milliseconds timeout) {
+    return implementation_->close(timeout);
+}
 
 void Producer::on_loss(std::function<void(const Loss&)> listener) {
     Implementation& self = *implementation_;

@@ -10,7 +10,8 @@ namespace {
 // One partition is a table in the request and one in the answer: far below what rpc/method.cc allows.
 constexpr size_t parts_max = 1000;
 
-const Failure closed_failure = not_done(ErrorCode::closed, "the producer was closed before the record was acknowledged");
+const Failure closed_failure =
+    not_done(ErrorCode::closed, "the producer was closed before the record was acknowledged");
 
 }  // namespace
 
@@ -44,7 +45,9 @@ ProducerEngine::ProducerEngine(World& world, Router& router, ProducerOptions opt
     router_.on_change([this] { topics_changed(); });
 }
 
-ProducerEngine::~ProducerEngine() { router_.on_change(nullptr); }
+ProducerEngine::~ProducerEngine() {
+    router_.on_change(nullptr);
+}
 
 Task<void> ProducerEngine::run() {
     while (true) {
@@ -241,7 +244,8 @@ Task<rpc::CallResult> ProducerEngine::call(const Request* request) {
     std::vector<BufferSlice> payload;
     for (const ProducePart& part : request->parts) payload.push_back(part.frame);
     if (options_.acks != Acks::none) {
-        co_return co_await channel->call(rpc::Method::produce, std::move(metadata), std::move(payload), request->deadline);
+        co_return co_await channel->call(rpc::Method::produce, std::move(metadata), std::move(payload),
+                                         request->deadline);
     }
     Result<void> sent =
         co_await channel->send(rpc::Method::produce, std::move(metadata), std::move(payload), request->deadline);
@@ -312,11 +316,15 @@ void ProducerEngine::finish(const PartitionQueue& queue,
     if (!batch.callbacks.empty()) {
         Receipt receipt;
         if (written != nullptr) {
-            receipt = {queue.topic,        queue.identity.partition.value, written->base_offset, written->leader_epoch,
-                       written->append_time, written->level,              written->replicas,    written->queued,
-                       written->written,   written->synced,               written->replicated,  written->duplicate};
+            receipt = {queue.topic,          queue.identity.partition.value,
+                       written->base_offset, written->leader_epoch,
+                       written->append_time, written->level,
+                       written->replicas,    written->queued,
+                       written->written,     written->synced,
+                       written->replicated,  written->duplicate};
         }
-        Expected<Receipt> result = written != nullptr ? Expected<Receipt>(std::move(receipt)) : Expected<Receipt>(failure);
+        Expected<Receipt> result =
+            written != nullptr ? Expected<Receipt>(std::move(receipt)) : Expected<Receipt>(failure);
         for (PendingBatch::Waiting& waiting : batch.callbacks) {
             if (written != nullptr && written->base_offset >= 0) result->offset = written->base_offset + waiting.index;
             waiting.callback(result);
@@ -371,7 +379,8 @@ Task<void> ProducerEngine::obtain_identity() {
     rpc::CallResult result = co_await router_.call_any(rpc::Method::allocate_producer_id, std::move(metadata),
                                                        Repeatable::yes, deadline, router_.controller());
     is_obtaining_identity_ = false;
-    const wire::AllocateProducerIdResponse* answer = result.ok() ? &result.as<wire::AllocateProducerIdResponse>() : nullptr;
+    const wire::AllocateProducerIdResponse* answer =
+        result.ok() ? &result.as<wire::AllocateProducerIdResponse>() : nullptr;
     if (answer != nullptr && answer->error() == nullptr && answer->producer_id() >= 0) {
         identity_ = {ProducerId(answer->producer_id()), ProducerEpoch(answer->producer_epoch())};
         wants_identity_ = wants_other_id_ = false;
@@ -407,7 +416,8 @@ void ProducerEngine::topics_changed() {
         if (view != nullptr && view->id == topic->id()) {
             if (view->partition_count() > topic->partition_count()) topic->grow(view->partition_count());
         } else if (view != nullptr) {
-            retire(*topic, not_done(ErrorCode::unknown_topic_id, "the topic was deleted, and made again under its name"));
+            retire(*topic,
+                   not_done(ErrorCode::unknown_topic_id, "the topic was deleted, and made again under its name"));
         } else if (why_missing != nullptr) {
             retire(*topic, *why_missing);
         }

@@ -67,7 +67,7 @@ class ProducerEngine {
         SendWindow window;
         bool is_active = false;
         int32_t leader_epoch = -1;  // when it was last looked up
-        int64_t last_offset = -1;  // acknowledged
+        int64_t last_offset = -1;   // acknowledged
         Acks last_level = Acks::none;
     };
     struct Request {

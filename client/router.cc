@@ -62,7 +62,11 @@ Router::Peer::Peer(World& world, const Address& address, const RouterOptions& op
       }()) {}
 
 Router::Router(World& world, RouterOptions options)
-    : world_(world), options_(std::move(options)), wake_(world.executor), closing_(world.executor), refreshed_(world.executor.now()) {}
+    : world_(world),
+      options_(std::move(options)),
+      wake_(world.executor),
+      closing_(world.executor),
+      refreshed_(world.executor.now()) {}
 
 Task<void> Router::run() {
     uint64_t failures = 0;
@@ -217,7 +221,10 @@ std::vector<Address> Router::candidates(int32_t preferred) {
     for (const auto& [id, address] : brokers_) {
         (peer(address).channel.is_connected() ? connected : others).push_back(address);
     }
-    if (!connected.empty()) std::rotate(connected.begin(), connected.begin() + turn_ % connected.size(), connected.end());
+    if (!connected.empty()) {
+        auto first = static_cast<std::ptrdiff_t>(turn_ % connected.size());
+        std::rotate(connected.begin(), connected.begin() + first, connected.end());
+    }
     std::vector<Address> all;
     auto add = [&all](const Address& address) {
         if (std::find(all.begin(), all.end(), address) == all.end()) all.push_back(address);
@@ -230,12 +237,10 @@ std::vector<Address> Router::candidates(int32_t preferred) {
     return all;
 }
 
-Task<rpc::CallResult> Router::call_any(rpc::Method method,
-                                       rpc::Metadata metadata,
-                                       Repeatable repeatable,
-                                       Instant deadline,
-                                       int32_t preferred) {
+Task<rpc::CallResult> Router::call_any(
+    rpc::Method method, rpc::Metadata metadata, Repeatable repeatable, Instant deadline, int32_t preferred) {
     rpc::CallResult result = rpc::never_sent(Error(ErrorCode::closed, "the client was closed"));
+    std::optional<rpc::CallResult> reason;  // what went wrong before the time was over says more than that it is
     for (uint64_t round = 1; !closed_; ++round) {
         for (const Address& address : candidates(preferred)) {
             Instant now = world_.executor.now();
@@ -245,6 +250,10 @@ Task<rpc::CallResult> Router::call_any(rpc::Method method,
             rpc::Channel& channel = peer(address).channel;
             result = co_await channel.call(method, copy_of(metadata), {}, attempt_deadline);
             if (result.ok() || !may_try_again(result, repeatable)) co_return result;
+            bool is_too_late =
+                result.delivery == rpc::Delivery::never_sent && result.error.code == ErrorCode::timed_out;
+            if (is_too_late && reason) result = *reason;
+            reason = result;
             if (result.leader >= 0) preferred = result.leader;
             if (closed_ || world_.executor.now() >= deadline) co_return result;
         }

@@ -63,11 +63,8 @@ class Router {
     rpc::Channel* channel(int32_t broker);
     // Asks any broker; the next one if it was certainly not done (or is repeatable), until the deadline. `preferred`
     // is asked first, if it is known.
-    Task<rpc::CallResult> call_any(rpc::Method method,
-                                   rpc::Metadata metadata,
-                                   Repeatable repeatable,
-                                   Instant deadline,
-                                   int32_t preferred = -1);
+    Task<rpc::CallResult> call_any(
+        rpc::Method method, rpc::Metadata metadata, Repeatable repeatable, Instant deadline, int32_t preferred = -1);
     int32_t controller() const { return controller_; }
     Duration pause_after(uint64_t attempts) const;
 

@@ -11,7 +11,9 @@ bool is_resolved(const SendWindow::Entry& entry) {
     return entry.state == State::written || entry.state == State::failed;
 }
 
-bool is_numbered(const SendWindow::Entry& entry) { return entry.sequence.id.value >= 0; }
+bool is_numbered(const SendWindow::Entry& entry) {
+    return entry.sequence.id.value >= 0;
+}
 
 // Whether the broker expected another sequence number. Of a producer without any batch yet it expects 0, and says so in
 // its own way.
@@ -164,7 +166,8 @@ Instant SendWindow::next_time() const {
     for (const std::unique_ptr<Entry>& entry : entries_) {
         if (entry->state != State::waiting) continue;
         next = std::min(next, entry->deadline);
-        if (is_first_waiting && !is_blocked() && entry->not_before != Instant{}) next = std::min(next, entry->not_before);
+        if (is_first_waiting && !is_blocked() && entry->not_before != Instant{})
+            next = std::min(next, entry->not_before);
         is_first_waiting = false;
     }
     return next;
@@ -218,8 +221,8 @@ void SendWindow::set_identity(const ProducerIdentity& identity) {
         if (entry->state != State::waiting || !entry->may_be_written) continue;
         Failure failure = entry->failure;
         failure.outcome = Outcome::unknown;
-        failure.hint = "it may have been written, and cannot be repeated safely: the producer began a new epoch; " +
-                       failure.hint;
+        failure.hint =
+            "it may have been written, and cannot be repeated safely: the producer began a new epoch; " + failure.hint;
         fail(*entry, std::move(failure));
     }
     identity_ = identity;
@@ -227,6 +230,8 @@ void SendWindow::set_identity(const ProducerIdentity& identity) {
     renumber(0);
 }
 
-bool SendWindow::take_loss() { return std::exchange(has_loss_, false); }
+bool SendWindow::take_loss() {
+    return std::exchange(has_loss_, false);
+}
 
 }  // namespace ironbark::client

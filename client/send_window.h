@@ -54,14 +54,14 @@ class SendWindow {
         Instant deadline;
         State state = State::waiting;
         record::ProducerSequence sequence;  // none: without idempotence, and of a failed batch that was passed over
-        bool is_sealed = false;        // with `sequence`; set by the engine, unset when renumbered
-        bool may_be_written = false;   // an attempt ended, and nobody knows how
-        bool waits_for_others = false; // refused as out of order: goes again when everything before it is resolved
-        bool was_first = false;        // at the latest attempt, everything before it was resolved
+        bool is_sealed = false;             // with `sequence`; set by the engine, unset when renumbered
+        bool may_be_written = false;        // an attempt ended, and nobody knows how
+        bool waits_for_others = false;      // refused as out of order: goes again when everything before it is resolved
+        bool was_first = false;             // at the latest attempt, everything before it was resolved
         uint64_t attempts = 0;
-        Instant not_before{};          // after a pause
-        Written receipt;               // written
-        Failure failure;               // failed; or of the latest attempt
+        Instant not_before{};  // after a pause
+        Written receipt;       // written
+        Failure failure;       // failed; or of the latest attempt
 
         int32_t records() const { return batch->records; }
     };
@@ -125,8 +125,8 @@ class SendWindow {
     std::deque<std::unique_ptr<Entry>> entries_;
     size_t in_flight_ = 0;
 
-    bool has_hole_ = false;    // a batch that is not written left the window: its sequence is free again ...
-    int32_t hole_ = 0;         // ... from here on
+    bool has_hole_ = false;  // a batch that is not written left the window: its sequence is free again ...
+    int32_t hole_ = 0;       // ... from here on
     bool must_raise_epoch_ = false;
     bool must_change_id_ = false;
     bool has_loss_ = false;

@@ -25,13 +25,15 @@ constexpr SettingRow rows[] = {
     {"request.timeout.ms", "", &S::request_timeout, 1, hour, "how long one request may take"},
     {"retry.backoff.ms", "", &S::retry_backoff, 1, 60 * second, "pause before something is tried again, at first"},
     {"retry.backoff.max.ms", "", &S::retry_backoff_max, 1, 600 * second, "the pause doubles up to this"},
-    {"metadata.max.age.ms", "", &S::metadata_max_age, second, 24 * hour, "how long leaders are believed without asking"},
+    {"metadata.max.age.ms", "", &S::metadata_max_age, second, 24 * hour,
+     "how long leaders are believed without asking"},
 
     {"acks", "request.required.acks", &S::acks, 0, 0, "how well a record is kept before it counts as written"},
     {"enable.idempotence", "", &S::enable_idempotence, 0, 0, "whether repeated requests leave one copy"},
     {"linger.ms", "queue.buffering.max.ms", &S::linger, 0, 60 * second, "how long a batch waits for more records"},
     {"batch.size", "", &S::batch_size, kibibyte, request_size_max, "size at which a batch is sent without waiting"},
-    {"buffer.memory", "", &S::buffer_memory, mebibyte, 1024 * gibibyte, "what records that are not resolved may occupy"},
+    {"buffer.memory", "", &S::buffer_memory, mebibyte, 1024 * gibibyte,
+     "what records that are not resolved may occupy"},
     {"max.block.ms", "", &S::max_block, 0, hour, "how long `send` waits for room or for a topic"},
     {"max.request.size", "message.max.bytes", &S::max_request_size, kibibyte, request_size_max,
      "the largest request, and the largest record"},
@@ -62,10 +64,11 @@ constexpr Word word(std::string_view text, Enum value) {
 }
 
 // Kafka's own values of acks, too: they mean what a Kafka listener would make of them.
-constexpr Word acks_words[] = {word("topic", Acks::topic), word("none", Acks::none), word("leader", Acks::leader),
-                               word("leader_durable", Acks::leader_durable), word("isr", Acks::isr),
-                               word("isr_durable", Acks::isr_durable), word("all", Acks::topic),
-                               word("-1", Acks::topic), word("0", Acks::none), word("1", Acks::leader)};
+constexpr Word acks_words[] = {word("topic", Acks::topic),   word("none", Acks::none),
+                               word("leader", Acks::leader), word("leader_durable", Acks::leader_durable),
+                               word("isr", Acks::isr),       word("isr_durable", Acks::isr_durable),
+                               word("all", Acks::topic),     word("-1", Acks::topic),
+                               word("0", Acks::none),        word("1", Acks::leader)};
 constexpr Word compression_words[] = {word("none", Compression::none), word("lz4", Compression::lz4),
                                       word("zstd", Compression::zstd)};
 constexpr Word partitioner_words[] = {word("murmur2", Partitioner::murmur2), word("sticky", Partitioner::sticky),
@@ -77,7 +80,9 @@ constexpr Word visibility_words[] = {word("topic", Visibility::topic), word("dur
 
 }  // namespace
 
-std::span<const SettingRow> setting_rows() { return rows; }
+std::span<const SettingRow> setting_rows() {
+    return rows;
+}
 
 std::span<const Word> words_of(const Member& member) {
     if (std::holds_alternative<Acks S::*>(member)) return acks_words;

@@ -18,7 +18,9 @@ using std::chrono::milliseconds;
 
 constexpr int idempotent_in_flight_max = 5;  // batches that a broker remembers of a producer
 
-Failure refused(std::string hint) { return {ErrorCode::invalid_config, Outcome::not_written, std::move(hint)}; }
+Failure refused(std::string hint) {
+    return {ErrorCode::invalid_config, Outcome::not_written, std::move(hint)};
+}
 
 const SettingRow* find(std::string_view key) {
     for (const SettingRow& row : client::setting_rows()) {
@@ -79,18 +81,18 @@ struct Put {
     const SettingRow& row;
     std::string_view text;
 
-    Expected<void> operator()(std::string Settings::*member) const {
+    Expected<void> operator()(std::string Settings::* member) const {
         settings.*member = text;
         return {};
     }
-    Expected<void> operator()(bool Settings::*member) const {
+    Expected<void> operator()(bool Settings::* member) const {
         if (text != "true" && text != "false") return bad_value(row, text, "true or false");
         settings.*member = text == "true";
         return {};
     }
     template <typename Value>
         requires(!std::is_enum_v<Value>)
-    Expected<void> operator()(Value Settings::*member) const {
+    Expected<void> operator()(Value Settings::* member) const {
         Expected<int64_t> number = parse_number(row, text);
         if (!number) return number.error();
         settings.*member = Value(*number);
@@ -98,7 +100,7 @@ struct Put {
     }
     template <typename Value>
         requires std::is_enum_v<Value>
-    Expected<void> operator()(Value Settings::*member) const {
+    Expected<void> operator()(Value Settings::* member) const {
         std::span<const Word> words = client::words_of(row.member);
         auto found = std::find_if(words.begin(), words.end(), [this](const Word& word) { return word.text == text; });
         if (found == words.end()) return bad_value(row, text, "one of " + join(words));
@@ -111,13 +113,13 @@ struct Print {
     const Settings& settings;
     const SettingRow& row;
 
-    std::string operator()(std::string Settings::*member) const { return settings.*member; }
-    std::string operator()(bool Settings::*member) const { return settings.*member ? "true" : "false"; }
-    std::string operator()(milliseconds Settings::*member) const {
+    std::string operator()(std::string Settings::* member) const { return settings.*member; }
+    std::string operator()(bool Settings::* member) const { return settings.*member ? "true" : "false"; }
+    std::string operator()(milliseconds Settings::* member) const {
         return std::to_string((settings.*member).count()) + "ms";
     }
     template <typename Value>
-    std::string operator()(Value Settings::*member) const {
+    std::string operator()(Value Settings::* member) const {
         if constexpr (std::is_enum_v<Value>) {
             for (const Word& word : client::words_of(row.member)) {
                 if (word.value == static_cast<uint8_t>(settings.*member)) return std::string(word.text);
@@ -129,7 +131,9 @@ struct Print {
     }
 };
 
-std::string print(const Settings& settings, const SettingRow& row) { return std::visit(Print{settings, row}, row.member); }
+std::string print(const Settings& settings, const SettingRow& row) {
+    return std::visit(Print{settings, row}, row.member);
+}
 
 Expected<void> check_together(const Settings& settings) {
     if (settings.batch_size > settings.max_request_size) {
@@ -139,8 +143,9 @@ Expected<void> check_together(const Settings& settings) {
         return refused("'max.request.size' is larger than 'buffer.memory': raise the latter");
     }
     if (settings.enable_idempotence && settings.max_in_flight > idempotent_in_flight_max) {
-        return refused("'max.in.flight.requests.per.connection' is at most 5 with 'enable.idempotence': brokers remember "
-                       "five batches of a producer");
+        return refused(
+            "'max.in.flight.requests.per.connection' is at most 5 with 'enable.idempotence': brokers remember "
+            "five batches of a producer");
     }
     if (settings.linger > settings.delivery_timeout) {
         return refused("'linger.ms' is longer than 'delivery.timeout.ms': no record could be sent in time");
@@ -157,7 +162,8 @@ Expected<void> check_addresses(const std::string& list) {
         size_t comma = rest.find(',');
         std::string_view address = rest.substr(0, comma);
         if (!Address::parse(address).ok()) {
-            return refused("'" + std::string(address) + "' in 'bootstrap.servers' is no address: write HOST:PORT, for "
+            return refused("'" + std::string(address) +
+                           "' in 'bootstrap.servers' is no address: write HOST:PORT, for "
                            "example 127.0.0.1:9400");
         }
         rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);

@@ -11,8 +11,7 @@ namespace ironbark::client {
 
 class Wakeup {
   public:
-    explicit Wakeup(Executor& executor)
-        : executor_(executor), event_(executor), shared_(std::make_shared<Shared>()) {
+    explicit Wakeup(Executor& executor) : executor_(executor), event_(executor), shared_(std::make_shared<Shared>()) {
         shared_->event = &event_;
     }
     Wakeup(const Wakeup&) = delete;

@@ -12,6 +12,8 @@ using rpc::to_wire;
 
 constexpr uint32_t tables_max = 1'000'000;  // of a snapshot with every partition that is allowed, several times over
 constexpr uint32_t depth_max = 16;
+constexpr size_t snapshot_partitions_max = 4096;  // of one command of a snapshot, beyond its first topic
+constexpr size_t snapshot_bytes_max = size_t{1} << 20;
 
 std::vector<BrokerId> brokers_of(const flatbuffers::Vector<int32_t>* ids) {
     std::vector<BrokerId> brokers;
@@ -54,6 +56,10 @@ std::shared_ptr<const TopicRecord> Metadata::find(const Uuid& id) const {
     return found == by_id_.end() ? nullptr : found->second;
 }
 
+bool Metadata::was_deleted(const Uuid& id) const {
+    return std::find(deleted_.begin(), deleted_.end(), id) != deleted_.end();
+}
+
 void Metadata::put(std::shared_ptr<const TopicRecord> topic) {
     by_name_[topic->name] = topic;
     by_id_[topic->id] = std::move(topic);
@@ -64,6 +70,7 @@ Result<void> Metadata::apply(Bytes command) {
     flatbuffers::Verifier verifier(command.data(), command.size(), depth_max, tables_max);
     if (!wire::VerifyMetadataCommandBuffer(verifier)) return malformed;
     const wire::MetadataCommand& message = *wire::GetMetadataCommand(command.data());
+    if (message.body() == nullptr) return malformed;
     Result<void> applied = malformed;
     switch (message.body_type()) {
         case wire::CommandBody::RegisterBrokerCommand:
@@ -78,7 +85,8 @@ Result<void> Metadata::apply(Bytes command) {
         case wire::CommandBody::AllocateProducerIdsCommand:
             applied = apply_body(*message.body_as_AllocateProducerIdsCommand());
             break;
-        case wire::CommandBody::SnapshotCommand: return apply_body(*message.body_as_SnapshotCommand());
+        case wire::CommandBody::SnapshotCommand:
+            return apply_body(*message.body_as_SnapshotCommand());  // has a version
         case wire::CommandBody::NONE: break;
     }
     if (applied.ok()) ++version_;
@@ -92,20 +100,28 @@ Result<void> Metadata::apply_body(const wire::RegisterBrokerCommand& command) {
                         std::string(from_wire(command.host())),
                         command.port(),
                         std::string(from_wire(command.rack()))};
+    if (broker.id.value < 0 || broker.incarnation.value < 0) {
+        return Error(ErrorCode::invalid_request, "a broker has an id and an incarnation");
+    }
     auto known = brokers_.find(broker.id);
     if (known != brokers_.end() && broker.incarnation <= known->second.incarnation) {
         return Error(ErrorCode::invalid_request, "the broker's incarnation is not a new one");
     }
-    BrokerId id = broker.id;
+    const BrokerId id = broker.id;
+    auto is_led = [id](const PartitionRecord& partition) { return partition.leader == id; };
+    for (const auto& [name, topic] : by_name_) {
+        for (const PartitionRecord& partition : topic->partitions) {
+            bool is_last = partition.leader_epoch.value == INT32_MAX || partition.partition_epoch == INT32_MAX;
+            if (is_led(partition) && is_last) return Error(ErrorCode::invalid_request, "a partition has no epoch left");
+        }
+    }
     brokers_[id] = std::move(broker);
     // Whatever it led, it leads anew.
     for (auto& [name, topic] : by_name_) {
-        bool leads = std::any_of(topic->partitions.begin(), topic->partitions.end(),
-                                 [id](const PartitionRecord& partition) { return partition.leader == id; });
-        if (!leads) continue;
+        if (!std::any_of(topic->partitions.begin(), topic->partitions.end(), is_led)) continue;
         auto changed = std::make_shared<TopicRecord>(*topic);
         for (PartitionRecord& partition : changed->partitions) {
-            if (partition.leader != id) continue;
+            if (!is_led(partition)) continue;
             partition.leader_epoch = Epoch(partition.leader_epoch.value + 1);
             ++partition.partition_epoch;
         }
@@ -122,25 +138,39 @@ Result<void> Metadata::apply_body(const wire::CreateTopicCommand& command) {
     topic->min_in_sync = command.min_in_sync();
     topic->created = Timestamp(command.time_ms());
     merge_settings(command.settings(), topic->settings);
-    if (!is_topic_name(topic->name)) {
-        return Error(ErrorCode::invalid_topic, "a topic's name is 1 to 249 of a-z A-Z 0-9 . _ - and neither . nor ..");
-    }
-    if (find(topic->name) != nullptr) return Error(ErrorCode::topic_already_exists, "a topic of this name exists");
-    if (topic->id.is_zero() || find(topic->id) != nullptr) return ErrorCode::invalid_request;
     if (command.partitions() < 1 || command.partitions() > topic_partitions_max) {
         return Error(ErrorCode::invalid_partitions, "a topic has 1 to 10000 partitions");
     }
-    if (partition_count_ + static_cast<size_t>(command.partitions()) > cluster_partitions_max) {
-        return Error(ErrorCode::invalid_partitions, "a cluster has at most 100000 partitions");
-    }
     std::vector<BrokerId> replicas = brokers_of(command.replicas());
     if (replicas.empty()) return Error(ErrorCode::invalid_replication_factor, "a partition has at least one replica");
-    if (topic->min_in_sync < 1 || topic->min_in_sync > static_cast<int32_t>(replicas.size())) {
-        return Error(ErrorCode::invalid_config, "min-in-sync is from 1 to the number of replicas");
-    }
     topic->partitions.assign(static_cast<size_t>(command.partitions()), new_partition(replicas));
+    TRY_VOID(check_new(*topic));
     partition_count_ += topic->partitions.size();
     put(std::move(topic));
+    return {};
+}
+
+// Whether the state may take this topic: from a command, or from a snapshot.
+Result<void> Metadata::check_new(const TopicRecord& topic) const {
+    if (!is_topic_name(topic.name)) {
+        return Error(ErrorCode::invalid_topic, "a topic's name is 1 to 249 of a-z A-Z 0-9 . _ - and neither . nor ..");
+    }
+    if (find(topic.name) != nullptr) return Error(ErrorCode::topic_already_exists, "a topic of this name exists");
+    if (topic.id.is_zero() || find(topic.id) != nullptr) return ErrorCode::invalid_request;
+    if (by_name_.size() >= cluster_topics_max)
+        return Error(ErrorCode::policy_violation, "a cluster has at most 10000 topics");
+    if (topic.partitions.empty() || partition_count_ + topic.partitions.size() > cluster_partitions_max) {
+        return Error(ErrorCode::invalid_partitions, "a cluster has at most 100000 partitions");
+    }
+    for (const PartitionRecord& partition : topic.partitions) {
+        if (partition.replicas.empty()) {
+            return Error(ErrorCode::invalid_replication_factor, "a partition has at least one replica");
+        }
+        if (topic.min_in_sync < 1 || topic.min_in_sync > static_cast<int32_t>(partition.replicas.size())) {
+            return Error(ErrorCode::invalid_config, "min-in-sync is from 1 to the number of replicas");
+        }
+        if (partition.leader_epoch.value < 0 || partition.partition_epoch < 0) return ErrorCode::invalid_request;
+    }
     return {};
 }
 
@@ -150,6 +180,8 @@ Result<void> Metadata::apply_body(const wire::DeleteTopicCommand& command) {
     partition_count_ -= topic->partitions.size();
     by_name_.erase(topic->name);
     by_id_.erase(topic->id);
+    deleted_.push_back(topic->id);
+    if (deleted_.size() > deleted_topics_max) deleted_.pop_front();
     return {};
 }
 
@@ -171,7 +203,8 @@ Result<void> Metadata::apply_body(const wire::AddPartitionsCommand& command) {
     if (topic == nullptr) return Error(ErrorCode::unknown_topic_id, "there is no topic with this id");
     auto count = static_cast<int32_t>(topic->partitions.size());
     if (command.partitions() <= count) {
-        return Error(ErrorCode::invalid_partitions, "partitions can only be added: name a higher number than there are");
+        return Error(ErrorCode::invalid_partitions,
+                     "partitions can only be added: name a higher number than there are");
     }
     size_t more = static_cast<size_t>(command.partitions() - count);
     if (command.partitions() > topic_partitions_max || partition_count_ + more > cluster_partitions_max) {
@@ -192,9 +225,16 @@ Result<void> Metadata::apply_body(const wire::AllocateProducerIdsCommand& comman
 }
 
 Result<void> Metadata::apply_body(const wire::SnapshotCommand& command) {
+    static constexpr Error misplaced(ErrorCode::corrupt_data, "a part of a snapshot without what comes before it");
+    if (command.continues() && command.version() != version_) return misplaced;
     Metadata state;
-    state.version_ = command.version();
-    state.next_producer_id_ = command.next_producer_id();
+    if (command.continues()) {
+        state = *this;
+    } else {
+        if (command.version() < 0 || command.next_producer_id() < 0) return misplaced;
+        state.version_ = command.version();
+        state.next_producer_id_ = command.next_producer_id();
+    }
     for (size_t index = 0; command.brokers() != nullptr && index < command.brokers()->size(); ++index) {
         const wire::BrokerState& from = *command.brokers()->Get(static_cast<flatbuffers::uoffset_t>(index));
         BrokerRecord broker{BrokerId(from.broker()),
@@ -205,6 +245,17 @@ Result<void> Metadata::apply_body(const wire::SnapshotCommand& command) {
                             std::string(from_wire(from.rack()))};
         state.brokers_[broker.id] = std::move(broker);
     }
+    for (size_t index = 0; command.deleted_topics() != nullptr && index < command.deleted_topics()->size(); ++index) {
+        state.deleted_.push_back(from_wire(command.deleted_topics()->Get(static_cast<flatbuffers::uoffset_t>(index))));
+    }
+    if (state.add_topics(command).ok()) {
+        *this = std::move(state);
+        return {};
+    }
+    return Error(ErrorCode::corrupt_data, "a snapshot that contradicts itself");
+}
+
+Result<void> Metadata::add_topics(const wire::SnapshotCommand& command) {
     for (size_t index = 0; command.topics() != nullptr && index < command.topics()->size(); ++index) {
         const wire::TopicState& from = *command.topics()->Get(static_cast<flatbuffers::uoffset_t>(index));
         auto topic = std::make_shared<TopicRecord>();
@@ -220,20 +271,24 @@ Result<void> Metadata::apply_body(const wire::SnapshotCommand& command) {
                                          BrokerId(partition->leader()), Epoch(partition->leader_epoch()),
                                          partition->partition_epoch()});
         }
-        state.partition_count_ += topic->partitions.size();
-        state.put(std::move(topic));
+        TRY_VOID(check_new(*topic));
+        partition_count_ += topic->partitions.size();
+        put(std::move(topic));
     }
-    *this = std::move(state);
     return {};
 }
 
 bool operator==(const Metadata& left, const Metadata& right) {
     auto same_topics = [&] {
         return std::equal(left.by_name_.begin(), left.by_name_.end(), right.by_name_.begin(), right.by_name_.end(),
-                          [](const auto& one, const auto& other) { return *one.second == *other.second; });
+                          [](const auto& one, const auto& other) {
+                              return one.second == other.second || *one.second == *other.second;
+                          });
     };
     return left.version_ == right.version_ && left.next_producer_id_ == right.next_producer_id_ &&
-           left.brokers_ == right.brokers_ && left.partition_count_ == right.partition_count_ && same_topics();
+           left.brokers_ == right.brokers_ && left.deleted_ == right.deleted_ &&
+           left.partition_count_ == right.partition_count_ && left.by_id_.size() == right.by_id_.size() &&
+           same_topics();
 }
 
 namespace {
@@ -253,48 +308,71 @@ std::vector<int32_t> numbers_of(const std::vector<BrokerId>& brokers) {
 auto settings_of(flatbuffers::FlatBufferBuilder& builder, const std::map<std::string, std::string>& settings) {
     std::vector<flatbuffers::Offset<wire::Setting>> entries;
     for (const auto& [key, value] : settings) {
-        entries.push_back(wire::CreateSettingDirect(builder, key.c_str(), value.c_str()));
+        auto key_text = builder.CreateString(key);
+        auto value_text = builder.CreateString(value);
+        entries.push_back(wire::CreateSetting(builder, key_text, value_text));
     }
     return builder.CreateVector(entries);
 }
 
 }  // namespace
 
-Command Metadata::snapshot() const {
-    flatbuffers::FlatBufferBuilder builder;
-    std::vector<flatbuffers::Offset<wire::BrokerState>> brokers;
-    for (const auto& [id, broker] : brokers_) {
-        wire::Uuid directory = to_wire(broker.directory);
-        brokers.push_back(wire::CreateBrokerStateDirect(builder, id.value, &directory, broker.incarnation.value,
-                                                        broker.host.c_str(), broker.port, broker.rack.c_str()));
+namespace {
+
+flatbuffers::Offset<wire::TopicState> state_of(flatbuffers::FlatBufferBuilder& builder, const TopicRecord& topic) {
+    std::vector<flatbuffers::Offset<wire::PartitionState>> partitions;
+    for (const PartitionRecord& partition : topic.partitions) {
+        std::vector<int32_t> replicas = numbers_of(partition.replicas);
+        std::vector<int32_t> in_sync = numbers_of(partition.in_sync);
+        partitions.push_back(wire::CreatePartitionStateDirect(builder, &replicas, &in_sync, partition.leader.value,
+                                                              partition.leader_epoch.value, partition.partition_epoch));
     }
-    std::vector<flatbuffers::Offset<wire::TopicState>> topics;
-    for (const auto& [name, topic] : by_name_) {
-        std::vector<flatbuffers::Offset<wire::PartitionState>> partitions;
-        for (const PartitionRecord& partition : topic->partitions) {
-            std::vector<int32_t> replicas = numbers_of(partition.replicas);
-            std::vector<int32_t> in_sync = numbers_of(partition.in_sync);
-            partitions.push_back(wire::CreatePartitionStateDirect(builder, &replicas, &in_sync, partition.leader.value,
-                                                                  partition.leader_epoch.value,
-                                                                  partition.partition_epoch));
+    wire::Uuid id = to_wire(topic.id);
+    auto settings = settings_of(builder, topic.settings);
+    auto name = builder.CreateString(topic.name);
+    return wire::CreateTopicState(builder, &id, name, topic.min_in_sync, settings, topic.settings_version,
+                                  topic.created.milliseconds, builder.CreateVector(partitions));
+}
+
+}  // namespace
+
+std::vector<Command> Metadata::snapshot() const {
+    std::vector<Command> commands;
+    auto next = by_name_.begin();
+    do {
+        flatbuffers::FlatBufferBuilder builder;
+        std::vector<flatbuffers::Offset<wire::BrokerState>> brokers;
+        std::vector<wire::Uuid> deleted;
+        if (commands.empty()) {
+            for (const auto& [id, broker] : brokers_) {
+                wire::Uuid directory = to_wire(broker.directory);
+                auto host = builder.CreateString(broker.host);
+                auto rack = builder.CreateString(broker.rack);
+                brokers.push_back(wire::CreateBrokerState(builder, id.value, &directory, broker.incarnation.value, host,
+                                                          broker.port, rack));
+            }
+            for (const Uuid& id : deleted_) deleted.push_back(to_wire(id));
         }
-        wire::Uuid id = to_wire(topic->id);
-        auto settings = settings_of(builder, topic->settings);
-        auto text = builder.CreateString(name);
-        topics.push_back(wire::CreateTopicState(builder, &id, text, topic->min_in_sync, settings,
-                                                topic->settings_version, topic->created.milliseconds,
-                                                builder.CreateVector(partitions)));
-    }
-    auto body = wire::CreateSnapshotCommandDirect(builder, version_, next_producer_id_, &brokers, &topics);
-    return finish(builder, wire::CommandBody::SnapshotCommand, body);
+        std::vector<flatbuffers::Offset<wire::TopicState>> topics;
+        size_t partitions = 0;
+        for (; next != by_name_.end(); ++next) {
+            partitions += next->second->partitions.size();
+            bool is_full = partitions > snapshot_partitions_max || builder.GetSize() > snapshot_bytes_max;
+            if (!topics.empty() && is_full) break;
+            topics.push_back(state_of(builder, *next->second));
+        }
+        auto body = wire::CreateSnapshotCommandDirect(builder, version_, next_producer_id_, &brokers, &topics,
+                                                      !commands.empty(), &deleted);
+        commands.push_back(finish(builder, wire::CommandBody::SnapshotCommand, body));
+    } while (next != by_name_.end());
+    return commands;
 }
 
 Command register_broker(const BrokerRecord& broker, bool clean) {
     flatbuffers::FlatBufferBuilder builder;
     wire::Uuid directory = to_wire(broker.directory);
-    auto body =
-        wire::CreateRegisterBrokerCommandDirect(builder, broker.id.value, &directory, broker.incarnation.value, clean,
-                                                broker.host.c_str(), broker.port, broker.rack.c_str());
+    auto body = wire::CreateRegisterBrokerCommandDirect(builder, broker.id.value, &directory, broker.incarnation.value,
+                                                        clean, broker.host.c_str(), broker.port, broker.rack.c_str());
     return finish(builder, wire::CommandBody::RegisterBrokerCommand, body);
 }
 
@@ -315,7 +393,8 @@ Command delete_topic(const Uuid& topic) {
     return finish(builder, wire::CommandBody::DeleteTopicCommand, wire::CreateDeleteTopicCommand(builder, &id));
 }
 
-Command alter_topic(const Uuid& topic, const std::map<std::string, std::string>& set,
+Command alter_topic(const Uuid& topic,
+                    const std::map<std::string, std::string>& set,
                     const std::vector<std::string>& reset) {
     flatbuffers::FlatBufferBuilder builder;
     wire::Uuid id = to_wire(topic);

@@ -4,6 +4,7 @@
 // (ids and times come in with the command). Topics are shared between versions, so a copy is cheap and is what the
 // shards are given: immutable snapshots.
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -61,9 +62,11 @@ class Metadata {
     std::shared_ptr<const TopicRecord> find(const std::string& name) const;
     std::shared_ptr<const TopicRecord> find(const Uuid& id) const;
     size_t partition_count() const { return partition_count_; }
+    // Whether the topic was deleted by a command, not long ago: then, and only then, may its files be removed.
+    bool was_deleted(const Uuid& id) const;
 
-    // A command that stands for everything that was applied.
-    Command snapshot() const;
+    // Commands that stand for everything that was applied.
+    std::vector<Command> snapshot() const;
     friend bool operator==(const Metadata& left, const Metadata& right);
 
   private:
@@ -74,6 +77,8 @@ class Metadata {
     Result<void> apply_body(const wire::AddPartitionsCommand& command);
     Result<void> apply_body(const wire::AllocateProducerIdsCommand& command);
     Result<void> apply_body(const wire::SnapshotCommand& command);
+    Result<void> add_topics(const wire::SnapshotCommand& command);
+    Result<void> check_new(const TopicRecord& topic) const;
     void put(std::shared_ptr<const TopicRecord> topic);
 
     int64_t version_ = 0;
@@ -82,11 +87,14 @@ class Metadata {
     std::map<BrokerId, BrokerRecord> brokers_;
     std::map<std::string, std::shared_ptr<const TopicRecord>> by_name_;
     std::map<Uuid, std::shared_ptr<const TopicRecord>> by_id_;
+    std::deque<Uuid> deleted_;  // oldest first
 };
 
-constexpr size_t topic_name_size_max = 249;      // Kafka's, whose file names end there
+constexpr size_t topic_name_size_max = 249;       // Kafka's, whose file names end there
 constexpr int32_t topic_partitions_max = 10'000;  // of one topic
+constexpr size_t cluster_topics_max = 10'000;     // an answer with all topics must fit a frame
 constexpr size_t cluster_partitions_max = 100'000;
+constexpr size_t deleted_topics_max = 1000;  // remembered, until their files are certainly gone
 
 // Kafka's rule: 1 to 249 of [a-zA-Z0-9._-], and neither "." nor "..".
 bool is_topic_name(std::string_view name);
@@ -95,7 +103,8 @@ bool is_topic_name(std::string_view name);
 Command register_broker(const BrokerRecord& broker, bool clean);
 Command create_topic(const TopicRecord& topic, int32_t partitions, const std::vector<BrokerId>& replicas);
 Command delete_topic(const Uuid& topic);
-Command alter_topic(const Uuid& topic, const std::map<std::string, std::string>& set,
+Command alter_topic(const Uuid& topic,
+                    const std::map<std::string, std::string>& set,
                     const std::vector<std::string>& reset);
 Command add_partitions(const Uuid& topic, int32_t partitions);
 Command allocate_producer_ids(int64_t count);

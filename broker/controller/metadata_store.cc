@@ -1,12 +1,15 @@
 #include "broker/controller/metadata_store.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 #include "log/limits.h"
 
 namespace ironbark::broker {
 
-Task<Result<std::unique_ptr<MetadataStore>>> MetadataStore::open(World* world, std::string path, Uuid owner,
+Task<Result<std::unique_ptr<MetadataStore>>> MetadataStore::open(World* world,
+                                                                 std::string path,
+                                                                 Uuid owner,
                                                                  std::string* problem) {
     Result<std::unique_ptr<log::Journal>> opened = co_await log::Journal::open(*world, path, owner);
     if (!opened.ok()) {
@@ -41,17 +44,26 @@ Task<Result<void>> MetadataStore::execute(Command command) {
     if (!held) co_return ErrorCode::cancelled;
     auto next = std::make_shared<Metadata>(*current_);
     CO_TRY_VOID(next->apply(command));
-    if (journal_->size() > log::journal_rewrite_bytes) {
-        std::vector<log::JournalRecord> records;
-        records.push_back(next->snapshot());
-        CO_TRY_VOID(co_await journal_->rewrite(std::move(records)));
-    } else {
-        journal_->append(std::move(command));
-        CO_TRY_VOID(co_await journal_->commit());
+    Result<void> stored = co_await store(next.get(), std::move(command));
+    if (!stored.ok()) {
+        writable_ = false;
+        co_return Error(ErrorCode::storage_error,
+                        "the metadata journal cannot be written; restart the broker when the disk is well",
+                        stored.error().system_errno);
     }
     current_ = std::move(next);
-    if (publish) publish(current_);
     co_return Result<void>();
+}
+
+// As one more command; or, when the journal is long and most of it is past, as the state that it leads to.
+Task<Result<void>> MetadataStore::store(const Metadata* next, Command command) {
+    if (journal_->size() > std::max(log::journal_rewrite_bytes, 4 * live_bytes_)) {
+        CO_TRY_VOID(co_await journal_->rewrite(next->snapshot()));
+        live_bytes_ = journal_->size();
+        co_return Result<void>();
+    }
+    journal_->append(std::move(command));
+    co_return co_await journal_->commit();
 }
 
 Task<void> MetadataStore::close() {

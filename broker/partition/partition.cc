@@ -34,7 +34,8 @@ Task<void> Partition::lead(log::Log* log, Epoch epoch) {
     if (epoch > log->last_epoch()) {
         Result<void> begun = co_await log->begin_epoch(epoch);
         if (!begun.ok()) {
-            fail(fmt::format("the start of epoch {} could not be recorded: {}", epoch.value, ironbark::name(begun.error().code)));
+            fail(fmt::format("the start of epoch {} could not be recorded: {}", epoch.value,
+                             ironbark::name(begun.error().code)));
             co_return;
         }
     }
@@ -64,17 +65,19 @@ void Partition::log_moved() {
     if (log_ == nullptr) return;
     if (log_->has_failed() && state_ == PartitionState::online) {
         const Error& error = *log_->failure();
-        fail(fmt::format("writing failed ({}{}); what was acknowledged as durable is on disk; restart the broker when the "
-                         "disk is well",
-                         ironbark::name(error.code),
-                         error.system_errno == 0 ? "" : fmt::format(", errno {}", error.system_errno)));
+        fail(fmt::format(
+            "writing failed ({}{}); what was acknowledged as durable is on disk; restart the broker when the "
+            "disk is well",
+            ironbark::name(error.code), error.system_errno == 0 ? "" : fmt::format(", errno {}", error.system_errno)));
         return;
     }
     note_watermarks();
     notify();
 }
 
-void Partition::note_watermarks() { log_->note_watermarks(high_watermark(), durable_watermark()); }
+void Partition::note_watermarks() {
+    log_->note_watermarks(high_watermark(), durable_watermark());
+}
 
 uint64_t Partition::watch(std::function<void()> changed) {
     watchers_[++watchers_made_] = std::move(changed);
@@ -94,7 +97,8 @@ Offset Partition::watermark(wire::Visibility visibility) const {
 
 Error Partition::check_epoch(int32_t known) const {
     if (state_ == PartitionState::removed) return {ErrorCode::unknown_topic_or_partition, "the topic was deleted"};
-    if (state_ == PartitionState::opening) return {ErrorCode::not_leader_or_follower, "the partition is being recovered"};
+    if (state_ == PartitionState::opening)
+        return {ErrorCode::not_leader_or_follower, "the partition is being recovered"};
     if (log_ == nullptr) return {ErrorCode::storage_error, "the partition's log could not be opened"};
     if (known >= 0 && known < epoch_.value) return {ErrorCode::fenced_leader_epoch, "there is a newer leader epoch"};
     if (known > epoch_.value) return {ErrorCode::unknown_leader_epoch, "this broker has not heard of that epoch yet"};
@@ -104,8 +108,8 @@ Error Partition::check_epoch(int32_t known) const {
 Result<void> Partition::check_frames(Bytes frames, std::vector<record::FrameView>& checked, Receipt& receipt) const {
     const Timestamp time_max(world_.executor.wall_milliseconds() + settings_.timestamp_after_max_ms);
     while (!frames.empty()) {
-        Result<record::FrameView> frame = record::check_produced(
-            frames, log_->seed(), static_cast<size_t>(settings_.batch_bytes_max), time_max);
+        Result<record::FrameView> frame =
+            record::check_produced(frames, log_->seed(), static_cast<size_t>(settings_.batch_bytes_max), time_max);
         if (!frame.ok()) {
             receipt.hint = frame.error().text;
             if (frame.error().code == ErrorCode::message_too_large) {
@@ -123,7 +127,9 @@ Result<void> Partition::check_frames(Bytes frames, std::vector<record::FrameView
 }
 
 // Whether the batch may not be appended: then the receipt says why.
-bool Partition::refuse_sequence(const log::SequenceCheck& check, const record::FrameView& frame, Receipt& receipt) const {
+bool Partition::refuse_sequence(const log::SequenceCheck& check,
+                                const record::FrameView& frame,
+                                Receipt& receipt) const {
     if (check.code == ErrorCode::none) return false;
     receipt.error = check.code;
     receipt.outcome = check.code == ErrorCode::sequence_expired ? Outcome::written : Outcome::not_written;
@@ -134,8 +140,9 @@ bool Partition::refuse_sequence(const log::SequenceCheck& check, const record::F
                                        batch.base_sequence, check.expected);
             break;
         case ErrorCode::unknown_producer_id:
-            receipt.hint = fmt::format("nothing is remembered of producer {}: begin a new producer epoch with sequence 0",
-                                       batch.producer_id.value);
+            receipt.hint =
+                fmt::format("nothing is remembered of producer {}: begin a new producer epoch with sequence 0",
+                            batch.producer_id.value);
             break;
         case ErrorCode::invalid_producer_epoch:
             receipt.hint = fmt::format("producer {} has a newer epoch than {}", batch.producer_id.value,
@@ -156,7 +163,8 @@ Task<Receipt> Partition::append(BufferSlice frames, wire::AckLevel asked, Instan
         co_return refusal(good.error(), receipt.hint.empty() ? good.error().text : receipt.hint);
     }
     std::optional<Units> turn = co_await appending_.lock(deadline);
-    if (!turn) co_return refusal(ErrorCode::request_timed_out, "the disk does not keep up: too much waits to be written");
+    if (!turn)
+        co_return refusal(ErrorCode::request_timed_out, "the disk does not keep up: too much waits to be written");
     if (Error wrong = check_epoch(-1); wrong.code != ErrorCode::none) co_return refusal(wrong, wrong.text);
     receipt.level = effective_level(asked, settings_);
     co_await append_checked(&checked, &receipt);
@@ -192,7 +200,8 @@ Task<bool> Partition::append_frame(record::FrameView frame, Receipt* receipt) {
     }
     // The epoch of a log never falls: metadata that was restored from an older copy may name one that is over.
     const Epoch epoch = std::max(epoch_, log_->last_epoch());
-    Result<log::Appended> appended = co_await log_->append(frame, epoch, Timestamp(world_.executor.wall_milliseconds()));
+    Result<log::Appended> appended =
+        co_await log_->append(frame, epoch, Timestamp(world_.executor.wall_milliseconds()));
     if (appended.ok()) {
         extend({0, 0, appended->base, appended->last, epoch, appended->append_time}, *receipt);
         log_moved();

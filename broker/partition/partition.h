@@ -18,7 +18,7 @@ namespace ironbark::broker {
 enum class PartitionState : uint8_t {
     opening,  // recovery is under way: retriable
     online,
-    failed,    // its log could not be opened, or failed since; see `detail`
+    failed,  // its log could not be opened, or failed since; see `detail`
     removed,
 };
 const char* name(PartitionState state);

@@ -1,8 +1,7 @@
 // Fetch: reads what is there; if that is too little, waits until a watermark moves on any of the partitions' shards.
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <fmt/format.h>
 
 #include "broker/service/service.h"
 
@@ -134,8 +133,8 @@ Task<Watches> watch_here(Shard* shard, std::vector<Wanted> wanted, std::shared_p
             if (wait->changed != nullptr) wait->changed->set();
         };
         bool is_local = wait->home == &shard->executor();
-        uint64_t number = is_local ? partition->watch(wake)
-                                   : partition->watch([wait, wake] { wait->home->post_remote(wake); });
+        uint64_t number =
+            is_local ? partition->watch(wake) : partition->watch([wait, wake] { wait->home->post_remote(wake); });
         watches.emplace_back(part.identity, number);
     }
     co_return watches;
@@ -176,7 +175,9 @@ size_t trim(std::vector<Reads>& parts, const std::vector<std::pair<size_t, size_
     return sum;
 }
 
-rpc::Response answer(Shard* shard, std::vector<Reads> parts, const std::vector<std::pair<size_t, size_t>>& places,
+rpc::Response answer(Shard* shard,
+                     std::vector<Reads> parts,
+                     const std::vector<std::pair<size_t, size_t>>& places,
                      size_t bytes_max) {
     size_t size = trim(parts, places, bytes_max);
     rpc::Response response = encode(parts, places);
@@ -193,8 +194,8 @@ rpc::Response answer(Shard* shard, std::vector<Reads> parts, const std::vector<s
 // A fetch that is split by shard: what each shard is asked for, and where its answers belong.
 struct Split {
     std::vector<Shard*> shards;
-    std::vector<std::vector<Wanted>> wanted;          // by shard
-    std::vector<std::pair<size_t, size_t>> places;    // in the order of the request: which shard, which of its answers
+    std::vector<std::vector<Wanted>> wanted;        // by shard
+    std::vector<std::pair<size_t, size_t>> places;  // in the order of the request: which shard, which of its answers
 
     void add(Shard* shard, Wanted part) {
         size_t at = static_cast<size_t>(std::find(shards.begin(), shards.end(), shard) - shards.begin());
@@ -241,17 +242,22 @@ Task<rpc::Response> ClientService::fetch(rpc::Session* session, rpc::Request req
         co_return rpc::error_response(error, Outcome::not_written);
     }
     Split split;
-    const size_t bytes_max = message.max_bytes() == 0 ? fetch_bytes_max : std::min<size_t>(message.max_bytes(), fetch_bytes_max);
+    const size_t bytes_max =
+        message.max_bytes() == 0 ? fetch_bytes_max : std::min<size_t>(message.max_bytes(), fetch_bytes_max);
     for (const wire::FetchPartition* part : *message.partitions()) {
-        Wanted wanted{{rpc::from_wire(part->topic()), PartitionIndex(part->partition())}, Offset(part->offset()),
-                      part->leader_epoch(), part->max_bytes() == 0 ? bytes_max : part->max_bytes()};
+        Wanted wanted{{rpc::from_wire(part->topic()), PartitionIndex(part->partition())},
+                      Offset(part->offset()),
+                      part->leader_epoch(),
+                      part->max_bytes() == 0 ? bytes_max : part->max_bytes()};
         split.add(&shard_of(wanted.identity), wanted);
     }
     const wire::Visibility visibility = message.visibility();
     const size_t bytes_min = std::min<size_t>(message.min_bytes(), bytes_max);
     const Instant deadline =
         request.received + std::chrono::milliseconds(std::clamp(message.max_wait_ms(), 0, fetch_wait_max_ms));
-    { rpc::Request done = std::move(request); }  // a poll may be long: its memory is for others
+    {
+        rpc::Request done = std::move(request);
+    }  // a poll may be long: its memory is for others
 
     auto enough = [bytes_min](const std::vector<Reads>& parts) {
         size_t sum = 0;

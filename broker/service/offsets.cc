@@ -96,8 +96,11 @@ Task<rpc::Response> ClientService::list_offsets(rpc::Request request) {
             Error error(ErrorCode::invalid_request, "an unknown place or visibility");
             co_return rpc::error_response(error, Outcome::not_written);
         }
-        ListQuery query{{rpc::from_wire(part.topic()), PartitionIndex(part.partition())}, part.leader_epoch(),
-                        part.place(), Timestamp(part.timestamp()), message.visibility()};
+        ListQuery query{{rpc::from_wire(part.topic()), PartitionIndex(part.partition())},
+                        part.leader_epoch(),
+                        part.place(),
+                        Timestamp(part.timestamp()),
+                        message.visibility()};
         Shard* shard = &shard_of(query.identity);
         auto make = [shard, query] { return list_here(shard, query); };
         calls.push_back(run_on<Listed>(shard_.executor(), shard->executor(), shard->scope(), std::move(make)));
@@ -123,7 +126,8 @@ Task<rpc::Response> ClientService::delete_records(rpc::Request request) {
     }
     std::vector<Task<Deleted>> calls;
     for (size_t index = 0; index < count; ++index) {
-        const wire::DeleteRecordsPartition& part = *message.partitions()->Get(static_cast<flatbuffers::uoffset_t>(index));
+        const wire::DeleteRecordsPartition& part =
+            *message.partitions()->Get(static_cast<flatbuffers::uoffset_t>(index));
         PartitionIdentity identity{rpc::from_wire(part.topic()), PartitionIndex(part.partition())};
         Offset before(part.before());
         Shard* shard = &shard_of(identity);
@@ -162,8 +166,8 @@ Task<rpc::Response> ClientService::allocate_producer_id(rpc::Request request) {
     if (!given.ok()) co_return rpc::error_response(given.error(), Outcome::not_written);
     flatbuffers::FlatBufferBuilder builder;
     rpc::Response response;
-    response.metadata = rpc::finish(
-        builder, wire::CreateAllocateProducerIdResponse(builder, 0, given->id.value, given->epoch.value));
+    response.metadata =
+        rpc::finish(builder, wire::CreateAllocateProducerIdResponse(builder, 0, given->id.value, given->epoch.value));
     co_return response;
 }
 

@@ -4,8 +4,10 @@
 
 namespace ironbark::broker {
 
-flatbuffers::Offset<wire::ErrorInfo> error_info(flatbuffers::FlatBufferBuilder& builder, const Error& error,
-                                                Outcome outcome, std::string_view hint) {
+flatbuffers::Offset<wire::ErrorInfo> error_info(flatbuffers::FlatBufferBuilder& builder,
+                                                const Error& error,
+                                                Outcome outcome,
+                                                std::string_view hint) {
     if (error.code == ErrorCode::none) return 0;
     if (builder.GetSize() > answer_hints_bytes_max) {
         return wire::CreateErrorInfo(builder, static_cast<int16_t>(error.code), static_cast<wire::Outcome>(outcome));

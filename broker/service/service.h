@@ -67,8 +67,11 @@ class ClientService final : public rpc::Handler {
 // The error for a request that names none or too many partitions, if it does.
 Error check_partition_count(size_t count);
 
-// An ErrorInfo for an answer; none (a null offset) for ErrorCode::none. An answer that is long already has no more hints.
-flatbuffers::Offset<wire::ErrorInfo> error_info(flatbuffers::FlatBufferBuilder& builder, const Error& error,
-                                                Outcome outcome = Outcome::not_written, std::string_view hint = {});
+// An ErrorInfo for an answer; none (a null offset) for ErrorCode::none. An answer that is long already has no more
+// hints.
+flatbuffers::Offset<wire::ErrorInfo> error_info(flatbuffers::FlatBufferBuilder& builder,
+                                                const Error& error,
+                                                Outcome outcome = Outcome::not_written,
+                                                std::string_view hint = {});
 
 }  // namespace ironbark::broker

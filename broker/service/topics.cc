@@ -14,7 +14,11 @@ rpc::Response respond(flatbuffers::FlatBufferBuilder& builder, flatbuffers::Offs
     return response;
 }
 
-rpc::Response refuse(const Error& error) { return rpc::error_response(error, Outcome::not_written); }
+// A command that is refused changes nothing; one that the disk failed under may be there after a restart.
+rpc::Response refuse(const Error& error) {
+    bool is_certain = error.code != ErrorCode::storage_error;
+    return rpc::error_response(error, is_certain ? Outcome::not_written : Outcome::unknown);
+}
 
 // An error whose text has values in it: the answer's own ErrorInfo carries it.
 rpc::Response refuse(ErrorCode code, const std::string& hint) {
@@ -49,8 +53,8 @@ flatbuffers::Offset<wire::TopicMetadata> describe(flatbuffers::FlatBufferBuilder
         auto replicas = builder.CreateVector(numbers_of(partition.replicas));
         auto in_sync = builder.CreateVector(numbers_of(partition.in_sync));
         partitions.push_back(wire::CreatePartitionMetadata(builder, static_cast<int32_t>(index), 0,
-                                                           partition.leader.value, partition.leader_epoch.value, replicas,
-                                                           in_sync));
+                                                           partition.leader.value, partition.leader_epoch.value,
+                                                           replicas, in_sync));
     }
     wire::Uuid id = rpc::to_wire(topic.id);
     auto name = builder.CreateString(topic.name);
@@ -58,7 +62,8 @@ flatbuffers::Offset<wire::TopicMetadata> describe(flatbuffers::FlatBufferBuilder
     return wire::CreateTopicMetadata(builder, 0, &id, name, topic.settings_version, list);
 }
 
-flatbuffers::Offset<wire::TopicMetadata> describe_unknown(flatbuffers::FlatBufferBuilder& builder, std::string_view name,
+flatbuffers::Offset<wire::TopicMetadata> describe_unknown(flatbuffers::FlatBufferBuilder& builder,
+                                                          std::string_view name,
                                                           const Uuid& id) {
     auto error = error_info(builder, ErrorCode::unknown_topic_or_partition, Outcome::not_written,
                             name.empty() ? "no topic has this id" : fmt::format("there is no topic '{}'", name));
@@ -69,7 +74,8 @@ flatbuffers::Offset<wire::TopicMetadata> describe_unknown(flatbuffers::FlatBuffe
 
 }  // namespace
 
-std::shared_ptr<const TopicRecord> ClientService::find_topic(const flatbuffers::String* name, const wire::Uuid* id) const {
+std::shared_ptr<const TopicRecord> ClientService::find_topic(const flatbuffers::String* name,
+                                                             const wire::Uuid* id) const {
     std::shared_ptr<const TopicRecord> topic;
     Uuid wanted = rpc::from_wire(id);
     if (!wanted.is_zero()) topic = shard_.metadata()->find(wanted);
@@ -175,8 +181,8 @@ Task<rpc::Response> ClientService::create_topic(rpc::Request request) {
     }
     flatbuffers::FlatBufferBuilder builder;
     wire::Uuid id = rpc::to_wire(topic.id);
-    co_return respond(builder, wire::CreateCreateTopicResponse(builder, 0, &id, partitions, replicas, topic.min_in_sync,
-                                                               version));
+    co_return respond(
+        builder, wire::CreateCreateTopicResponse(builder, 0, &id, partitions, replicas, topic.min_in_sync, version));
 }
 
 Task<rpc::Response> ClientService::delete_topic(rpc::Request request) {
@@ -311,13 +317,13 @@ Task<rpc::Response> ClientService::describe_topic(rpc::Request request) {
         auto detail = builder.CreateString(fact.detail);
         partitions.push_back(wire::CreatePartitionDescription(
             builder, static_cast<int32_t>(index), 0, fact.log_start.value, fact.durable.value, fact.high.value,
-            fact.log_end.value, fact.bytes, fact.segments, record.leader.value, record.leader_epoch.value, replicas, in_sync,
-            state, detail));
+            fact.log_end.value, fact.bytes, fact.segments, record.leader.value, record.leader_epoch.value, replicas,
+            in_sync, state, detail));
     }
     wire::Uuid id = rpc::to_wire(topic->id);
-    co_return respond(builder,
-                      wire::CreateDescribeTopicResponseDirect(builder, 0, &id, topic->name.c_str(),
-                                                              topic->settings_version, &settings, &partitions));
+    co_return respond(
+        builder, wire::CreateDescribeTopicResponseDirect(builder, 0, &id, topic->name.c_str(), topic->settings_version,
+                                                         &settings, &partitions));
 }
 
 }  // namespace ironbark::broker

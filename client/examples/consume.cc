@@ -2,10 +2,9 @@
 //
 //     consume TOPIC
 
+#include <cstdio>
 #include <ironbark/admin.h>
 #include <ironbark/consumer.h>
-
-#include <cstdio>
 #include <map>
 #include <string>
 

@@ -2,10 +2,9 @@
 //
 //     produce TOPIC [SETTING=VALUE ...]
 
-#include <ironbark/producer.h>
-
 #include <algorithm>
 #include <cstdio>
+#include <ironbark/producer.h>
 #include <string>
 
 int main(int argc, char** argv) {

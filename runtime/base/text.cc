@@ -23,6 +23,8 @@ constexpr Unit byte_units[] = {{"", 1},
                                {"MB", 1e6},
                                {"GB", 1e9},
                                {"TB", 1e12}};
+constexpr Unit duration_units[] = {{"", 1e6},   {"ns", 1},      {"us", 1e3},    {"ms", 1e6},    {"s", 1e9},
+                                   {"m", 60e9}, {"min", 60e9}, {"h", 3600e9}, {"d", 86400e9}};
 constexpr Unit time_units[] = {{"", 1},       {"ms", 1},        {"s", 1e3},      {"m", 60e3},
                                {"min", 60e3}, {"h", 3600e3},    {"d", 86400e3}};
 
@@ -63,6 +65,11 @@ Result<int64_t> parse_bytes(std::string_view text) {
 
 Result<int64_t> parse_milliseconds(std::string_view text) {
     return parse_with_unit(text, time_units, "a duration, for example 1500 (ms), 500ms, 5s, 10min, 2h or 7d");
+}
+
+Result<Duration> parse_duration(std::string_view text) {
+    TRY(int64_t count, parse_with_unit(text, duration_units, "a duration, for example 50us, 1500 (ms), 5s or 10min"));
+    return Duration(count);
 }
 
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates) {

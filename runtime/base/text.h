@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "runtime/base/result.h"
+#include "runtime/base/time.h"
 
 namespace ironbark {
 
@@ -15,6 +16,8 @@ namespace ironbark {
 Result<int64_t> parse_bytes(std::string_view text);
 // "1500", "1500ms", "5s", "10min", "2h", "7d", "-1". A bare number is milliseconds.
 Result<int64_t> parse_milliseconds(std::string_view text);
+// The same with fractions kept, and with "50us" and "800ns".
+Result<Duration> parse_duration(std::string_view text);
 
 // The candidate that `word` was probably meant to be; empty if none is near.
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates);

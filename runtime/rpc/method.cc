@@ -14,14 +14,14 @@ bool verify_root(flatbuffers::Verifier& verifier) {
 }
 
 // What fits the largest request that we mean to serve: 1 000 topics, 10 000 partitions with two tables each.
-constexpr uint32_t small_size = 16 << 10;    // a few names and numbers
+constexpr uint32_t small_size = 16 << 10;     // a few names and numbers
 constexpr uint32_t settings_size = 64 << 10;  // names, and a topic's or a node's settings
-constexpr uint32_t list_size = 2 << 20;      // an entry for each partition
-constexpr uint32_t report_size = 8 << 20;    // text for each partition
+constexpr uint32_t list_size = 2 << 20;       // an entry for each partition
+constexpr uint32_t report_size = 12 << 20;    // text for each partition, or all topics and partitions of a cluster
 constexpr uint32_t small_tables = 16;
 constexpr uint32_t settings_tables = 1'000;
 constexpr uint32_t list_tables = 21'000;
-constexpr uint32_t report_tables = 100'000;
+constexpr uint32_t report_tables = 150'000;
 
 template <typename Table>
 constexpr MessageLimits small() {

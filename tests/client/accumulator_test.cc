@@ -1,7 +1,6 @@
 #include "client/accumulator.h"
 
 #include <gtest/gtest.h>
-
 #include <thread>
 
 #include "log/record/record_reader.h"

@@ -54,7 +54,32 @@ class CuttingSocket final : public Socket {
     bool is_at_end_ = false;
 };
 
+class CuttingListener final : public Listener {
+  public:
+    CuttingListener(std::unique_ptr<Listener> listener, Cut& cut) : listener_(std::move(listener)), cut_(cut) {}
+
+    Task<Result<std::unique_ptr<Socket>>> accept() override {
+        Result<std::unique_ptr<Socket>> socket = co_await listener_->accept();
+        if (!socket.ok()) co_return socket.error();
+        std::unique_ptr<Socket> cutting = std::make_unique<CuttingSocket>(std::move(socket).value(), cut_);
+        co_return cutting;
+    }
+    void close() override { listener_->close(); }
+    Address local_address() const override { return listener_->local_address(); }
+
+  private:
+    std::unique_ptr<Listener> listener_;
+    Cut& cut_;
+};
+
 }  // namespace
+
+Task<Result<std::unique_ptr<Listener>>> CuttingNetwork::listen(Address address) {
+    Result<std::unique_ptr<Listener>> listener = co_await network_.listen(std::move(address));
+    if (!listener.ok()) co_return listener.error();
+    std::unique_ptr<Listener> cutting = std::make_unique<CuttingListener>(std::move(listener).value(), cut_);
+    co_return cutting;
+}
 
 Task<Result<std::unique_ptr<Socket>>> CuttingNetwork::connect(Address address, Instant deadline) {
     Result<std::unique_ptr<Socket>> socket = co_await network_.connect(std::move(address), deadline);

@@ -1,6 +1,6 @@
 #pragma once
-// A client's network whose connections can be cut at a given byte of either direction: once, the next time that many
-// bytes have passed since it was armed.
+// A network whose connections, made and accepted, can be cut at a given byte of either direction: once, the next time
+// that many bytes have passed since it was armed.
 
 #include <memory>
 #include <optional>
@@ -20,7 +20,7 @@ class CuttingNetwork final : public Network {
   public:
     CuttingNetwork(Network& network, Cut& cut) : network_(network), cut_(cut) {}
 
-    Task<Result<std::unique_ptr<Listener>>> listen(Address address) override { return network_.listen(std::move(address)); }
+    Task<Result<std::unique_ptr<Listener>>> listen(Address address) override;
     Result<std::unique_ptr<Listener>> share(const Listener& listener) override { return network_.share(listener); }
     Task<Result<std::unique_ptr<Socket>>> connect(Address address, Instant deadline) override;
 

@@ -126,8 +126,7 @@ Task<rpc::Response> FakeBroker::handle(rpc::Session& session, rpc::Request reque
             Task<rpc::Response> task = fetch(std::move(request));
             co_return co_await std::move(task);
         }
-        default:
-            co_return rpc::error_response(Error(ErrorCode::unsupported, "not in this test"), Outcome::not_written);
+        default: co_return rpc::error_response(Error(ErrorCode::unsupported, "not in this test"), Outcome::not_written);
     }
 }
 
@@ -156,16 +155,15 @@ rpc::Response FakeBroker::metadata(const wire::MetadataRequest& request) {
         for (size_t index = 0; index < topic->partitions.size(); ++index) {
             const FakePartition& partition = topic->partitions[index];
             std::vector<int32_t> replicas{partition.leader};
-            partitions.push_back(wire::CreatePartitionMetadataDirect(builder, static_cast<int32_t>(index), 0,
-                                                                     partition.leader, partition.epoch, &replicas,
-                                                                     &replicas));
+            partitions.push_back(wire::CreatePartitionMetadataDirect(
+                builder, static_cast<int32_t>(index), 0, partition.leader, partition.epoch, &replicas, &replicas));
         }
         wire::Uuid uuid = rpc::to_wire(topic->id);
         list.push_back(wire::CreateTopicMetadataDirect(builder, 0, &uuid, name.c_str(), 1, &partitions));
     }
     wire::Uuid cluster;
-    return response(rpc::finish(
-        builder, wire::CreateMetadataResponseDirect(builder, 0, &cluster, 1, &brokers, &list, brokers_.begin()->first)));
+    return response(rpc::finish(builder, wire::CreateMetadataResponseDirect(builder, 0, &cluster, 1, &brokers, &list,
+                                                                            brokers_.begin()->first)));
 }
 
 rpc::Response FakeBroker::create_topic(const wire::CreateTopicRequest& request) {
@@ -196,20 +194,20 @@ rpc::Response FakeBroker::describe_topic(const wire::DescribeTopicRequest& reque
     }
     std::vector<flatbuffers::Offset<wire::SettingDescription>> settings;
     for (const auto& [key, value] : topic->settings) {
-        settings.push_back(wire::CreateSettingDescriptionDirect(builder, key.c_str(), value.c_str(), "",
-                                                                wire::SettingSource::topic));
+        settings.push_back(
+            wire::CreateSettingDescriptionDirect(builder, key.c_str(), value.c_str(), "", wire::SettingSource::topic));
     }
     std::vector<flatbuffers::Offset<wire::PartitionDescription>> partitions;
     for (size_t index = 0; index < topic->partitions.size(); ++index) {
         const FakePartition& log = topic->partitions[index];
         std::vector<int32_t> replicas{log.leader};
-        partitions.push_back(wire::CreatePartitionDescriptionDirect(
-            builder, static_cast<int32_t>(index), 0, log.start, log.end, log.end, log.end, 4096, 1, log.leader,
-            log.epoch, &replicas, &replicas, "online", ""));
+        partitions.push_back(wire::CreatePartitionDescriptionDirect(builder, static_cast<int32_t>(index), 0, log.start,
+                                                                    log.end, log.end, log.end, 4096, 1, log.leader,
+                                                                    log.epoch, &replicas, &replicas, "online", ""));
     }
     wire::Uuid uuid = rpc::to_wire(topic->id);
-    return response(rpc::finish(builder, wire::CreateDescribeTopicResponseDirect(builder, 0, &uuid, name.c_str(), 1,
-                                                                                 &settings, &partitions)));
+    return response(rpc::finish(
+        builder, wire::CreateDescribeTopicResponseDirect(builder, 0, &uuid, name.c_str(), 1, &settings, &partitions)));
 }
 
 rpc::Response FakeBroker::allocate(const wire::AllocateProducerIdRequest& request) {

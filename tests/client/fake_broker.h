@@ -99,7 +99,8 @@ class FakeBroker final : public rpc::Handler {
 
 // The broker behind a port.
 struct FakeServer {
-    FakeServer(World& its_world, FakeBroker& handler) : world(its_world), server(world, {}, handler), accepting(world.executor) {}
+    FakeServer(World& its_world, FakeBroker& handler)
+        : world(its_world), server(world, {}, handler), accepting(world.executor) {}
 
     World& world;
     rpc::Server server;

@@ -51,7 +51,8 @@ TEST(Murmur2, BytesAreUnsigned) {
 }
 
 TEST(Murmur2, PartitionsAreNeverNegative) {
-    EXPECT_EQ(partition_of_key(as_bytes("21"), 7), static_cast<int32_t>((static_cast<uint32_t>(-973932308) & 0x7fffffff) % 7));
+    EXPECT_EQ(partition_of_key(as_bytes("21"), 7),
+              static_cast<int32_t>((static_cast<uint32_t>(-973932308) & 0x7fffffff) % 7));
     for (int number = 0; number < 1000; ++number) {
         int32_t partition = partition_of_key(as_bytes(std::to_string(number)), 3);
         EXPECT_GE(partition, 0);

@@ -6,11 +6,13 @@
 namespace ironbark::client {
 namespace {
 
+using std::chrono::milliseconds;
 using testing::ElementsAre;
 using testing::IsEmpty;
-using std::chrono::milliseconds;
 
-std::string numbered(int number) { return "record " + std::to_string(number); }
+std::string numbered(int number) {
+    return "record " + std::to_string(number);
+}
 
 std::vector<std::string> first_and(int count) {
     std::vector<std::string> values{"first"};

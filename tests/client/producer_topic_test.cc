@@ -1,14 +1,12 @@
 #include "client/producer_topic.h"
 
 #include <gtest/gtest.h>
-
 #include <set>
 
 #include "client/murmur2.h"
 
 namespace ironbark::client {
 namespace {
-
 
 TEST(ProducerTopic, AKeyGoesWhereKafkaPutsIt) {
     ProducerTopic topic("t", Uuid::from_words(1, 2), Partitioner::murmur2, 7);

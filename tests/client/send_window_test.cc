@@ -11,7 +11,9 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-Instant at(int64_t milliseconds) { return Instant(std::chrono::milliseconds(milliseconds)); }
+Instant at(int64_t milliseconds) {
+    return Instant(std::chrono::milliseconds(milliseconds));
+}
 
 struct Script {
     explicit Script(bool is_idempotent = true, size_t unresolved_max = 5) : window(is_idempotent, unresolved_max) {

@@ -1,9 +1,8 @@
 #include "ironbark/settings.h"
 
+#include <cstdlib>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <cstdlib>
 
 #include "client/setting_table.h"
 
@@ -13,7 +12,9 @@ namespace {
 using std::chrono::milliseconds;
 using testing::HasSubstr;
 
-std::string hint_of(const Expected<void>& result) { return result.ok() ? "it was accepted" : result.error().hint; }
+std::string hint_of(const Expected<void>& result) {
+    return result.ok() ? "it was accepted" : result.error().hint;
+}
 
 TEST(Settings, DefaultsAreValid) {
     EXPECT_TRUE(Settings().check().ok());

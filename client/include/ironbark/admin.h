@@ -184,7 +184,9 @@ class Admin {
     Expected<CreatedTopic> create_topic(const TopicSpecification& topic, Timeout timeout = default_timeout);
     // A topic is given by its name, or by its id.
     Expected<void> delete_topic(const std::string& topic, Timeout timeout = default_timeout);
-    Expected<void> alter_topic(const std::string& topic, const TopicChanges& changes, Timeout timeout = default_timeout);
+    Expected<void> alter_topic(const std::string& topic,
+                               const TopicChanges& changes,
+                               Timeout timeout = default_timeout);
     // `partitions`: how many there are to be afterwards. Returns how many there are.
     Expected<int32_t> add_partitions(const std::string& topic,
                                      int32_t partitions,

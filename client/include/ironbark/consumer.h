@@ -61,7 +61,8 @@ struct ConsumerRecord {
 struct Gap {
     enum class Reason : uint8_t {
         deleted,    // below the start of the log: retention, or delete-records
-        truncated,  // they had been readable (visibility=replicated) and were cut; offsets are given out anew from `from`
+        truncated,  // they had been readable (visibility=replicated) and were cut; offsets are given out anew from
+                    // `from`
         compacted,  // removed by compaction
         missing,    // none of these: an alarm
     };

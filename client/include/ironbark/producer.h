@@ -41,8 +41,8 @@ struct Receipt {
     int32_t partition = -1;
     int64_t offset = -1;  // -1: written, but nobody knows where any more (or acks=none: nobody said)
     int32_t leader_epoch = -1;
-    int64_t append_time = -1;  // broker clock, ms since 1970
-    Acks level = Acks::none;   // reached
+    int64_t append_time = -1;       // broker clock, ms since 1970
+    Acks level = Acks::none;        // reached
     std::vector<int32_t> replicas;  // brokers that hold it at that level
     // Where the broker spent its time.
     std::chrono::microseconds queued{0};
@@ -83,9 +83,9 @@ class Producer {
     ~Producer();  // close(0): what is unresolved fails
 
     // Queues the record. Blocks while the buffer is full or the topic is not known yet, at most `max.block.ms`
-    // (inside a callback: not at all). A failure means that the record was not accepted, and the callback is not called:
-    // queue_full, unknown_topic_or_partition, message_too_large, closed, timed_out, ...
-    // Without a callback (nullptr) only the statistics tell what became of it.
+    // (inside a callback: not at all). A failure means that the record was not accepted, and the callback is not
+    // called: queue_full, unknown_topic_or_partition, message_too_large, closed, timed_out, ... Without a callback
+    // (nullptr) only the statistics tell what became of it.
     Expected<void> send(const Record& record, SendCallback callback);
     // The same; a record that is not accepted makes a future that is ready.
     std::future<Expected<Receipt>> send(const Record& record);

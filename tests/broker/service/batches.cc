@@ -19,7 +19,10 @@ Text make_batch(const PartitionIdentity& partition, const BatchShape& shape) {
     return {frame.begin(), frame.end()};
 }
 
-Text make_batch(const PartitionIdentity& partition, int64_t producer, int32_t sequence, std::vector<std::string> values,
+Text make_batch(const PartitionIdentity& partition,
+                int64_t producer,
+                int32_t sequence,
+                std::vector<std::string> values,
                 int16_t epoch) {
     BatchShape shape;
     shape.values = std::move(values);
@@ -32,7 +35,9 @@ Text operator+(Text left, const Text& right) {
     return left;
 }
 
-std::ostream& operator<<(std::ostream& out, const Seen& seen) { return out << seen.offset << ":" << seen.value; }
+std::ostream& operator<<(std::ostream& out, const Seen& seen) {
+    return out << seen.offset << ":" << seen.value;
+}
 
 namespace {
 

@@ -28,7 +28,10 @@ inline Text make_batch(const PartitionIdentity& partition, std::vector<std::stri
     return make_batch(partition, BatchShape{std::move(values)});
 }
 // The batch that a producer sends as its records from `sequence` on.
-Text make_batch(const PartitionIdentity& partition, int64_t producer, int32_t sequence, std::vector<std::string> values,
+Text make_batch(const PartitionIdentity& partition,
+                int64_t producer,
+                int32_t sequence,
+                std::vector<std::string> values,
                 int16_t epoch = 0);
 Text operator+(Text left, const Text& right);
 

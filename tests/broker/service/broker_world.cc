@@ -25,15 +25,19 @@ Config small_config() {
     return config;
 }
 
-ClientProgram::ClientProgram(World& the_world) : world(the_world), introduction(rpc::ClientIdentity{"test", "0.1", {}}) {
+ClientProgram::ClientProgram(World& the_world)
+    : world(the_world), introduction(rpc::ClientIdentity{"test", "0.1", {}}) {
     for (size_t index = 0; index < connections; ++index) {
         channels.push_back(std::make_unique<rpc::Channel>(world, Address{"server", client_port}, introduction));
     }
 }
 
 BrokerWorld::BrokerWorld(size_t shard_count, Config the_config, Options options, uint64_t seed)
-    : shards(shard_count), config(std::move(the_config)), simulation(seed, options),
-      server(simulation.node("server")), client(simulation.node("client")) {
+    : shards(shard_count),
+      config(std::move(the_config)),
+      simulation(seed, options),
+      server(simulation.node("server")),
+      client(simulation.node("client")) {
     spdlog::set_level(spdlog::level::off);
     client_program_ = &client.start([](World& world) { return std::make_unique<ClientProgram>(world); });
     start();
@@ -85,8 +89,8 @@ rpc::Channel& BrokerWorld::next_channel() {
 
 namespace {
 
-Task<rpc::CallResult> call_on(rpc::Channel* channel, World* world, rpc::Method method, rpc::Metadata metadata,
-                              Text payload, Duration patience) {
+Task<rpc::CallResult> call_on(
+    rpc::Channel* channel, World* world, rpc::Method method, rpc::Metadata metadata, Text payload, Duration patience) {
     std::vector<BufferSlice> slices;
     if (!payload.empty()) slices.push_back(world->buffers.copy_of(payload));
     Instant deadline = world->executor.now() + patience;
@@ -161,7 +165,10 @@ ReceiptSeen BrokerWorld::produce(const PartitionIdentity& partition, Text frames
     return refused;
 }
 
-Pending BrokerWorld::begin_produce(const PartitionIdentity& partition, Text frames, AckLevel level, int32_t timeout_ms) {
+Pending BrokerWorld::begin_produce(const PartitionIdentity& partition,
+                                   Text frames,
+                                   AckLevel level,
+                                   int32_t timeout_ms) {
     std::vector<ProducePart> parts{{partition, frames}};
     return begin(rpc::Method::produce, produce_request(parts, level, timeout_ms), std::move(frames));
 }
@@ -196,7 +203,10 @@ std::vector<Seen> BrokerWorld::read_all(const PartitionIdentity& partition, int6
     }
 }
 
-OffsetSeen BrokerWorld::list(const PartitionIdentity& partition, OffsetPlace place, int64_t time, Visibility visibility) {
+OffsetSeen BrokerWorld::list(const PartitionIdentity& partition,
+                             OffsetPlace place,
+                             int64_t time,
+                             Visibility visibility) {
     return read_list(call(rpc::Method::list_offsets, list_request({{partition, place, time}}, visibility))).at(0);
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// A whole broker in a simulated world, and beside it a client that speaks the protocol by hand. Scripts are synchronous:
-// each verb lets virtual time run until it is answered.
+// A whole broker in a simulated world, and beside it a client that speaks the protocol by hand. Scripts are
+// synchronous: each verb lets virtual time run until it is answered.
 //
 //     BrokerWorld world;
 //     PartitionIdentity partition = world.make_topic("t");
@@ -63,20 +63,28 @@ struct BrokerWorld {
     std::string exchange(uint16_t port, std::string bytes, Duration patience = 30s);
     std::string get(const std::string& path);  // of the metrics port: head and body
 
-    ReceiptSeen produce(const PartitionIdentity& partition, Text frames, AckLevel level = AckLevel::leader_durable,
+    ReceiptSeen produce(const PartitionIdentity& partition,
+                        Text frames,
+                        AckLevel level = AckLevel::leader_durable,
                         int32_t epoch = -1);
-    ProduceAnswer produce(const std::vector<ProducePart>& parts, AckLevel level = AckLevel::leader_durable,
+    ProduceAnswer produce(const std::vector<ProducePart>& parts,
+                          AckLevel level = AckLevel::leader_durable,
                           int32_t timeout_ms = 30'000);
-    Pending begin_produce(const PartitionIdentity& partition, Text frames, AckLevel level = AckLevel::leader_durable,
+    Pending begin_produce(const PartitionIdentity& partition,
+                          Text frames,
+                          AckLevel level = AckLevel::leader_durable,
                           int32_t timeout_ms = 30'000);
     ReceiptSeen receipt_of(const Pending& pending) { return read_produce(wait_for(pending)).receipts.at(0); }
     Fetched fetch(const PartitionIdentity& partition, int64_t offset = 0, FetchShape shape = {});
     FetchAnswer fetch(const std::vector<FetchPart>& parts, FetchShape shape = {});
     Pending begin_fetch(const std::vector<FetchPart>& parts, FetchShape shape);
     // Everything from `offset` on, by as many fetches as it takes.
-    std::vector<Seen> read_all(const PartitionIdentity& partition, int64_t offset = 0,
+    std::vector<Seen> read_all(const PartitionIdentity& partition,
+                               int64_t offset = 0,
                                Visibility visibility = Visibility::durable);
-    OffsetSeen list(const PartitionIdentity& partition, OffsetPlace place, int64_t time = -1,
+    OffsetSeen list(const PartitionIdentity& partition,
+                    OffsetPlace place,
+                    int64_t time = -1,
                     Visibility visibility = Visibility::topic_default);
     StartSeen delete_before(const PartitionIdentity& partition, int64_t before);
 
@@ -84,7 +92,9 @@ struct BrokerWorld {
     // The topic's first partition.
     PartitionIdentity make_topic(const std::string& name, const TopicShape& shape = {});
     Uuid topic_id(const std::string& name);
-    PartitionIdentity partition(const std::string& name, int32_t index) { return {topic_id(name), PartitionIndex(index)}; }
+    PartitionIdentity partition(const std::string& name, int32_t index) {
+        return {topic_id(name), PartitionIndex(index)};
+    }
     Said alter_topic(const std::string& name, const Settings& set, const std::vector<std::string>& reset = {});
     Said delete_topic(const std::string& name);
     int64_t allocate_producer();

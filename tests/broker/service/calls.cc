@@ -162,7 +162,9 @@ rpc::Metadata create_request(const std::string& name, const TopicShape& shape) {
                                                                 shape.min_in_sync, &settings, shape.validate_only));
 }
 
-rpc::Metadata alter_request(const std::string& name, const Settings& set, const std::vector<std::string>& reset,
+rpc::Metadata alter_request(const std::string& name,
+                            const Settings& set,
+                            const std::vector<std::string>& reset,
                             bool validate_only) {
     FlatBufferBuilder builder;
     auto settings = settings_of(builder, set);

@@ -8,15 +8,9 @@
 
 #include "runtime/rpc/call.h"
 #include "runtime/rpc/method.h"
+#include "tests/broker/printing.h"
 #include "tests/broker/service/batches.h"
 #include "wire/client_generated.h"
-
-namespace ironbark {
-
-inline void PrintTo(ErrorCode code, std::ostream* out) { *out << name(code); }
-inline void PrintTo(Outcome outcome, std::ostream* out) { *out << name(outcome); }
-
-}  // namespace ironbark
 
 namespace ironbark::broker {
 
@@ -123,7 +117,9 @@ struct TopicShape {
     bool validate_only = false;
 };
 rpc::Metadata create_request(const std::string& name, const TopicShape& shape);
-rpc::Metadata alter_request(const std::string& name, const Settings& set, const std::vector<std::string>& reset,
+rpc::Metadata alter_request(const std::string& name,
+                            const Settings& set,
+                            const std::vector<std::string>& reset,
                             bool validate_only);
 rpc::Metadata delete_topic_request(const std::string& name, const Uuid& id);
 rpc::Metadata add_partitions_request(const std::string& name, int32_t partitions, bool validate_only);

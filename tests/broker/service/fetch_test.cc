@@ -194,7 +194,8 @@ TEST_P(Fetch, ServesNothingThatFailsItsChecksumAndReadsOtherPartitions) {
     world().start();
     FetchAnswer answer = world().fetch({{bad, 1}, {good, 0}});
     EXPECT_EQ(answer.partitions[0].said.code, ErrorCode::storage_error) << answer.partitions[0].said;
-    EXPECT_TRUE(answer.partitions[0].said.mentions(segment.substr(segment.find("partitions")))) << answer.partitions[0].said;
+    EXPECT_TRUE(answer.partitions[0].said.mentions(segment.substr(segment.find("partitions"))))
+        << answer.partitions[0].said;
     EXPECT_TRUE(answer.partitions[0].said.mentions("at byte")) << answer.partitions[0].said;
     EXPECT_TRUE(answer.partitions[0].records.empty());
     EXPECT_EQ(answer.partitions[1].records.size(), 2u);
@@ -326,8 +327,9 @@ TEST_P(LongPoll, EndsSoonAfterItsConnectionDid) {
     {
         rpc::Introduction introduction(rpc::ClientIdentity{"short", "0", {}});
         rpc::Channel channel(world().client.world(), Address{"server", client_port}, introduction);
-        Task<rpc::CallResult> call = channel.call(rpc::Method::fetch, fetch_request({{partition, 0}}, {.wait_ms = 300'000}), {},
-                                                  world().simulation.now() + 1s);
+        Task<rpc::CallResult> call =
+            channel.call(rpc::Method::fetch, fetch_request({{partition, 0}}, {.wait_ms = 300'000}), {},
+                         world().simulation.now() + 1s);
         EXPECT_FALSE(world().client.run(std::move(call)).ok());
         world().client.run(channel.close());
     }

@@ -211,7 +211,8 @@ TEST_P(Produce, ServesALevelAsAskedRaisedByTheTopicsFloor) {
     PartitionIdentity plain = world().make_topic("plain");
     PartitionIdentity floored =
         world().make_topic("floored", {.settings = {{"min.acks", "leader_durable"}, {"acks.default", "leader"}}});
-    for (AckLevel level : {AckLevel::none, AckLevel::leader, AckLevel::leader_durable, AckLevel::isr, AckLevel::isr_durable}) {
+    for (AckLevel level :
+         {AckLevel::none, AckLevel::leader, AckLevel::leader_durable, AckLevel::isr, AckLevel::isr_durable}) {
         EXPECT_EQ(world().produce(plain, make_batch(plain, {"a"}), level).level, level);
     }
     EXPECT_EQ(world().produce(plain, make_batch(plain, {"a"}), AckLevel::topic_default).level, AckLevel::isr_durable);
@@ -241,8 +242,9 @@ TEST_P(Produce, WithoutAnAnswerIsWrittenAllTheSame) {
     rpc::Channel channel(world().client.world(), Address{"server", client_port}, introduction);
     std::vector<BufferSlice> slices;
     slices.push_back(world().client.world().buffers.copy_of(frame));
-    Task<Result<void>> sending = channel.send(rpc::Method::produce, produce_request({{partition, frame}}, AckLevel::none, 1000),
-                                              std::move(slices), world().simulation.now() + 10s);
+    Task<Result<void>> sending =
+        channel.send(rpc::Method::produce, produce_request({{partition, frame}}, AckLevel::none, 1000),
+                     std::move(slices), world().simulation.now() + 10s);
     EXPECT_TRUE(world().client.run(std::move(sending)).ok());
     world().simulation.run_for(100ms);
     world().client.run(channel.close());

@@ -2,7 +2,6 @@
 // Tests that run with one shard and with three: `TEST_P(Produce, ...)` after `SERVICE_TESTS(Produce)`.
 
 #include <gtest/gtest.h>
-
 #include <vector>
 
 #include "tests/broker/service/broker_world.h"
@@ -22,8 +21,8 @@ struct ServiceTest : testing::TestWithParam<size_t> {
     std::unique_ptr<BrokerWorld> made_;
 };
 
-#define SERVICE_TESTS(name)             \
-    struct name : ServiceTest {};       \
+#define SERVICE_TESTS(name)       \
+    struct name : ServiceTest {}; \
     INSTANTIATE_TEST_SUITE_P(Shards, name, testing::Values(1, 3), testing::PrintToStringParamName())
 
 inline std::vector<Seen> numbered(std::vector<std::string> values, int64_t first = 0) {
