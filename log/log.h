@@ -185,9 +185,10 @@ class Log {
     Round gather(Segment& segment);
     void complete(Segment& segment, const Round& round, bool synced);
     Task<Result<void>> ensure_directory();
-    Task<Result<void>> ensure_file(Segment* segment, uint64_t end_position);
+    enum class Growth : uint8_t { allocated, written };  // how blocks are made before a round needs them
+    Task<Result<void>> ensure_file(Segment* segment, uint64_t end_position, Growth growth);
     Task<Result<void>> create_file(Segment* segment);
-    Task<Result<void>> fill_new_file(Segment* segment, std::string path, uint64_t size);
+    Task<Result<void>> fill_new_file(Segment* segment, std::string path, uint64_t size, uint64_t fresh);
 
     // log_checkpoint.cc
     struct Snapshot {  // what is derived from the frames before a place
