@@ -82,6 +82,10 @@ Task<void> make_room(World* world, std::string graveyard, uint64_t bytes_max) {
     std::vector<std::pair<std::string, uint64_t>> files;
     uint64_t sum = 0;
     for (const std::string& name : *names) {
+        if (!name.ends_with(grave_suffix)) {
+            (void)co_await world->disk.remove(graveyard + "/" + name);  // of a burial that a crash interrupted
+            continue;
+        }
         Result<std::unique_ptr<File>> file = co_await world->disk.open(graveyard + "/" + name, OpenMode::read, false);
         if (!file.ok()) continue;
         Result<uint64_t> size = co_await (*file)->size();
@@ -113,8 +117,11 @@ Task<Result<void>> bury(World* world, std::string directory, BuriedRange range, 
     CO_TRY(std::unique_ptr<File> file, co_await world->disk.open(temporary, OpenMode::open_or_create, false));
     Result<void> filled = co_await fill(world, file.get(), range, std::move(parts));
     co_await file->close();
-    CO_TRY_VOID(filled);
-    CO_TRY_VOID(co_await world->disk.rename(temporary, path));
+    if (filled.ok()) filled = co_await world->disk.rename(temporary, path);
+    if (!filled.ok()) {
+        (void)co_await world->disk.remove(temporary);
+        co_return filled;
+    }
     CO_TRY_VOID(co_await world->disk.sync_directory(graveyard));
     co_await make_room(world, graveyard, bytes_max);
     co_return Result<void>();

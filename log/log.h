@@ -61,7 +61,7 @@ struct RecoveryReport {
     uint64_t frames_scanned = 0;
     uint64_t bytes_scanned = 0;
     uint64_t records_buried = 0;  // good records beyond a torn place, moved to the graveyard
-    std::string problem;          // why the log was not opened, with the way out
+    std::string problem;          // why the log was not opened, with the way out; or what was lost on the way
 };
 
 class Log {

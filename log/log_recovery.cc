@@ -4,6 +4,7 @@
 //   the frames end (see scan.h)                       | decision
 //   below the durable floor, a checkpoint, the start  | refused: records that were promised are missing
 //     of a later segment, or a promise found behind   |
+//   where the disk cannot read                        | refused: a crash does not do that
 //   clean, or left over                               | the log ends there
 //   torn                                              | the log ends there; good records behind go to the graveyard
 //
@@ -54,6 +55,7 @@ Task<Result<void>> LogOpener::scan_one(Segment* segment, Offset limit) {
     report_.frames_scanned += end_.frames;
     report_.bytes_scanned += end_.place.position - begin;
     segment->end = end_.place.offset;
+    end_unreadable_ = reader.was_unreadable(end_.place.position, end_.place.position + round_size_max);
     co_return Result<void>();
 }
 
@@ -79,6 +81,8 @@ Task<Result<void>> LogOpener::settle() {
     }
     promised_ = std::max(promised_, end_.promised);
     if (place.offset < promised_) co_return refuse_damaged(last, promised_);
+    // A torn block can be read. The round that a crash interrupted is where it would be.
+    if (end_unreadable_) co_return refuse_unreadable(last);
     CO_TRY(std::shared_ptr<File> file, co_await log_.open_segment(&last));
     WindowReader reader(*file, context_->world.buffers, last.written_position, read_size);
     bool at_floor = floor_ && floor_->offset == place.offset;
@@ -87,7 +91,6 @@ Task<Result<void>> LogOpener::settle() {
     if (place.offset < beyond.promised) co_return refuse_damaged(last, beyond.promised);
     report_.end = end_.end;
     if (end_.end == ScanEnd::torn) ++context_->counters.torn_recoveries;
-    report_.records_buried = beyond.stray_records;
     if (beyond.stray_records > 0) CO_TRY_VOID(co_await bury_strays(file.get(), beyond));
     uint64_t proven = end_.promised_position;
     if (floor_ && floor_->segment_base == last.head.base && floor_->offset <= place.offset) {
@@ -115,6 +118,12 @@ Error LogOpener::refuse_damaged(const Segment& last, Offset promised) {
                               promised.value - 1));
 }
 
+Error LogOpener::refuse_unreadable(const Segment& last) {
+    return refuse(fmt::format("{} at byte {}: the disk cannot read what stands behind record {}. Try again, restore the "
+                              "file from a copy, or delete the topic.",
+                              log_.path_of(last.head.base, log_suffix), end_.place.position, end_.place.offset.value - 1));
+}
+
 Task<Result<void>> LogOpener::bury_strays(File* file, const Beyond& beyond) {
     BuriedRange range;
     range.identity = log_.identity_;
@@ -125,7 +134,14 @@ Task<Result<void>> LogOpener::bury_strays(File* file, const Beyond& beyond) {
     range.reason = "torn by a crash: these records were never synced";
     std::vector<BuriedBytes> parts;
     parts.push_back({file, end_.place.position, beyond.stray_end});
-    return bury(&context_->world, log_.directory_, std::move(range), std::move(parts), log_.settings_.graveyard_bytes);
+    Result<void> buried = co_await bury(&context_->world, log_.directory_, std::move(range), std::move(parts),
+                                        log_.settings_.graveyard_bytes);
+    if (buried.ok()) report_.records_buried = beyond.stray_records;
+    if (buried.ok() || buried.error().code != ErrorCode::storage_full) co_return buried;
+    // A full disk must not keep the log from opening: nobody was promised these records.
+    report_.problem = fmt::format("{}: {} records that were never synced are lost: the disk is full.", log_.directory_,
+                                  beyond.stray_records);
+    co_return Result<void>();
 }
 
 // Writes the blocks of [begin, end) as they are.

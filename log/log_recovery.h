@@ -39,6 +39,7 @@ class LogOpener {
     void note_frame(Segment& segment, const record::FrameView& frame, uint64_t position);
     Task<Result<void>> settle();
     Error refuse_damaged(const Segment& last, Offset promised);
+    Error refuse_unreadable(const Segment& last);
     Task<Result<void>> bury_strays(File* file, const Beyond& beyond);
     Task<Result<void>> write_again(File* file, uint64_t begin, uint64_t end);
     void set_end(Offset end);
@@ -53,6 +54,7 @@ class LogOpener {
     std::vector<Offset> indexes_;
     Floor start_;  // where reading starts
     ScanResult end_;
+    bool end_unreadable_ = false;
     size_t last_scanned_ = 0;
 };
 

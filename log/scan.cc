@@ -123,6 +123,11 @@ BufferSlice WindowReader::slice(uint64_t position, size_t size) const {
     return {buffer_, static_cast<size_t>(position - begin_), size};
 }
 
+bool WindowReader::was_unreadable(uint64_t begin, uint64_t end) const {
+    auto found = unreadable_.lower_bound(round_down(begin, block_size));
+    return found != unreadable_.end() && *found < end;
+}
+
 Task<void> WindowReader::fill(uint64_t from, BufferSlice into) {
     Result<size_t> count = co_await read_fully(file_, from, into);
     if (count.ok()) {
@@ -133,7 +138,7 @@ Task<void> WindowReader::fill(uint64_t from, BufferSlice into) {
         BufferSlice block = into.part(at, block_size);
         Result<size_t> read = co_await read_fully(file_, from + at, block);
         size_t good = read.ok() ? *read : 0;
-        if (!read.ok()) ++unreadable_blocks_;
+        if (!read.ok()) unreadable_.insert(from + at);
         std::memset(block.data() + good, 0, block.size - good);
     }
 }

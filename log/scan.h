@@ -17,6 +17,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "log/limits.h"
@@ -70,7 +71,8 @@ class WindowReader {
     // The slice behind what `at` returned last.
     BufferSlice slice(uint64_t position, size_t size) const;
     uint64_t size() const { return size_; }
-    uint64_t unreadable_blocks() const { return unreadable_blocks_; }
+    // Whether a block of the range was met that the disk could not read.
+    bool was_unreadable(uint64_t begin, uint64_t end) const;
 
   private:
     Task<void> fill(uint64_t from, BufferSlice into);
@@ -82,7 +84,7 @@ class WindowReader {
     BufferRef buffer_;
     uint64_t begin_ = 0;  // positions [begin_, end_) are in buffer_
     uint64_t end_ = 0;
-    uint64_t unreadable_blocks_ = 0;
+    std::set<uint64_t> unreadable_;  // positions of blocks
 };
 
 // Scans one segment from `from` to its end, or to `limit` (then: clean, behind the pad that may stand at the limit, so

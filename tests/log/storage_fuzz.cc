@@ -52,7 +52,8 @@ Options make_options(RandomStream& random, WorkloadShape* shape) {
     shape->may_be_full = fault == 3;
     if (fault == 0) options.disk.sync_error = one_in(100);
     if (fault == 1) options.disk.write_error = one_in(100);
-    if (fault == 2) (coin() ? options.disk.read_error : options.disk.rot) = one_in(200);
+    shape->may_lose_end = fault == 2 && coin();
+    if (fault == 2) (shape->may_lose_end ? options.disk.rot : options.disk.read_error) = one_in(200);
     return options;
 }
 

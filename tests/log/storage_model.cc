@@ -82,7 +82,7 @@ void StorageModel::check_and_take_epochs(const Log& log, std::string* wrong) {
     starts_ = known;
 }
 
-std::string StorageModel::check_opened(const Log& log) {
+std::string StorageModel::check_opened(const Log& log, Excuses excuses) {
     std::string wrong;
     if (pending_cut_) {
         EpochStart begun{pending_cut_->epoch, pending_cut_->to};
@@ -96,7 +96,7 @@ std::string StorageModel::check_opened(const Log& log) {
         }
         cut_ended(done);
     }
-    if (log.log_end() < durable_) {
+    if (log.log_end() < durable_ && !excuses.may_lose_end) {
         return fmt::format("records up to {} were durable, the log ends at {}", durable_.value, log.log_end().value);
     }
     if (log.log_end() > end()) return fmt::format("the log ends at {}, beyond {}", log.log_end().value, end().value);
@@ -114,6 +114,7 @@ std::string StorageModel::check_opened(const Log& log) {
         return "the log's epoch is older than its last record's";
     }
     check_and_take_epochs(log, &wrong);
+    if (excuses.may_forget_producers) excuse_producers(log);
     if (!wrong.empty()) return wrong;
     return check_state(log);
 }
@@ -140,7 +141,7 @@ std::string StorageModel::check_state(const Log& log) const {
         for (const EpochStart& entry : starts_) text += fmt::format(" {} at {}", entry.epoch.value, entry.start.value);
         return text;
     }
-    if (log.producers().encode() != producers_.encode()) return "the producers differ from those of a replay";
+    if (producers_known_ && log.producers().encode() != producers_.encode()) return "the producers differ from those of a replay";
     return {};
 }
 

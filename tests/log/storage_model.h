@@ -47,9 +47,18 @@ class StorageModel {
     void deletion_begins(Offset to) { log_start_wanted_ = std::max(log_start_wanted_, to); }
     void deleted(Offset to) { log_start_ = std::max(log_start_, to); }
 
+    // What this sequence does to the disk excuses.
+    struct Excuses {
+        bool may_lose_end = false;        // rot in the last round, which nothing has promised yet, looks like a tear
+        bool may_forget_producers = false;  // a checkpoint could not be written before room had to be made
+    };
     // Against a log that was just opened: what was durable is there, what was not may be there as a prefix. The model
     // follows the log.
-    std::string check_opened(const Log& log);
+    std::string check_opened(const Log& log, Excuses excuses);
+    // A checkpoint could not be read: from here on the producers are not compared if they differ.
+    void excuse_producers(const Log& log) {
+        producers_known_ = producers_known_ && log.producers().encode() == producers_.encode();
+    }
     // Against a log in use.
     std::string check_state(const Log& log) const;
     // What a read from `from` below `limit` returned. Only batches below `believed` are compared: what lies beyond was
@@ -80,6 +89,7 @@ class StorageModel {
     Epoch epoch_highest_{-1};
     std::optional<Cut> pending_cut_;
     uint64_t cuts_ = 0;
+    bool producers_known_ = true;
 };
 
 }  // namespace ironbark::log

@@ -128,7 +128,8 @@ Task<bool> StorageWorkload::open_partition(StorageModel* model) {
     if (report.end == ScanEnd::torn) ++counts_.opened_torn;
     if (report.end == ScanEnd::left_over) ++counts_.opened_left_over;
     counts_.buried += report.records_buried;
-    check(*model, model->check_opened(**log));
+    StorageModel::Excuses excuses{shape_.may_lose_end, shape_.may_be_full || shape_.may_fail || shape_.may_rot};
+    check(*model, model->check_opened(**log, excuses));
     partitions_.push_back({model, *log, Epoch(-1)});
     co_await begin_epoch(&partitions_.back());
     co_return !partitions_.back().log->has_failed() && partitions_.back().epoch.value >= 0;
@@ -155,6 +156,7 @@ Task<void> StorageWorkload::run(uint64_t operations, bool ends_clean) {
             break;
         }
         partition.model->reached_durable(partition.log->durable_end());
+        if (shape_.may_rot) partition.model->excuse_producers(*partition.log);
         check(*partition.model, partition.model->check_state(*partition.log));
     }
     if (ends_clean || !usable) {

@@ -23,6 +23,7 @@ struct WorkloadShape {
     bool may_fail = false;     // writes and syncs may fail: then the log refuses, and that is right
     bool may_be_full = false;  // the disk may be full for a while
     bool may_rot = false;      // reads may fail: then a log may refuse to open, and that is right
+    bool may_lose_end = false;  // bits may rot that nothing has promised yet
     std::vector<uint64_t> weights;  // of the operations
 };
 

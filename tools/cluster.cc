@@ -1,0 +1,206 @@
+// ironbark cluster status: what there is, how it fares, and what would be lost if the power went now.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "tools/table.h"
+#include "tools/topic.h"
+#include "tools/words.h"
+
+namespace ironbark::tools {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct BrokerStatus {
+    BrokerInfo broker;
+    Expected<NodeDescription> node;
+};
+
+struct PartitionProblem {
+    std::string topic;
+    int32_t partition = -1;
+    std::string what;
+};
+
+struct Status {
+    ClusterInfo cluster;
+    std::vector<BrokerStatus> brokers;
+    size_t topics = 0;
+    size_t partitions = 0;
+    std::vector<PartitionProblem> problems;
+
+    uint64_t unsynced_bytes() const {
+        uint64_t sum = 0;
+        for (const BrokerStatus& status : brokers) sum += status.node.ok() ? status.node->unsynced_bytes : 0;
+        return sum;
+    }
+    bool is_healthy() const {
+        return problems.empty() &&
+               std::all_of(brokers.begin(), brokers.end(), [](const BrokerStatus& status) {
+                   return status.node.ok() &&
+                          std::all_of(status.node->directories.begin(), status.node->directories.end(),
+                                      [](const DataDirectoryInfo& directory) { return directory.state == "online"; });
+               });
+    }
+};
+
+// Why a partition does not serve; empty if it does.
+std::string problem_of(const PartitionDescription& partition) {
+    if (partition.failure) return partition.failure->to_string();
+    if (partition.leader < 0) return "no leader";
+    if (partition.state == "online") return {};
+    return partition.state_detail.empty() ? partition.state : partition.state + ": " + partition.state_detail;
+}
+
+void look_at_topic(Status& status, Admin& admin, Admin::Timeout patience, const TopicSummary& topic) {
+    ++status.topics;
+    status.partitions += topic.partitions.size();
+    Expected<TopicDescription> description = admin.describe_topic(topic.id, patience);
+    if (!description) {
+        status.problems.push_back({topic.name, -1, description.error().to_string()});
+        return;
+    }
+    for (const PartitionDescription& partition : description->partitions) {
+        std::string problem = problem_of(partition);
+        if (!problem.empty()) status.problems.push_back({topic.name, partition.partition, std::move(problem)});
+    }
+}
+
+Expected<Status> ask(Admin& admin, Admin::Timeout patience) {
+    Status status;
+    Expected<ClusterInfo> cluster = admin.describe_cluster(patience);
+    if (!cluster) return cluster.error();
+    status.cluster = *cluster;
+    for (const BrokerInfo& broker : cluster->brokers) {
+        status.brokers.push_back({broker, admin.describe_node(broker.id, patience)});
+    }
+    Expected<std::vector<TopicSummary>> topics = admin.list_topics(patience);
+    if (!topics) return topics.error();
+    for (const TopicSummary& topic : *topics) look_at_topic(status, admin, patience, topic);
+    return status;
+}
+
+Json to_json(const NodeDescription& node) {
+    Json directories = Json::array();
+    for (const DataDirectoryInfo& directory : node.directories) {
+        directories.push_back({{"path", directory.path},
+                               {"id", directory.id},
+                               {"state", directory.state},
+                               {"state_detail", directory.state_detail},
+                               {"free_bytes", directory.free_bytes},
+                               {"total_bytes", directory.total_bytes},
+                               {"direct_io", directory.direct_io}});
+    }
+    Json memory = Json::array();
+    for (const MemoryPoolInfo& pool : node.memory) {
+        memory.push_back({{"name", pool.name}, {"used_bytes", pool.used_bytes}, {"limit_bytes", pool.limit_bytes}});
+    }
+    return {{"version", node.version},
+            {"incarnation", node.incarnation},
+            {"start_time", node.start_time},
+            {"io_world", node.io_world},
+            {"io_reason", node.io_reason},
+            {"shards", node.shards},
+            {"partitions", node.partitions},
+            {"unsynced_bytes", node.unsynced_bytes},
+            {"unsynced_age_ms", node.unsynced_age_ms},
+            {"directories", std::move(directories)},
+            {"memory", std::move(memory)}};
+}
+
+Json to_json(const Status& status) {
+    Json brokers = Json::array();
+    for (const BrokerStatus& broker : status.brokers) {
+        Json entry = {{"id", broker.broker.id},
+                      {"host", broker.broker.host},
+                      {"port", broker.broker.port},
+                      {"rack", broker.broker.rack}};
+        if (broker.node.ok()) {
+            entry.update(to_json(*broker.node));
+        } else {
+            entry["error"] = tools::to_json(broker.node.error());
+        }
+        brokers.push_back(std::move(entry));
+    }
+    Json problems = Json::array();
+    for (const PartitionProblem& problem : status.problems) {
+        problems.push_back({{"topic", problem.topic}, {"partition", problem.partition}, {"what", problem.what}});
+    }
+    return {{"cluster", status.cluster.id},
+            {"healthy", status.is_healthy()},
+            {"controller", status.cluster.controller},
+            {"metadata_version", status.cluster.metadata_version},
+            {"unsynced_bytes", status.unsynced_bytes()},
+            {"brokers", std::move(brokers)},
+            {"topics", status.topics},
+            {"partitions", status.partitions},
+            {"partitions_online", status.partitions - std::min(status.partitions, status.problems.size())},
+            {"problems", std::move(problems)}};
+}
+
+std::string disk_text(const DataDirectoryInfo& directory) {
+    std::string text = fmt::format("{}: {}, {} free of {}", directory.path, directory.state,
+                                   bytes_text(directory.free_bytes), bytes_text(directory.total_bytes));
+    if (!directory.direct_io) text += ", no direct I/O";
+    if (!directory.state_detail.empty()) text += ": " + directory.state_detail;
+    return text;
+}
+
+std::string unsynced_text(const NodeDescription& node) {
+    if (node.unsynced_bytes == 0) return "nothing";
+    return fmt::format("{}, up to {} old", bytes_text(node.unsynced_bytes), duration_text(node.unsynced_age_ms));
+}
+
+std::string text_of(const Status& status) {
+    std::string out = fmt::format("cluster {}: {}\n", status.cluster.id, status.is_healthy() ? "healthy" : "NOT HEALTHY");
+    out += fmt::format("{}, {}, {} of them not serving\n\n", count_text(status.topics, "topic"),
+                       count_text(status.partitions, "partition"), status.problems.size());
+    Table brokers({"BROKER", "ADDRESS", "VERSION", "SINCE", "I/O", "SHARDS", "PARTITIONS", "A POWER CUT NOW WOULD TAKE"});
+    std::string disks;
+    for (const BrokerStatus& broker : status.brokers) {
+        const std::string id = std::to_string(broker.broker.id);
+        const std::string address = fmt::format("{}:{}", broker.broker.host, broker.broker.port);
+        if (!broker.node.ok()) {
+            brokers.add({id, address, "", "", "", "", "", "not known: " + broker.node.error().to_string()});
+            continue;
+        }
+        const NodeDescription& node = *broker.node;
+        brokers.add({id, address, node.version, time_text(node.start_time), node.io_world, std::to_string(node.shards),
+                     std::to_string(node.partitions), unsynced_text(node)});
+        for (const DataDirectoryInfo& directory : node.directories) {
+            disks += fmt::format("broker {} disk {}\n", id, disk_text(directory));
+        }
+    }
+    out += brokers.to_string() + "\n" + disks;
+    for (const PartitionProblem& problem : status.problems) {
+        out += fmt::format("NOT SERVING {}{}: {}\n", problem.topic,
+                           problem.partition < 0 ? "" : fmt::format("/{}", problem.partition), problem.what);
+    }
+    return out;
+}
+
+int show_status(Session& session) {
+    return with_admin(session, [&](Admin& admin, Admin::Timeout patience) {
+        Expected<Status> status = ask(admin, patience);
+        if (!status) return session.fail("cannot ask the cluster", status.error());
+        if (session.json) {
+            session.print_json(to_json(*status));
+        } else {
+            session.print(text_of(*status));
+        }
+        return exit_done;
+    });
+}
+
+}  // namespace
+
+void add_cluster(CLI::App& app, Session& session) {
+    CLI::App& noun = add_noun(app, "cluster", "the cluster as a whole");
+    add_command(noun, session, {"status", "show how the cluster fares", "ironbark cluster status --json"},
+                [&session] { return show_status(session); });
+}
+
+}  // namespace ironbark::tools

@@ -1,0 +1,105 @@
+#include "tools/offline/directory_state.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+
+#include "log/journal.h"
+#include "tools/offline/places.h"
+
+namespace ironbark::tools {
+namespace {
+
+constexpr const char* marks_prefix = "marks-";
+constexpr const char* metadata_name = "metadata";
+
+std::string reason_of(const Error& error) {
+    if (error.system_errno != 0) return std::strerror(error.system_errno);
+    return *error.text != '\0' ? error.text : name(error.code);
+}
+
+bool is_marks_journal(const std::string& name) {
+    return name.starts_with(marks_prefix) && name.find_first_not_of("0123456789", std::strlen(marks_prefix)) == std::string::npos;
+}
+
+// The records of a journal, if it can be opened; what is wrong with it goes into the report.
+Task<std::optional<log::JournalContents>> read_journal(World* world, std::string path, Uuid owner, VerifyReport* report) {
+    Result<std::unique_ptr<log::Journal>> opened = co_await log::Journal::open(*world, path, owner);
+    if (!opened.ok()) {
+        report->problem(path, std::nullopt, reason_of(opened.error()));
+        co_return std::nullopt;
+    }
+    std::unique_ptr<log::Journal> journal = std::move(opened).value();
+    log::JournalContents contents = journal->take_contents();
+    const uint64_t end = journal->size();
+    co_await journal->close();
+    if (contents.commits_lost > 0) {
+        report->problem(path, std::nullopt, fmt::format("{} entries between good ones are damaged", contents.commits_lost));
+    }
+    if (contents.ends_torn) {
+        report->note(path, end, "the last entry was torn by a crash, or is being written; it was never confirmed");
+    }
+    co_return contents;
+}
+
+// With damage, only what the good entries say: what was removed in between cannot be told.
+void take_good_entries(const log::JournalContents& contents, DirectoryState* state) {
+    state->marks_complete = false;
+    for (const log::JournalRecord& record : contents.records) {
+        std::optional<log::PartitionMarks> marks = log::decode_marks(record);
+        if (marks) state->marks[marks->identity] = *marks;
+    }
+}
+
+Task<void> read_marks(World* world, std::string path, DirectoryState* state, VerifyReport* report) {
+    std::optional<log::JournalContents> contents =
+        co_await read_journal(world, path, state->identity->directory, report);
+    if (!contents) {
+        state->marks_complete = false;
+        co_return;
+    }
+    if (contents->commits_lost > 0) {
+        take_good_entries(*contents, state);
+        co_return;
+    }
+    Result<std::unique_ptr<log::Marks>> marks = co_await log::Marks::open(*world, path, state->identity->directory);
+    if (!marks.ok()) {
+        report->problem(path, std::nullopt, reason_of(marks.error()));
+        state->marks_complete = false;
+        co_return;
+    }
+    for (const auto& [identity, values] : (*marks)->all()) state->marks[identity] = values;
+    co_await (*marks)->close();
+}
+
+}  // namespace
+
+Task<DirectoryState> read_directory_state(World* world, std::string path, VerifyReport* report) {
+    DirectoryState state;
+    std::string problem;
+    Result<std::unique_ptr<log::DataDirectory>> directory = co_await log::DataDirectory::open(world, path, &problem);
+    if (!directory.ok()) {
+        report->problem(path + "/identity", std::nullopt, problem.empty() ? reason_of(directory.error()) : problem);
+        state.marks_complete = false;
+        co_return state;
+    }
+    state.identity = (*directory)->identity();
+    Result<std::vector<std::string>> names = co_await world->disk.list(path);
+    if (!names.ok()) {
+        report->problem(path, std::nullopt, reason_of(names.error()));
+        co_return state;
+    }
+    bool has_marks = false;
+    for (const std::string& name : *names) {
+        const std::string file = path + "/" + name;
+        if (is_marks_journal(name)) {
+            has_marks = true;
+            co_await read_marks(world, file, &state, report);
+        }
+        if (name == metadata_name) (void)co_await read_journal(world, file, state.identity->directory, report);
+    }
+    if (!has_marks) report->problem(path, std::nullopt, "there is no marks journal");
+    co_return state;
+}
+
+}  // namespace ironbark::tools
