@@ -73,6 +73,7 @@ class WindowReader {
     uint64_t size() const { return size_; }
     // Whether a block of the range was met that the disk could not read.
     bool was_unreadable(uint64_t begin, uint64_t end) const;
+    size_t unreadable_blocks() const { return unreadable_.size(); }
 
   private:
     Task<void> fill(uint64_t from, BufferSlice into);

@@ -6,6 +6,11 @@
 #include "log/limits.h"
 
 namespace ironbark::broker {
+namespace {
+
+constexpr const char* not_writable = "the metadata journal cannot be written; restart the broker when the disk is well";
+
+}  // namespace
 
 Task<Result<std::unique_ptr<MetadataStore>>> MetadataStore::open(World* world,
                                                                  std::string path,
@@ -42,14 +47,14 @@ Task<Result<std::unique_ptr<MetadataStore>>> MetadataStore::open(World* world,
 Task<Result<void>> MetadataStore::execute(Command command) {
     std::optional<Units> held = co_await executing_.lock();
     if (!held) co_return ErrorCode::cancelled;
+    // What failed may be written with the next command, and then be in the journal without being in the state.
+    if (!writable_) co_return Error(ErrorCode::storage_error, not_writable);
     auto next = std::make_shared<Metadata>(*current_);
     CO_TRY_VOID(next->apply(command));
     Result<void> stored = co_await store(next.get(), std::move(command));
     if (!stored.ok()) {
         writable_ = false;
-        co_return Error(ErrorCode::storage_error,
-                        "the metadata journal cannot be written; restart the broker when the disk is well",
-                        stored.error().system_errno);
+        co_return Error(ErrorCode::storage_error, not_writable, stored.error().system_errno);
     }
     current_ = std::move(next);
     co_return Result<void>();

@@ -41,7 +41,7 @@ class LoopbackBroker {
         server_ = std::make_unique<FakeServer>(world_, broker_);
         Address address{"127.0.0.1", port};
         port_ = thread_.run([&] { return start(server_.get(), address); });
-        broker_.add_broker(1, {"127.0.0.1", port_});
+        with([this](FakeBroker& broker, Cut&) { broker.add_broker(1, {"127.0.0.1", port_}); });
     }
     void stop_server() {
         thread_.run([&] { return stop(server_.get()); });

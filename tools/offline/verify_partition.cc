@@ -338,7 +338,8 @@ Task<void> PartitionVerifier::load_index(Offset base) {
 void PartitionVerifier::check_hint(const record::FrameView& frame, uint64_t position) {
     if (!index_) return;
     const Offset offset = frame.header.base_offset;
-    const uint64_t hint = index_->position_for(offset, log::block_size);
+    const log::IndexEntry* entry = index_->entry_before(offset);
+    const uint64_t hint = entry == nullptr ? log::block_size : entry->position;
     if (hint != last_hint_ && hint != position && offset < index_->covered_until()) {
         report_.problem(index_path_, std::nullopt,
                         fmt::format("it names byte {} for offset {}, which stands at byte {}", hint, offset.value, position));

@@ -227,5 +227,28 @@ TEST(MetadataStore, ADiskThatFailsEndsAllChangesAndTheRestIsReadable) {
     EXPECT_EQ(test.execute(numbered_topic(2)).error().code, ErrorCode::storage_error);
 }
 
+// A journal keeps what found no room and writes it with the next command: there must be no next command.
+TEST(MetadataStore, ACommandThatFoundNoRoomNeverComesBackBesideALaterOne) {
+    StoreTest test;
+    ASSERT_TRUE(test.open_store().ok());
+    ASSERT_TRUE(test.execute(numbered_topic(0)).ok());
+    test.node.disk().set_capacity(test.node.disk().used_bytes());
+    auto alter = [&](int number) {
+        std::map<std::string, std::string> set{{"number", std::to_string(number)}, {"filler", std::string(40'000, 'x')}};
+        return test.execute(alter_topic(Uuid::from_words(1, 1), set, {}));
+    };
+    int number = 1;
+    while (number < 100 && alter(number).ok()) ++number;
+    ASSERT_LT(number, 100) << "the disk never was full";
+    test.node.disk().set_capacity(uint64_t{1} << 40);
+    EXPECT_EQ(test.execute(numbered_topic(1)).error().code, ErrorCode::storage_error);
+    Metadata before = test.state();
+    test.end();
+    test.start();
+    ASSERT_TRUE(test.open_store().ok()) << test.keeper->problem;
+    EXPECT_TRUE(test.state() == before);
+    EXPECT_TRUE(test.execute(numbered_topic(1)).ok());
+}
+
 }  // namespace
 }  // namespace ironbark::broker

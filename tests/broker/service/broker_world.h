@@ -35,6 +35,8 @@ Config small_config();
 // What a client program consists of: several connections, so that all shards get some.
 struct ClientProgram {
     explicit ClientProgram(World& the_world);
+    void connect();
+    void disconnect(Node& node);  // and makes new channels
     World& world;
     rpc::Introduction introduction;
     std::vector<std::unique_ptr<rpc::Channel>> channels;
