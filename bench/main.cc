@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 
+#include "bench/load/node.h"
 #include "bench/machine/child_process.h"
 #include "bench/machine/report.h"
 #include "bench/machine/study.h"
@@ -74,6 +75,48 @@ void add_study(CLI::App& app, std::string& directory) {
     });
 }
 
+// The daemon that was built beside this program.
+std::string neighbouring_daemon() {
+    return (std::filesystem::read_symlink("/proc/self/exe").parent_path() / "ironbarkd").string();
+}
+
+void add_node(CLI::App& app, std::string& directory, const std::string& command_line) {
+    auto* command = app.add_subcommand("node", "measure one node against the limits of this machine");
+    auto settings = std::make_shared<NodeSettings>();
+    settings->daemon = neighbouring_daemon();
+    auto io = std::make_shared<std::string>("both");
+    command->add_option("--daemon", settings->daemon, "the ironbarkd to measure")->capture_default_str();
+    command->add_option("--dir", directory, "where to write; on the disk to be measured");
+    command->add_option("--io", *io, "io_uring, posix or both")
+        ->check(CLI::IsMember({"io_uring", "posix", "both"}))
+        ->capture_default_str();
+    std::string names;
+    for (const std::string& name : node_points()) names += (names.empty() ? "" : ", ") + name;
+    command->add_option("--point", settings->points, "only these: " + names + "; else all but restart")
+        ->check(CLI::IsMember(node_points()));
+    command->add_option("--rounds", settings->rounds, "how often each point is measured")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    command->add_option("--seconds", settings->seconds, "duration of one closed loop; of a probe a quarter of it")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    command->add_option("--megabytes", settings->megabytes, "written and read where throughput is measured")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    command->add_option("--restart-megabytes", settings->restart_megabytes, "size of the log of the point restart")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    command->add_option("--daemon-flag", settings->flags, "further flag of the daemon; repeat it for its value");
+    command->add_option("--json", settings->json_path, "write the figures there, too");
+    command->callback([&directory, &command_line, settings, io] {
+        const ScratchDirectory scratch(directory);
+        settings->directory = scratch.path();
+        settings->ios = *io == "both" ? std::vector<std::string>{"io_uring", "posix"} : std::vector<std::string>{*io};
+        settings->command_line = command_line;
+        run_node(*settings);
+    });
+}
+
 }  // namespace
 
 int main(int argument_count, char** arguments) {
@@ -82,6 +125,9 @@ int main(int argument_count, char** arguments) {
     std::string directory = ".";
     add_machine(app, directory);
     add_study(app, directory);
+    std::string command_line = "ironbark-bench";
+    for (int index = 1; index < argument_count; ++index) command_line += std::string(" ") + arguments[index];
+    add_node(app, directory, command_line);
     try {
         app.parse(argument_count, arguments);
     } catch (const CLI::CallForHelp& help) {

@@ -48,14 +48,15 @@ class FetchQueue {
         std::lock_guard lock(mutex_);
         return news_.empty();
     }
-    // Appends everything to `news`; false if there was nothing.
+    // Appends everything to `news`. False if nothing has changed; else there is room again, and the engine has to hear
+    // of it, even without news: they may have been taken before their answer was counted.
     bool take(std::deque<Fetched>* news) {
         std::lock_guard lock(mutex_);
+        bool has_changed = !news_.empty() || !answers_.empty();
         answers_.clear();
-        if (news_.empty()) return false;
         for (Fetched& item : news_) news->push_back(std::move(item));
         news_.clear();
-        return true;
+        return has_changed;
     }
 
   private:

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "log/marks.h"
+#include "log/read_ahead.h"
 #include "log/segment_pool.h"
 #include "runtime/io/world.h"
 #include "runtime/task/sync.h"
@@ -51,6 +52,7 @@ struct LogContext {
     uint64_t tail_bytes_max = 0;  // memory for the tails of all logs
     uint64_t tail_bytes = 0;
     std::list<Log*> tails{};  // logs that hold memory, the longest untouched first
+    ReadAheadBudget read_ahead{};
     bool storage_full = false;  // the reserve is touched: appends are refused
     LogCounters counters{};
     std::function<void(const RoundTimes&)> on_round{};  // may be empty

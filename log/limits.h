@@ -39,6 +39,9 @@ constexpr uint64_t journal_rewrite_bytes = uint64_t{8} << 20;  // rewritten when
 
 constexpr size_t read_size = size_t{1} << 20;  // one read from disk for a consumer
 
+// What was read ahead for consumers and not yet asked for, of all logs of a shard: thirty readers at 1 MiB each.
+constexpr uint64_t read_ahead_bytes_max = uint64_t{32} << 20;
+
 constexpr size_t producers_per_partition_max = 10'000;  // beyond, the longest idle one is forgotten
 constexpr size_t batches_per_producer = 5;              // Kafka's: bounds requests in flight of an idempotent producer
 

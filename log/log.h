@@ -187,9 +187,10 @@ class Log {
     Round gather(Segment& segment);
     void complete(Segment& segment, const Round& round, bool synced);
     Task<Result<void>> ensure_directory();
-    Task<Result<void>> ensure_file(Segment* segment, uint64_t end_position);
+    enum class Growth : uint8_t { allocated, written };  // how blocks are made before a round needs them
+    Task<Result<void>> ensure_file(Segment* segment, uint64_t end_position, Growth growth);
     Task<Result<void>> create_file(Segment* segment);
-    Task<Result<void>> fill_new_file(Segment* segment, std::string path, uint64_t size);
+    Task<Result<void>> fill_new_file(Segment* segment, std::string path, uint64_t size, uint64_t fresh);
 
     // log_checkpoint.cc
     struct Snapshot {  // what is derived from the frames before a place
@@ -214,11 +215,14 @@ class Log {
         Offset segment_base;
         uint64_t position = 0;
         uint64_t chain = 0;
+        std::shared_ptr<ReadAhead> ahead;  // what stands there, if it was read already
     };
     struct ReadPlace {
         Offset expected;
         uint64_t position = 0;
         std::optional<uint64_t> chain;
+        bool is_sequential = false;  // a reader goes on
+        std::shared_ptr<ReadAhead> ahead{};
     };
     Segment* segment_holding(Offset offset);
     Segment* segment_at(Offset base);
@@ -226,6 +230,8 @@ class Log {
     Task<void> close_idle_file(const Segment* keep);
     Task<Result<ReadFrames>> read_disk(Offset from, Offset limit, size_t bytes_max);
     Task<Result<ReadPlace>> place_for(Offset from, Offset base);
+    std::shared_ptr<ReadAhead> begin_read_ahead(const Segment& segment, uint64_t position, size_t window);
+    Task<void> fill_read_ahead(std::shared_ptr<File> file, std::shared_ptr<ReadAhead> ahead);
     Error corrupt_read(Offset segment_base, uint64_t position, const char* what);
 
     // log_lookup.cc

@@ -86,7 +86,7 @@ Task<Result<Log::ReadPlace>> Log::place_for(Offset from, Offset base) {
         return candidate.offset == from && candidate.segment_base == base;
     });
     if (cursor != cursors_.end()) {
-        ReadPlace place{from, cursor->position, cursor->chain};
+        ReadPlace place{from, cursor->position, cursor->chain, true, std::move(cursor->ahead)};
         cursors_.erase(cursor);
         co_return place;
     }
@@ -97,6 +97,29 @@ Task<Result<Log::ReadPlace>> Log::place_for(Offset from, Offset base) {
     const IndexEntry* entry = segment->index.entry_before(from);
     if (entry == nullptr) co_return ReadPlace{base, block_size, segment->head.chain_before};
     co_return ReadPlace{entry->offset, entry->position, std::nullopt};
+}
+
+// Starts to read the window at `position`, if it is whole in the file, or all that a sealed segment still has. What is
+// written later could be read half.
+std::shared_ptr<ReadAhead> Log::begin_read_ahead(const Segment& segment, uint64_t position, size_t window) {
+    const uint64_t begin = round_down(position, block_size);
+    uint64_t end = begin + window;
+    if (segment.sealed && segment.end <= written_end_) end = std::min(end, round_down(segment.written_position, block_size));
+    if (closing_ || !segment.file || end <= position || end > segment.written_position) return nullptr;
+    std::shared_ptr<ReadAhead> ahead =
+        ReadAhead::make(context_->world, context_->read_ahead, begin, static_cast<size_t>(end - begin));
+    if (ahead) scope_.spawn(fill_read_ahead(segment.file, ahead));
+    return ahead;
+}
+
+// A cut waits for it, as for any read of the file; if the cut was first, it is too late.
+Task<void> Log::fill_read_ahead(std::shared_ptr<File> file, std::shared_ptr<ReadAhead> ahead) {
+    if (!no_cut_.is_set()) {
+        ahead->abandon();
+        co_return;
+    }
+    InFlight::Mark disk_read(disk_reads_);
+    co_await ahead->fill(file.get());
 }
 
 Task<Result<ReadFrames>> Log::read_disk(Offset from, Offset limit, size_t bytes_max) {
@@ -114,6 +137,10 @@ Task<Result<ReadFrames>> Log::read_disk(Offset from, Offset limit, size_t bytes_
     const Offset end = std::min({segment->end, limit, written_end_});
     const size_t window = std::clamp<size_t>(round_up(bytes_max, block_size), read_window_min, read_window_max);
     WindowReader reader(*file, context_->world.buffers, segment->written_position, window);
+    if (place.ahead) {
+        BufferSlice bytes = co_await place.ahead->take();
+        if (bytes.size > 0) reader.adopt(std::move(bytes), place.ahead->begin());
+    }
     ReadFrames frames;
     frames.next = from;
     size_t taken = 0;
@@ -153,11 +180,16 @@ Task<Result<ReadFrames>> Log::read_disk(Offset from, Offset limit, size_t bytes_
             taken += length;
             frames.next = frame->next_offset();
         }
-        place = {frame->next_offset(), place.position + length, frame->header.checksum};
+        place.expected = frame->next_offset();
+        place.position += length;
+        place.chain = frame->header.checksum;
     }
     context_->counters.reads_disk_bytes += taken;
     if (taken > 0) {
-        cursors_.push_front({frames.next, base, place.position, *place.chain});
+        segment = segment_at(base);
+        std::shared_ptr<ReadAhead> ahead;
+        if (segment != nullptr && place.is_sequential) ahead = begin_read_ahead(*segment, place.position, window);
+        cursors_.push_front({frames.next, base, place.position, *place.chain, std::move(ahead)});
         if (cursors_.size() > cursors_max) cursors_.pop_back();
     }
     co_return std::move(frames);

@@ -31,6 +31,15 @@ uint64_t next_allocation(uint64_t allocated, uint64_t needed, uint64_t segment_b
     return std::max(std::min(target, round_up(segment_bytes, block_size)), round_up(needed, block_size));
 }
 
+// A step of zeros: 256 rounds of a block each, and a pause of half a millisecond.
+constexpr uint64_t zeros_ahead_bytes = uint64_t{1} << 20;
+
+BufferSlice zero_slice(BufferPool& buffers, size_t size) {
+    BufferSlice slice(buffers.take(size), 0, size);
+    std::memset(slice.data(), 0, size);
+    return slice;
+}
+
 constexpr Duration storage_full_pause = 1s;  // between attempts to go on when the disk is full
 
 }  // namespace
@@ -95,7 +104,8 @@ Task<Result<void>> Log::write_round() {
     Round round = gather(*segment);
     bool last_of_sealed = segment->sealed && round.after.offset == segment->end;
     bool sync = wants_sync() || last_of_sealed || segment->unsynced_bytes + round.size >= settings_.flush_bytes;
-    CO_TRY_VOID(co_await ensure_file(segment, round.position + round.size));
+    const Growth growth = sync && round.size < zeros_ahead_bytes ? Growth::written : Growth::allocated;
+    CO_TRY_VOID(co_await ensure_file(segment, round.position + round.size, growth));
     std::shared_ptr<File> file = segment->file;
     bool sync_apart = sync && segment->unsynced_bytes > 0;  // a synced write covers only itself
     CO_TRY_VOID(co_await write_fully(*file, round.position, round.slices, sync && !sync_apart ? Sync::data : Sync::no));
@@ -182,13 +192,21 @@ Task<Result<void>> Log::ensure_directory() {
     co_return Result<void>();
 }
 
-Task<Result<void>> Log::ensure_file(Segment* segment, uint64_t end_position) {
+// Blocks that were never written make every synced write into them commit metadata, too: 1.5 to 2.1 times its latency.
+// So small synced rounds find blocks of zeros; large ones outrun that, and only have them allocated (ADR 0005).
+Task<Result<void>> Log::ensure_file(Segment* segment, uint64_t end_position, Growth growth) {
     CO_TRY_VOID(co_await ensure_directory());
     if (segment->allocated == 0) CO_TRY_VOID(co_await create_file(segment));
     CO_TRY(std::shared_ptr<File> file, co_await open_segment(segment));
     if (segment->allocated >= end_position) co_return Result<void>();
     uint64_t target = next_allocation(segment->allocated, end_position, settings_.segment_bytes);
+    if (growth == Growth::written) target = std::max(end_position, std::min(target, segment->allocated + zeros_ahead_bytes));
     CO_TRY_VOID(co_await file->allocate(segment->allocated, target - segment->allocated));
+    if (growth == Growth::written) {
+        std::vector<BufferSlice> zeros;
+        zeros.push_back(zero_slice(context_->world.buffers, static_cast<size_t>(target - segment->allocated)));
+        CO_TRY_VOID(co_await write_fully(*file, segment->allocated, std::move(zeros), Sync::data));
+    }
     segment->allocated = target;
     co_return Result<void>();
 }
@@ -205,7 +223,7 @@ Task<Result<void>> Log::create_file(Segment* segment) {
         if (!moved.ok()) taken.reset();
     }
     uint64_t size = taken ? taken->size : next_allocation(0, 2 * block_size, settings_.segment_bytes);
-    CO_TRY_VOID(co_await fill_new_file(segment, temporary, size));
+    CO_TRY_VOID(co_await fill_new_file(segment, temporary, size, taken ? block_size : size));
     CO_TRY_VOID(co_await disk.rename(temporary, path));
     CO_TRY_VOID(co_await disk.sync_directory(directory_));
     segment->allocated = size;
@@ -213,10 +231,11 @@ Task<Result<void>> Log::create_file(Segment* segment) {
     co_return Result<void>();
 }
 
-Task<Result<void>> Log::fill_new_file(Segment* segment, std::string path, uint64_t size) {
+// Of its `size` bytes the first `fresh` ones are written: its head, and zeros where nothing was ever written.
+Task<Result<void>> Log::fill_new_file(Segment* segment, std::string path, uint64_t size, uint64_t fresh) {
     CO_TRY(std::unique_ptr<File> file, co_await context_->world.disk.open(path, OpenMode::open_or_create, true));
-    BufferSlice head(context_->world.buffers.take(block_size), 0, block_size);
-    encode_head({head.data(), head.size}, identity_, segment->head);
+    BufferSlice head = zero_slice(context_->world.buffers, static_cast<size_t>(fresh));
+    encode_head({head.data(), block_size}, identity_, segment->head);
     std::vector<BufferSlice> slices;
     slices.push_back(std::move(head));
     Result<void> filled = co_await file->allocate(0, size);

@@ -113,6 +113,13 @@ Task<Result<Bytes>> WindowReader::at(uint64_t position, size_t wanted) {
     co_return Bytes(buffer_->data() + (position - begin_), static_cast<size_t>(end_ - position));
 }
 
+void WindowReader::adopt(BufferSlice bytes, uint64_t begin) {
+    ASSERT(begin % block_size == 0 && bytes.begin == 0);
+    buffer_ = std::move(bytes.buffer);
+    begin_ = begin;
+    end_ = std::min(size_, begin + bytes.size);
+}
+
 BufferSlice WindowReader::slice(uint64_t position, size_t size) const {
     ASSERT(holds(position, size));
     return {buffer_, static_cast<size_t>(position - begin_), size};

@@ -65,6 +65,8 @@ class WindowReader {
         : file_(file), buffers_(buffers), size_(size), window_(window) {}
     // The bytes from `position` on: at least `wanted`, or as many as there are before the end.
     Task<Result<Bytes>> at(uint64_t position, size_t wanted);
+    // Takes bytes that were read before, from `begin` on, as its window. `begin` is a block's.
+    void adopt(BufferSlice bytes, uint64_t begin);
     bool holds(uint64_t position, size_t size) const { return position >= begin_ && position + size <= end_; }
     // The slice behind what `at` returned last.
     BufferSlice slice(uint64_t position, size_t size) const;

@@ -1,0 +1,77 @@
+#pragma once
+// A point of `ironbark-bench node`: what is measured, what it is compared with, and the target for the quotient.
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bench/load/daemon.h"
+#include "bench/load/node.h"
+#include "bench/machine/probes.h"
+#include "ironbark/settings.h"
+
+namespace ironbark::bench {
+
+struct Target {
+    enum class Kind { at_most, at_least, none };
+    Kind kind = Kind::none;
+    double ratio = 0;
+    std::string text;  // for people
+
+    bool is_met(double reached) const {
+        return kind == Kind::none || (kind == Kind::at_most ? reached <= ratio : reached >= ratio);
+    }
+};
+
+struct Point {
+    std::string name;
+    std::string unit;    // of value and limit
+    std::string limit;   // what the value is divided by
+    Target target;
+};
+
+struct Sample {
+    const Point* point = nullptr;
+    double value = 0;
+    double limit = 0;  // measured beside it; or a constant
+    std::map<std::string, double> details{};
+
+    double ratio() const { return limit > 0 ? value / limit : 0; }
+};
+
+// What a measurement is given. Each one starts its own daemon in a directory of its own.
+class Bench {
+  public:
+    explicit Bench(const NodeSettings& settings) : settings_(settings), probe_file_(settings.directory) {}
+
+    const NodeSettings& settings() const { return settings_; }
+    ProbeFile& probe_file() { return probe_file_; }
+    double probe_seconds() const { return settings_.seconds / 4; }
+
+    // A daemon that is not running yet, over an empty directory.
+    std::unique_ptr<Daemon> make_daemon(const std::string& io, std::vector<std::string> flags = {});
+    // Ends it and removes what it has written.
+    void finish(Daemon& daemon);
+
+    static Settings client_settings(const Daemon& daemon, Acks acks);
+
+  private:
+    const NodeSettings& settings_;
+    ProbeFile probe_file_;
+    int daemons_ = 0;
+};
+
+struct Measurement {
+    std::string name;  // for --point
+    bool is_asked_for_only = false;  // not part of a run that names no points: takes minutes, or the disk
+    std::vector<Sample> (*run)(Bench& bench, const std::string& io);
+};
+
+std::vector<Sample> measure_latency(Bench& bench, const std::string& io);     // node_produce.cc
+std::vector<Sample> measure_throughput(Bench& bench, const std::string& io);
+std::vector<Sample> measure_consume(Bench& bench, const std::string& io);     // node_consume.cc
+std::vector<Sample> measure_idle(Bench& bench, const std::string& io);        // node_lifetime.cc
+std::vector<Sample> measure_restart(Bench& bench, const std::string& io);
+
+}  // namespace ironbark::bench

@@ -1,0 +1,30 @@
+#pragma once
+// `ironbark-bench node`: what one node must reach, each point measured beside the limit of the machine that it is a
+// ratio of, in turns: machine, node, machine, next kind of input and output, next round. Every record written is read
+// back and compared. Blocks; starts daemons, which end with it.
+
+#include <string>
+#include <vector>
+
+namespace ironbark::bench {
+
+struct NodeSettings {
+    std::string daemon;                    // path of ironbarkd
+    std::string directory;                 // scratch, on the disk to be measured
+    std::vector<std::string> ios;          // "io_uring", "posix"
+    std::vector<std::string> points;       // names; empty: all but those of `restart`
+    int rounds = 5;
+    double seconds = 2;                    // of a closed loop; of a probe half of it
+    unsigned megabytes = 1024;             // written and read where throughput is measured
+    unsigned restart_megabytes = 20'000;   // of log, at the restart after a kill
+    std::vector<std::string> flags;        // further ones for the daemon
+    std::string json_path;
+    std::string command_line;              // for the report
+};
+
+// Names of the groups of points that can be chosen.
+std::vector<std::string> node_points();
+
+void run_node(const NodeSettings& settings);
+
+}  // namespace ironbark::bench

@@ -1,0 +1,51 @@
+#include "log/read_ahead.h"
+
+#include <utility>
+
+#include "log/limits.h"
+
+namespace ironbark::log {
+
+std::shared_ptr<ReadAhead> ReadAhead::make(World& world, ReadAheadBudget& budget, uint64_t begin, size_t size) {
+    while (!budget.windows.empty()) {
+        std::shared_ptr<ReadAhead> oldest = budget.windows.front().lock();
+        bool is_over = oldest == nullptr || oldest->counted_ == 0;
+        if (!is_over && budget.bytes + size <= read_ahead_bytes_max) break;
+        if (!is_over && oldest->is_filling()) return nullptr;
+        if (!is_over) oldest->drop();
+        budget.windows.pop_front();
+    }
+    auto window = std::make_shared<ReadAhead>(world, budget, begin, size);
+    budget.windows.push_back(window);
+    return window;
+}
+
+ReadAhead::ReadAhead(World& world, ReadAheadBudget& budget, uint64_t begin, size_t size)
+    : budget_(budget), begin_(begin), bytes_(world.buffers.take(size), 0, size), counted_(size), done_(world.executor) {
+    budget_.bytes += counted_;
+}
+
+Task<void> ReadAhead::fill(File* file) {
+    Result<size_t> count = co_await read_fully(*file, begin_, bytes_);
+    if (!count.ok() || *count < bytes_.size) drop();
+    done_.set();
+}
+
+void ReadAhead::abandon() {
+    drop();
+    done_.set();
+}
+
+Task<BufferSlice> ReadAhead::take() {
+    co_await done_.wait();
+    BufferSlice bytes = bytes_;
+    drop();
+    co_return bytes;
+}
+
+void ReadAhead::drop() {
+    budget_.bytes -= std::exchange(counted_, 0);
+    bytes_ = {};
+}
+
+}  // namespace ironbark::log
