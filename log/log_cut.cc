@@ -216,7 +216,12 @@ Task<Result<void>> Log::cut(Offset to, Epoch epoch, std::string reason) {
     holds_tail_ = false;
     LogCutter cutter(context_, this);
     Result<void> done = co_await cutter.cut(to, epoch, std::move(reason));
-    if (!done.ok() && cutter.is_begun()) fail(done.error());
+    if (!done.ok() && cutter.is_begun()) {
+        // Which log recovery will find is open: what both have can still be read.
+        log_end_ = written_end_ = to;
+        durable_.retreat(std::min(durable_.value(), to.value));
+        fail(done.error());
+    }
     no_cut_.set();
     co_return done;
 }

@@ -15,7 +15,7 @@ uint64_t payload_of(const record::FrameView& frame) {
 }  // namespace
 
 Offset StorageModel::lowest_cut_since(uint64_t cuts) const {
-    Offset lowest(INT64_MAX);
+    Offset lowest = pending_cut_ ? pending_cut_->to : Offset(INT64_MAX);
     for (size_t index = cuts; index < cut_places_.size(); ++index) lowest = std::min(lowest, cut_places_[index]);
     return lowest;
 }

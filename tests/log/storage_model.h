@@ -33,7 +33,7 @@ class StorageModel {
     Epoch epoch_highest() const { return epoch_highest_; }
     const std::deque<ModelBatch>& batches() const { return batches_; }
     uint64_t cuts() const { return cuts_; }
-    Offset lowest_cut_since(uint64_t cuts) const;
+    Offset lowest_cut_since(uint64_t cuts) const;  // one that has not ended included
     // The producers as a replay of everything up to the end remembers them.
     const Producers& producers() const { return producers_; }
 
