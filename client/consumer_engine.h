@@ -65,7 +65,9 @@ class ConsumerEngine {
         bool is_locating = false;
         bool is_fetching = false;
         bool is_paused = false;
-        bool has_failed = false;  // until the next seek
+        bool has_failed = false;    // until the next seek
+        bool has_read = false;      // something, since the last seek
+        bool is_refreshed = false;  // the topic was asked for again, because it seemed to lack the partition
         int64_t started_at = -1;
         int64_t next_offset = -1;
         int32_t leader_epoch = -1;  // at the last fetch

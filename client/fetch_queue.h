@@ -12,13 +12,13 @@
 
 namespace ironbark::client {
 
-// News of one partition: frames, a gap before what comes next, or an error.
+// News of one partition: frames, a gap before what comes next (an empty one: only a jump), or an error.
 struct Fetched {
     enum class Kind : uint8_t { frames, gap, error };
     Kind kind = Kind::frames;
     std::shared_ptr<const TopicPartition> partition;
     uint64_t generation = 0;  // of the seek that it follows; what is older than the last one is dropped
-    int64_t offset = -1;      // frames: of the first record that is wanted
+    int64_t offset = -1;      // of the first record that is wanted next
     uint64_t seed = 0;        // of the frames' checksums
     BufferSlice frames;
     Marks marks;

@@ -80,12 +80,19 @@ Expected<void> Producer::Implementation::send(const Record& record,
     std::optional<Instant> deadline;
     bool is_chosen = record.partition.has_value();
     bool may_begin_batch = false;
+    bool is_fresh = false;
     while (true) {
         Expected<ProducerTopic*> found = topic(record.topic);
         if (!found.ok()) return found.error();
         ProducerTopic& topic = **found;
         int32_t partition = is_chosen ? *record.partition : topic.choose(encoded.key);
         PartitionQueue* queue = topic.partition(partition);
+        if (queue == nullptr && partition >= 0 && !is_fresh && !thread.is_here()) {
+            is_fresh = true;
+            Instant until = thread.deadline(settings.max_block);
+            thread.run([&] { return engine.refresh_topic(std::string(record.topic), until); });
+            continue;
+        }
         if (queue == nullptr) {
             return not_done(ErrorCode::unknown_topic_or_partition,
                             "the topic has " + std::to_string(topic.partition_count()) + " partitions");

@@ -64,7 +64,7 @@ bool RecordsBuilder::open_next(Records& records) {
 
 void RecordsBuilder::report(Records& records, Fetched& news, Position& position) {
     if (news.kind == Fetched::Kind::gap) {
-        records.gaps_.push_back(std::move(news.gap));
+        if (news.gap.from < news.gap.to) records.gaps_.push_back(std::move(news.gap));
         position.next = news.offset;
     } else {
         records.errors_.push_back({*news.partition, std::move(news.failure)});

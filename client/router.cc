@@ -242,6 +242,7 @@ Task<rpc::CallResult> Router::call_any(
     rpc::CallResult result = rpc::never_sent(Error(ErrorCode::closed, "the client was closed"));
     std::optional<rpc::CallResult> reason;  // what went wrong before the time was over says more than that it is
     for (uint64_t round = 1; !closed_; ++round) {
+        bool may_get_better = false;
         for (const Address& address : candidates(preferred)) {
             Instant now = world_.executor.now();
             Duration time_max = options_.request_time_max;
@@ -254,9 +255,12 @@ Task<rpc::CallResult> Router::call_any(
                 result.delivery == rpc::Delivery::never_sent && result.error.code == ErrorCode::timed_out;
             if (is_too_late && reason) result = *reason;
             reason = result;
+            may_get_better |= is_retriable(result.error.code);
             if (result.leader >= 0) preferred = result.leader;
             if (closed_ || world_.executor.now() >= deadline) co_return result;
         }
+        // Wrong hosts, ports where nobody speaks our protocol: no time will help.
+        if (!may_get_better) co_return result;
         Instant again = world_.executor.now() + pause_after(round);
         if (again >= deadline) co_return result;
         co_await closing_.wait(again);

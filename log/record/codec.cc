@@ -8,7 +8,7 @@ namespace ironbark::record {
 namespace {
 
 // zstd's own default, and that of Kafka's clients. LZ4's is its fastest.
-constexpr int zstd_level = 3;
+constexpr int zstd_level_default = 3;
 
 // How much is believed of the size that a zstd frame announces, in multiples of the compressed size, before any byte
 // has come out. Text shrinks 3 to 10 times; what is beyond grows as it comes.
@@ -33,17 +33,18 @@ Error unsupported(Codec codec) {
 }
 
 // Kafka's Java client refuses blocks that depend on each other. autoFlush: nothing is buffered between calls.
-LZ4F_preferences_t lz4_preferences() {
+LZ4F_preferences_t lz4_preferences(int level) {
     LZ4F_preferences_t preferences = LZ4F_INIT_PREFERENCES;
     preferences.frameInfo.blockMode = LZ4F_blockIndependent;
     preferences.frameInfo.blockSizeID = LZ4F_max64KB;
     preferences.autoFlush = 1;
+    preferences.compressionLevel = level;
     return preferences;
 }
 
 size_t bound(Codec codec, size_t size) {
     if (codec == Codec::zstd) return ZSTD_compressBound(size);
-    LZ4F_preferences_t preferences = lz4_preferences();
+    LZ4F_preferences_t preferences = lz4_preferences(0);  // the bound is the same for all levels
     return LZ4F_compressFrameBound(size, &preferences);
 }
 
@@ -60,7 +61,7 @@ size_t first_capacity(Codec codec, Bytes from, size_t size_max) {
 
 }  // namespace
 
-Compressor::Compressor() = default;
+Compressor::Compressor(int level) : level_(level) {}
 Compressor::Compressor(Compressor&&) noexcept = default;
 Compressor& Compressor::operator=(Compressor&&) noexcept = default;
 Compressor::~Compressor() = default;
@@ -85,7 +86,7 @@ size_t Compressor::compress_lz4(Bytes from, MutableBytes into) {
     LZ4F_cctx* context = lz4_.get();
     if (context == nullptr && LZ4F_isError(LZ4F_createCompressionContext(&context, LZ4F_VERSION)) != 0) return 0;
     if (lz4_ == nullptr) lz4_.reset(context);
-    LZ4F_preferences_t preferences = lz4_preferences();
+    LZ4F_preferences_t preferences = lz4_preferences(level_);
     size_t head = LZ4F_compressBegin(context, into.data(), into.size(), &preferences);
     if (LZ4F_isError(head) != 0) return 0;
     into = into.subspan(head);
@@ -99,7 +100,8 @@ size_t Compressor::compress_lz4(Bytes from, MutableBytes into) {
 size_t Compressor::compress_zstd(Bytes from, MutableBytes into) {
     if (zstd_ == nullptr) zstd_.reset(ZSTD_createCCtx());
     if (zstd_ == nullptr) return 0;
-    size_t size = ZSTD_compressCCtx(zstd_.get(), into.data(), into.size(), from.data(), from.size(), zstd_level);
+    int level = level_ == 0 ? zstd_level_default : level_;
+    size_t size = ZSTD_compressCCtx(zstd_.get(), into.data(), into.size(), from.data(), from.size(), level);
     return ZSTD_isError(size) != 0 ? 0 : size;
 }
 

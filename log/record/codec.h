@@ -22,7 +22,8 @@ namespace ironbark::record {
 
 class Compressor {
   public:
-    Compressor();
+    // `level`: the codec's own scale (lz4 up to 12, zstd up to 19); 0: what is its default.
+    explicit Compressor(int level = 0);
     Compressor(Compressor&&) noexcept;
     Compressor& operator=(Compressor&&) noexcept;
     ~Compressor();
@@ -39,6 +40,7 @@ class Compressor {
         void operator()(LZ4F_cctx_s* context) const;
         void operator()(ZSTD_CCtx_s* context) const;
     };
+    int level_;
     ByteBuffer output_;
     std::unique_ptr<LZ4F_cctx_s, Free> lz4_;
     std::unique_ptr<ZSTD_CCtx_s, Free> zstd_;

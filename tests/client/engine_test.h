@@ -86,8 +86,10 @@ inline Settings test_settings() {
 }
 
 struct ProducerTest {
-    explicit ProducerTest(Settings settings = test_settings(), uint64_t seed = 1)
-        : simulation(seed),
+    explicit ProducerTest(Settings settings = test_settings(),
+                          uint64_t seed = 1,
+                          simulation::Options options = {})
+        : simulation(seed, options),
           broker_node(simulation.node("broker")),
           client_node(simulation.node("client")),
           server(broker_node.start([](World& world) { return std::make_unique<BrokerProgram>(world); })),

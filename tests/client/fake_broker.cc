@@ -11,10 +11,19 @@ using flatbuffers::FlatBufferBuilder;
 
 namespace {
 
-flatbuffers::Offset<wire::ErrorInfo> error_info(FlatBufferBuilder& builder, ErrorCode code, Outcome outcome) {
+// About a partition that is led elsewhere, it names the leader.
+flatbuffers::Offset<wire::ErrorInfo> error_info(FlatBufferBuilder& builder,
+                                                ErrorCode code,
+                                                Outcome outcome,
+                                                const FakePartition* partition = nullptr) {
     if (code == ErrorCode::none) return 0;
-    return wire::CreateErrorInfoDirect(builder, static_cast<int16_t>(code), static_cast<wire::Outcome>(outcome),
-                                       "said the fake broker");
+    bool names_leader = partition != nullptr && code == ErrorCode::not_leader_or_follower;
+    return wire::CreateErrorInfoDirect(builder,
+                                       static_cast<int16_t>(code),
+                                       static_cast<wire::Outcome>(outcome),
+                                       "said the fake broker",
+                                       names_leader ? partition->leader : -1,
+                                       names_leader ? partition->epoch : -1);
 }
 
 rpc::Response response(rpc::Metadata metadata) {
@@ -33,7 +42,8 @@ struct FakeBroker::Produced {
     bool is_duplicate = false;
 };
 
-FakeBroker::FakeBroker(World& world, Address advertised) : world_(world), appended_(world.executor) {
+FakeBroker::FakeBroker(World& world, Address advertised, int32_t number)
+    : id(number), world_(world), appended_(world.executor) {
     brokers_[id] = std::move(advertised);
 }
 
@@ -322,7 +332,7 @@ Task<rpc::Response> FakeBroker::produce(rpc::Request request) {
             produced.outcome = script.outcome;
         }
         if (produced.error != ErrorCode::none) {
-            auto error = error_info(builder, produced.error, produced.outcome);
+            auto error = error_info(builder, produced.error, produced.outcome, partition);
             receipts.push_back(wire::CreateProduceReceipt(builder, error));
             continue;
         }
@@ -376,7 +386,7 @@ Task<rpc::Response> FakeBroker::fetch(rpc::Request request) {
             answer.payload.push_back(world_.buffers.copy_of(partition->frames[index]));
             size += static_cast<uint32_t>(partition->frames[index].size());
         }
-        auto error = error_info(builder, code, Outcome::not_written);
+        auto error = error_info(builder, code, Outcome::not_written, partition);
         partitions.push_back(wire::CreateFetchedPartition(builder, error, partition->epoch, partition->start,
                                                           partition->end, partition->end, partition->end, size));
     }

@@ -49,7 +49,7 @@ struct ProduceScript {
 // The state that outlives connections and restarts of the process.
 class FakeBroker final : public rpc::Handler {
   public:
-    FakeBroker(World& world, Address advertised);
+    FakeBroker(World& world, Address advertised, int32_t number = 1);
 
     FakeTopic& make_topic(const std::string& name, int32_t partitions);
     FakeTopic* find(const std::string& name);
@@ -66,15 +66,15 @@ class FakeBroker final : public rpc::Handler {
 
     Task<rpc::Response> handle(rpc::Session& session, rpc::Request request) override;
 
-    int32_t id = 1;
+    const int32_t id;
     size_t produces = 0;
     size_t fetches = 0;
     std::map<rpc::Method, size_t> requests;
-    // The other brokers' state, where there are several: topics are shared then.
-    std::map<std::string, FakeTopic>* shared_topics = nullptr;
+    // Serves the topics of another broker, as far as it leads them.
+    void share_topics(FakeBroker& other) { shared_topics_ = &other.topics(); }
 
   private:
-    std::map<std::string, FakeTopic>& topics() { return shared_topics != nullptr ? *shared_topics : topics_; }
+    std::map<std::string, FakeTopic>& topics() { return shared_topics_ != nullptr ? *shared_topics_ : topics_; }
     FakePartition* find(const Uuid& topic, int32_t partition);
     rpc::Response metadata(const wire::MetadataRequest& request);
     rpc::Response create_topic(const wire::CreateTopicRequest& request);
@@ -91,6 +91,7 @@ class FakeBroker final : public rpc::Handler {
     World& world_;
     std::map<int32_t, Address> brokers_;
     std::map<std::string, FakeTopic> topics_;
+    std::map<std::string, FakeTopic>* shared_topics_ = nullptr;
     std::deque<ProduceScript> scripts_;
     int64_t producer_ids_ = 1000;
     std::map<int64_t, int16_t> producer_epochs_;
