@@ -117,7 +117,8 @@ void ConsumerEngine::out_of_range(Reading& reading, Failure failure) {
 }
 
 void ConsumerEngine::jump(Reading& reading, Gap gap, int64_t offset) {
-    Fetched news = news_of(Fetched::Kind::gap);
+    Fetched news;
+    news.kind = Fetched::Kind::gap;
     news.gap = std::move(gap);
     news.offset = offset;
     push(reading, std::move(news));
