@@ -116,6 +116,15 @@ Task<Result<std::unique_ptr<Journal>>> Journal::open(World& world, std::string p
     co_return std::move(journal);
 }
 
+Task<Result<JournalContents>> Journal::read(World& world, std::string path, Uuid owner) {
+    Journal journal(world, path, owner);
+    CO_TRY(journal.body_.file, co_await world.disk.open(std::move(path), OpenMode::read, true));
+    Result<void> loaded = co_await journal.load();
+    co_await journal.close();
+    CO_TRY_VOID(loaded);
+    co_return journal.take_contents();
+}
+
 // Whether the head is undamaged, and whose.
 bool Journal::check_head(Bytes head, bool* is_foreign) const {
     Uuid owner;
@@ -164,6 +173,7 @@ void Journal::read_commits(Bytes bytes) {
         bad_since_last = false;
     }
     contents_.ends_torn = bad_since_last;
+    contents_.end = body_.position;
 }
 
 // What was read is relied on from here. Damage stays as it is, for the owner to see.

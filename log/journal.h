@@ -31,12 +31,15 @@ struct JournalContents {
     uint64_t commits_lost = 0;           // damaged between good ones; 0 for a torn end
     bool ends_torn = false;              // something unreadable stands after the last good commit
     bool head_damaged = false;           // the file's first block; the commits prove whose it is
+    uint64_t end = 0;                    // position behind the last good commit
 };
 
 class Journal {
   public:
     // Opens or creates the journal at `path`. `owner` seeds the checksums: a file of another owner is foreign_data.
     static Task<Result<std::unique_ptr<Journal>>> open(World& world, std::string path, Uuid owner);
+    // What the file says now; changes nothing, also beside a process that has it open.
+    static Task<Result<JournalContents>> read(World& world, std::string path, Uuid owner);
     ~Journal();
 
     // What was there when it was opened; to be taken once.

@@ -57,6 +57,8 @@ class Marks {
   public:
     // Opens or creates the journal file at `path`, which belongs to the data directory `owner`.
     static Task<Result<std::unique_ptr<Marks>>> open(World& world, std::string path, Uuid owner);
+    // The marks that the records of a journal add up to; nothing if one of them is of a newer version.
+    static std::optional<std::map<PartitionIdentity, PartitionMarks>> replay(const std::vector<JournalRecord>& records);
 
     MarksHealth health() const { return health_; }
     // Null if the partition has none. Valid until the next change.
