@@ -238,11 +238,10 @@ Task<bool> PartitionVerifier::resume_at(const SegmentState* segment, Offset from
     if (size.ok()) {
         log::WindowReader reader(*file, world_.buffers, *size, log::read_size);
         const log::ScanPlace damaged = *place;
-        const Offset beyond = segment->next != nullptr ? segment->limit : std::max(promised_, from);
         PieceVisitor look = [&](const Piece& piece) {
             if (piece.kind != Piece::Kind::frame || piece.fault != nullptr) return true;
             const record::FrameHeader& header = piece.frame.header;
-            if (header.base_offset < from || header.base_offset >= beyond) return true;
+            if (header.base_offset < from || header.base_offset >= segment->limit) return true;
             if (header.leader_epoch < damaged.epoch) return true;
             *place = {header.base_offset, piece.position, header.chain, header.leader_epoch};
             found = true;
