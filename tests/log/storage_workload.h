@@ -116,7 +116,10 @@ class StorageWorkload {
     Task<void> checkpoint(Partition* partition);
     Task<void> fill_disk(Partition* partition);
 
-    Task<void> read_checked(Partition* partition, Offset from, Offset limit, size_t bytes_max);
+    // Returns where the next read goes on; `from` if nothing was read, as may be.
+    Task<Offset> read_checked(Partition* partition, Offset from, Offset limit, size_t bytes_max);
+    Task<void> read_all(Partition* partition);
+    Task<void> read_on(Partition* partition, Offset from, uint64_t reads, size_t bytes_max);
     Task<void> reach_checked(Partition* partition, Offset end);
 
     simulation::Node& node_;
