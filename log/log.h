@@ -226,12 +226,14 @@ class Log {
         Offset segment_base;
         uint64_t position = 0;
         uint64_t chain = 0;
+        Epoch epoch;
         std::shared_ptr<ReadAhead> ahead;  // what stands there, if it was read already
     };
     struct ReadPlace {
         Offset expected;
         uint64_t position = 0;
         std::optional<uint64_t> chain;
+        Epoch epoch{-1};  // of the frame before, if it is known
         bool is_sequential = false;  // a reader goes on
         std::shared_ptr<ReadAhead> ahead{};
     };

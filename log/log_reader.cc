@@ -93,7 +93,7 @@ Task<Result<Log::ReadPlace>> Log::place_for(Offset from, Offset base) {
         return candidate.offset == from && candidate.segment_base == base;
     });
     if (cursor != cursors_.end()) {
-        ReadPlace place{from, cursor->position, cursor->chain, true, std::move(cursor->ahead)};
+        ReadPlace place{from, cursor->position, cursor->chain, cursor->epoch, true, std::move(cursor->ahead)};
         cursors_.erase(cursor);
         co_return place;
     }
@@ -102,7 +102,7 @@ Task<Result<Log::ReadPlace>> Log::place_for(Offset from, Offset base) {
     segment = segment_at(base);
     if (segment == nullptr) co_return ErrorCode::offset_out_of_range;
     const IndexEntry* entry = segment->index.entry_before(from);
-    if (entry == nullptr) co_return ReadPlace{base, block_size, segment->head.chain_before};
+    if (entry == nullptr) co_return ReadPlace{base, block_size, segment->head.chain_before, segment->head.epoch_before};
     co_return ReadPlace{entry->offset, entry->position, std::nullopt};
 }
 
@@ -156,7 +156,7 @@ Task<Result<ReadFrames>> Log::read_disk(Offset from, Offset limit, size_t bytes_
     while (frames.next < end) {
         CO_TRY(Bytes bytes, co_await reader.at(place.position, record::frame_prefix_size));
         Result<record::FrameView> frame = record::parse_header(bytes, seed_);
-        if (frame.ok() && frame->header.is_pad() && !before_gap) {
+        if (frame.ok() && !before_gap && is_own_pad(*frame, place.position, place.epoch)) {
             place.position += frame->header.length;
             continue;
         }
@@ -193,13 +193,14 @@ Task<Result<ReadFrames>> Log::read_disk(Offset from, Offset limit, size_t bytes_
         place.expected = frame->next_offset();
         place.position += length;
         place.chain = frame->header.checksum;
+        place.epoch = frame->header.leader_epoch;
     }
     context_->counters.reads_disk_bytes += taken;
     if (taken > 0) {
         segment = segment_at(base);
         std::shared_ptr<ReadAhead> ahead;
         if (segment != nullptr && place.is_sequential) ahead = begin_read_ahead(*segment, place.position, window);
-        cursors_.push_front({frames.next, base, place.position, *place.chain, std::move(ahead)});
+        cursors_.push_front({frames.next, base, place.position, *place.chain, place.epoch, std::move(ahead)});
         if (cursors_.size() > cursors_max) cursors_.pop_back();
     }
     co_return std::move(frames);

@@ -27,15 +27,16 @@ const StorageWorkload::Named StorageWorkload::operations_[operation_count] = {
     {"look up time", &StorageWorkload::look_up_time},
     {"checkpoint", &StorageWorkload::checkpoint},
     {"fill disk", &StorageWorkload::fill_disk},
+    {"rewrite marks aside", &StorageWorkload::rewrite_marks_aside},
 };
 
 std::string WorkloadCounts::to_string() const {
     return fmt::format(
         "appended {} (full: {}, duplicates: {}), reads {} (across a cut: {}), lookups {}, cuts {}, deletions {}, "
-        "retained {}, checkpoints {}, rounds {}, segments removed {} reused {}\n"
+        "retained {}, checkpoints {}, marks rewritten {}, rounds {}, segments removed {} reused {}\n"
         "opened {} (torn {}, left over {}, records buried {}), refused {}, clean stops {}, logs failed {}",
         appended, refused_full, duplicates, reads, reads_across_cut, lookups, cuts, deletions, retained, checkpoints,
-        rounds, segments_removed, segments_reused, opened, opened_torn, opened_left_over, buried, refused_open,
+        marks_rewritten, rounds, segments_removed, segments_reused, opened, opened_torn, opened_left_over, buried, refused_open,
         clean_stops, logs_failed);
 }
 
@@ -500,6 +501,21 @@ Task<void> StorageWorkload::checkpoint(Partition* partition) {
     } else if (!expects(done.error(), *partition->log)) {
         fail(*partition->model, std::string("checkpoint: ") + name(done.error().code));
     }
+}
+
+// Beside whatever commits meanwhile.
+Task<void> StorageWorkload::rewrite_marks() {
+    Result<void> rewritten = co_await store_->marks().rewrite();
+    ++counts_.marks_rewritten;
+    if (rewritten.ok() || shape_.may_fail || rewritten.error().code == ErrorCode::closed) co_return;
+    if (!shape_.may_be_full || rewritten.error().code != ErrorCode::storage_full) {
+        fail(models_.front(), std::string("the marks were not rewritten: ") + name(rewritten.error().code));
+    }
+}
+
+Task<void> StorageWorkload::rewrite_marks_aside(Partition*) {
+    background_.spawn(rewrite_marks());
+    co_return;
 }
 
 Task<void> StorageWorkload::fill_disk(Partition*) {
