@@ -237,6 +237,7 @@ Task<Result<void>> Journal::rewrite(std::vector<JournalRecord> records) {
     std::optional<Units> held = co_await writing_.lock();
     if (!held) co_return ErrorCode::closed;
     CO_TRY_VOID(failure_);
+    ASSERT(committed_ <= reached);
     Result<void> replaced = co_await replace(std::move(records));
     if (!replaced.ok() && replaced.error().code == ErrorCode::storage_full) co_return replaced;
     failure_ = replaced;

@@ -29,12 +29,6 @@ void advance(ScanPlace& place, const FrameView& frame) {
     place.epoch = frame.header.leader_epoch;
 }
 
-// Pads end on block boundaries, and those of an epoch that ended before were not written by this log's last life.
-bool is_own_pad(const FrameView& frame, const ScanPlace& place) {
-    return frame.header.is_pad() && (place.position + frame.header.length) % block_size == 0 &&
-           frame.header.leader_epoch >= place.epoch;
-}
-
 Offset believed(const FrameView& pad, const std::vector<EpochStart>& starts) {
     return std::min(pad.header.base_offset, epoch_limit(starts, pad.header.leader_epoch));
 }
@@ -96,6 +90,11 @@ Offset epoch_limit(const std::vector<EpochStart>& starts, Epoch epoch) {
     auto next = std::partition_point(starts.begin(), starts.end(),
                                      [epoch](const EpochStart& entry) { return entry.epoch <= epoch; });
     return next == starts.end() ? Offset(INT64_MAX) : next->start;
+}
+
+bool is_own_pad(const FrameView& frame, uint64_t position, Epoch epoch) {
+    return frame.header.is_pad() && (position + frame.header.length) % block_size == 0 &&
+           frame.header.leader_epoch >= epoch;
 }
 
 Task<Result<Bytes>> WindowReader::at(uint64_t position, size_t wanted) {
@@ -169,7 +168,7 @@ Task<Result<ScanResult>> scan_segment(WindowReader* reader,
         }
         CO_TRY(Bytes bytes, co_await reader->at(place.position, record::frame_prefix_size));
         Result<FrameView> frame = record::parse_header(bytes, seed);
-        if (frame.ok() && is_own_pad(*frame, place)) {
+        if (frame.ok() && is_own_pad(*frame, place.position, place.epoch)) {
             round_ends.promised(believed(*frame, epoch_starts), &result);
             place.position += frame->header.length;
             round_ends.passed(place.offset, place.position);
@@ -201,7 +200,7 @@ Task<Result<Beyond>> look_beyond(
     while (place.position < stop && beyond.promised <= end.offset) {
         CO_TRY(Bytes there, co_await reader->at(place.position, record::frame_prefix_size));
         Result<FrameView> frame = record::parse_header(there, seed);
-        if (frame.ok() && is_own_pad(*frame, place)) {
+        if (frame.ok() && is_own_pad(*frame, place.position, place.epoch)) {
             beyond.promised = std::max(beyond.promised, believed(*frame, epoch_starts));
             place.position += frame->header.length;
             continue;
