@@ -282,6 +282,33 @@ TEST(Recovery, WithoutMarksReadsEverySegmentAndStartsWithTheFirst) {
     EXPECT_EQ(log.epoch_starts().front(), (EpochStart{Epoch(0), Offset(5)}));
 }
 
+// A log of 15 records that retention has removed, all of them.
+void make_emptied(LogWorld& world) {
+    Log& log = world.begin();
+    for (int number = 0; number < 15; ++number) world.append(log, {value(number)}, {ProducerId(4), ProducerEpoch(0), number});
+    world.make_durable(log);
+    log.note_watermarks(log.log_end(), log.log_end());
+    log.change_settings([&] { LogSettings old = world.settings; old.retention_ms = 1; return old; }());
+    EXPECT_EQ(world.run(log.apply_retention(Timestamp(world.now().milliseconds + 1000))).value(), 15);
+    EXPECT_TRUE(bases(world).empty());
+    world.stop();
+}
+
+TEST(Recovery, OfALogWhoseRecordsWereAllDeletedGoesOnWithItsOffsets) {
+    for (bool has_marks : {true, false}) {
+        LogWorld world;
+        make_emptied(world);
+        if (!has_marks) world.disk().remove("data/marks-0");
+        Log& log = world.begin();
+        EXPECT_EQ(world.report.problem.find("the log goes on with record 15") != std::string::npos, !has_marks);
+        EXPECT_EQ(log.log_start(), Offset(15));
+        EXPECT_EQ(log.producers().last_sequence(ProducerId(4), ProducerEpoch(0)), 14);
+        append_durable(world, log, 15, 17);
+        world.kill();
+        EXPECT_EQ(numbers(world, world.open()), range(15, 17));
+    }
+}
+
 TEST(Recovery, WithoutASnapshotReadsEverySegmentAndRemembersTheProducers) {
     LogWorld world;
     Log& before = world.begin();
