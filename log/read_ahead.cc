@@ -7,12 +7,15 @@
 namespace ironbark::log {
 
 std::shared_ptr<ReadAhead> ReadAhead::make(World& world, ReadAheadBudget& budget, uint64_t begin, size_t size) {
-    while (!budget.windows.empty()) {
+    // Wherever they stand: a reader that stays away must not make the list grow for ever.
+    std::erase_if(budget.windows, [](const std::weak_ptr<ReadAhead>& entry) {
+        std::shared_ptr<ReadAhead> known = entry.lock();
+        return known == nullptr || known->counted_ == 0;
+    });
+    while (!budget.windows.empty() && budget.bytes + size > read_ahead_bytes_max) {
         std::shared_ptr<ReadAhead> oldest = budget.windows.front().lock();
-        bool is_over = oldest == nullptr || oldest->counted_ == 0;
-        if (!is_over && budget.bytes + size <= read_ahead_bytes_max) break;
-        if (!is_over && oldest->is_filling()) return nullptr;
-        if (!is_over) oldest->drop();
+        if (oldest->is_filling()) return nullptr;
+        oldest->drop();
         budget.windows.pop_front();
     }
     auto window = std::make_shared<ReadAhead>(world, budget, begin, size);
