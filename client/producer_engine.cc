@@ -107,7 +107,7 @@ Instant ProducerEngine::prepare(Sender& sender, Instant now) {
         }
         give_up_queue(sender, now - options_.delivery_time_max, not_done(ErrorCode::timed_out, std::move(hint)));
     }
-    Instant next = sender.window.next_time();
+    Instant next = sender.window.next_time(now);
     Accumulator::Front front = accumulator_.front(sender.queue);
     if (!front.exists) return next;
     bool is_lingering = !front.is_closed && front.opened > opened_until(now);
