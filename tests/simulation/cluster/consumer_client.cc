@@ -73,7 +73,9 @@ Task<void> ConsumerClient::read_some() {
 bool ConsumerClient::has_everything() const {
     for (const TopicPartition& name : assigned_) {
         Marks marks = reader_.marks(name);
-        if (marks.log_end < 0 || reader_.position(name) < marks.log_end) return false;
+        // Where nothing can be read, nothing says where the reader is.
+        bool is_empty = marks.log_start >= 0 && marks.log_start == marks.log_end;
+        if (!is_empty && (marks.log_end < 0 || reader_.position(name) < marks.log_end)) return false;
     }
     return true;
 }
