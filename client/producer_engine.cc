@@ -279,13 +279,12 @@ void ProducerEngine::apply(Request& request, const rpc::CallResult& result) {
     }
 }
 
-Task<void> ProducerEngine::refresh_topic(std::string name, Instant deadline) {
-    std::vector<std::string> names{std::move(name)};
-    co_await router_.refresh(std::move(names), deadline);
+Task<void> ProducerEngine::look_for_partition(std::string name, int32_t partition, Instant deadline) {
+    (void)co_await router_.load(std::move(name), int64_t{partition} + 1, deadline);
 }
 
 Task<Expected<ProducerTopic*>> ProducerEngine::load_topic(std::string name, Instant deadline) {
-    Expected<TopicView> loaded = co_await router_.load(name, deadline);
+    Expected<TopicView> loaded = co_await router_.load(name, 0, deadline);
     if (!loaded.ok()) co_return loaded.error();
     if (closing_) co_return closed_failure;
     const TopicView& view = *loaded;

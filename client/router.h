@@ -48,8 +48,9 @@ class Router {
     const TopicView* find(const std::string& name) const;
     // Why the topic was not found the last time it was asked for; nullptr if it was, or never was asked for.
     const Failure* why_missing(const std::string& name) const;
-    // Suspends until the topic is cached, or an answer said that it does not exist, or the deadline.
-    Task<Expected<TopicView>> load(std::string name, Instant deadline);
+    // Suspends until the topic is cached, with as many partitions as are wanted, or answers said that it does not exist
+    // (an error) or has no more (it comes as it is), or the deadline.
+    Task<Expected<TopicView>> load(std::string name, int64_t partitions_wanted, Instant deadline);
     // Asks about these topics (all topics if there are none), and learns from the answer. Repeated until the deadline.
     Task<rpc::CallResult> refresh(std::vector<std::string> names, Instant deadline);
     // Asks about the brokers only.

@@ -166,6 +166,7 @@ Instant SendWindow::next_time(Instant now) const {
     for (const std::unique_ptr<Entry>& entry : entries_) {
         if (entry->state != State::waiting) continue;
         next = std::min(next, entry->deadline);
+        // A pause that is over ends nothing more: the batch waits for its turn on the connection, or for a leader.
         if (is_first_waiting && !is_blocked() && entry->not_before > now) next = std::min(next, entry->not_before);
         is_first_waiting = false;
     }

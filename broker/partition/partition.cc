@@ -30,14 +30,15 @@ void Partition::change_settings(TopicSettings settings) {
     if (log_ != nullptr) log_->change_settings(settings_.log);
 }
 
+// Metadata that was restored from an older copy names an epoch that is over. What is written from now on still gets one
+// of its own: the same offset in the same epoch is never two records.
 Task<void> Partition::lead(log::Log* log, Epoch epoch) {
-    if (epoch > log->last_epoch()) {
-        Result<void> begun = co_await log->begin_epoch(epoch);
-        if (!begun.ok()) {
-            fail(fmt::format("the start of epoch {} could not be recorded: {}", epoch.value,
-                             ironbark::name(begun.error().code)));
-            co_return;
-        }
+    const Epoch written = std::max(epoch, Epoch(log->last_epoch().value + 1));
+    Result<void> begun = co_await log->begin_epoch(written);
+    if (!begun.ok()) {
+        fail(fmt::format("the start of epoch {} could not be recorded: {}", written.value,
+                         ironbark::name(begun.error().code)));
+        co_return;
     }
     if (state_ == PartitionState::removed) co_return;
     log_ = log;
@@ -198,8 +199,7 @@ Task<bool> Partition::append_frame(record::FrameView frame, Receipt* receipt) {
         receipt->duplicate = true;
         co_return true;
     }
-    // The epoch of a log never falls: metadata that was restored from an older copy may name one that is over.
-    const Epoch epoch = std::max(epoch_, log_->last_epoch());
+    const Epoch epoch = log_->last_epoch();
     Result<log::Appended> appended =
         co_await log_->append(frame, epoch, Timestamp(world_.executor.wall_milliseconds()));
     if (appended.ok()) {

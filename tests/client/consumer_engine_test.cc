@@ -319,6 +319,21 @@ TEST(ConsumerEngine, APartitionThatDoesNotExistIsAnError) {
     test.stop();
 }
 
+TEST(ConsumerEngine, APartitionThatWasAddedMeanwhileIsRead) {
+    ConsumerTest test;
+    test.write({"a"});
+    test.read_from(Start::beginning());
+    EXPECT_THAT(test.read(1), ElementsAre("a"));
+    test.broker().find("t")->partitions.resize(5);
+    test.read_from(Start::beginning(), 4);
+    Records records = test.poll(1s);
+    EXPECT_THAT(records.errors(), IsEmpty());
+    test.write({"b"}, 4);
+    EXPECT_THAT(test.read(1), ElementsAre("b"));
+    EXPECT_THAT(test.errors, IsEmpty());
+    test.stop();
+}
+
 TEST(ConsumerEngine, SkipsNothingWhenConnectionsBreak) {
     size_t cuts = 0;
     for (uint64_t seed = 1; seed <= 30; ++seed) {

@@ -414,6 +414,15 @@ TEST(SendWindow, ANewLeaderEndsThePause) {
     EXPECT_EQ(script.send(1), Sent{1});
 }
 
+TEST(SendWindow, APauseThatIsOverIsNoReasonToLookAgain) {
+    Script script;
+    script.batch();
+    script.send();
+    script.refused(1, ErrorCode::not_leader_or_follower, Outcome::not_written, 100);
+    EXPECT_EQ(script.window.next_time(at(99)), at(100));
+    EXPECT_EQ(script.window.next_time(at(100)), at(100'000)) << "its deadline: a full connection may let it wait";
+}
+
 TEST(SendWindow, NeedsAnIdentityBeforeItTakesAnything) {
     SendWindow window(true, 5);
     EXPECT_TRUE(window.needs_identity());
