@@ -252,17 +252,6 @@ TEST(SendWindow, WhatIsUnknownAtItsDeadlineNeedsANewEpochForTheRest) {
     EXPECT_EQ(script.sequence(2), "1.1:0");
 }
 
-// The batch may have to wait for something else yet, for room in the connection to its broker: then an engine that is
-// told of a time in the past turns on the spot.
-TEST(SendWindow, APauseThatIsOverIsNoTimeToWaitFor) {
-    Script script;
-    script.batch(10, 1000);
-    script.send();
-    script.refused(1, ErrorCode::connection_refused, Outcome::not_written, 500);
-    EXPECT_EQ(script.window.next_time(at(499)), at(500));
-    EXPECT_EQ(script.window.next_time(at(500)), at(1000));
-}
-
 TEST(SendWindow, WhatWasNeverTriedIsNotWrittenAtItsDeadline) {
     Script script;
     script.batch(10, 1000);
