@@ -59,6 +59,7 @@ class ConsumerEngine {
         std::shared_ptr<const TopicPartition> name;
         uint64_t generation = 0;
         Start start;
+        Instant begun;
         PartitionIdentity identity;  // once the topic is known
         bool has_identity = false;
         bool is_located = false;

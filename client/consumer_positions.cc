@@ -11,7 +11,8 @@ bool ConsumerEngine::identify(Reading& reading) {
     const TopicPartition& name = *reading.name;
     const TopicView* topic = router_.find(name.topic);
     if (topic == nullptr) {
-        const Failure* why = router_.why_missing(name.topic);
+        // An older answer may be out of date: the topic may have been made since.
+        const Failure* why = router_.why_missing(name.topic, reading.begun);
         if (why != nullptr && !why->is_retriable()) {
             fail(reading, *why);
         } else {

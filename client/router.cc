@@ -103,9 +103,9 @@ const TopicView* Router::find(const std::string& name) const {
     return found == topics_.end() ? nullptr : &found->second;
 }
 
-const Failure* Router::why_missing(const std::string& name) const {
+const Failure* Router::why_missing(const std::string& name, Instant since) const {
     auto found = missing_.find(name);
-    return found == missing_.end() ? nullptr : &found->second;
+    return found == missing_.end() || found->second.answered <= since ? nullptr : &found->second.why;
 }
 
 void Router::want(const std::string& name) {
@@ -180,7 +180,7 @@ void Router::learn_topic(const wire::TopicMetadata& topic) {
     if (topic.error() != nullptr) {
         Failure failure = failure_of(*topic.error());
         if (!failure.is_retriable()) topics_.erase(name);
-        missing_[name] = std::move(failure);
+        missing_[name] = {std::move(failure), world_.executor.now()};
         return;
     }
     missing_.erase(name);

@@ -310,6 +310,19 @@ TEST(ConsumerEngine, ATopicThatDoesNotExistIsAnError) {
     test.stop();
 }
 
+TEST(ConsumerEngine, ATopicThatWasMadeAfterItWasMissedIsRead) {
+    ConsumerTest test;
+    TopicPartition later{"later", 0};
+    test.consumer.seek(later, Start::beginning());
+    EXPECT_THAT(test.poll(10s).errors(), SizeIs(1));
+    test.broker().make_topic("later", 1);
+    ASSERT_TRUE(test.send("a", 0, "later").ok());
+    test.consumer.seek(later, Start::beginning());
+    EXPECT_THAT(test.read(1), ElementsAre("a"));
+    EXPECT_THAT(test.errors, IsEmpty());
+    test.stop();
+}
+
 TEST(ConsumerEngine, APartitionThatDoesNotExistIsAnError) {
     ConsumerTest test;
     test.read_from(Start::beginning(), 7);
