@@ -29,7 +29,9 @@ T must(Expected<T> expected, const char* what) {
 class Loop {
   public:
     Loop(const Settings& settings, Written& written, const ClosedLoop& loop)
-        : producer_(must(Producer::create(settings), "the producer")), written_(written), loop_(loop),
+        : producer_(must(Producer::create(settings), "the producer")),
+          written_(written),
+          loop_(loop),
           pattern_(written.record_size) {}
 
     ClosedLoopResult run() {

@@ -1,7 +1,8 @@
 #pragma once
 // What a benchmark does to a topic through the client library: write with so many records in flight, write as fast as
-// the producer takes them, and read everything back, comparing every record with what was written (bench/load/pattern.h).
-// Blocks its caller. Anything that is not as it should be ends the benchmark (std::runtime_error).
+// the producer takes them, and read everything back, comparing every record with what was written
+// (bench/load/pattern.h). Blocks its caller. Anything that is not as it should be ends the benchmark
+// (std::runtime_error).
 
 #include <cstdint>
 #include <string>

@@ -26,8 +26,8 @@ struct Target {
 
 struct Point {
     std::string name;
-    std::string unit;    // of value and limit
-    std::string limit;   // what the value is divided by
+    std::string unit;   // of value and limit
+    std::string limit;  // what the value is divided by
     Target target;
 };
 
@@ -63,15 +63,15 @@ class Bench {
 };
 
 struct Measurement {
-    std::string name;  // for --point
+    std::string name;                // for --point
     bool is_asked_for_only = false;  // not part of a run that names no points: takes minutes, or the disk
     std::vector<Sample> (*run)(Bench& bench, const std::string& io);
 };
 
-std::vector<Sample> measure_latency(Bench& bench, const std::string& io);     // node_produce.cc
+std::vector<Sample> measure_latency(Bench& bench, const std::string& io);  // node_produce.cc
 std::vector<Sample> measure_throughput(Bench& bench, const std::string& io);
-std::vector<Sample> measure_consume(Bench& bench, const std::string& io);     // node_consume.cc
-std::vector<Sample> measure_idle(Bench& bench, const std::string& io);        // node_lifetime.cc
+std::vector<Sample> measure_consume(Bench& bench, const std::string& io);  // node_consume.cc
+std::vector<Sample> measure_idle(Bench& bench, const std::string& io);     // node_lifetime.cc
 std::vector<Sample> measure_restart(Bench& bench, const std::string& io);
 
 }  // namespace ironbark::bench

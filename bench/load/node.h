@@ -9,17 +9,17 @@
 namespace ironbark::bench {
 
 struct NodeSettings {
-    std::string daemon;                    // path of ironbarkd
-    std::string directory;                 // scratch, on the disk to be measured
-    std::vector<std::string> ios;          // "io_uring", "posix"
-    std::vector<std::string> points;       // names; empty: all but those of `restart`
+    std::string daemon;               // path of ironbarkd
+    std::string directory;            // scratch, on the disk to be measured
+    std::vector<std::string> ios;     // "io_uring", "posix"
+    std::vector<std::string> points;  // names; empty: all but those of `restart`
     int rounds = 5;
-    double seconds = 2;                    // of a closed loop; of a probe half of it
-    unsigned megabytes = 1024;             // written and read where throughput is measured
-    unsigned restart_megabytes = 20'000;   // of log, at the restart after a kill
-    std::vector<std::string> flags;        // further ones for the daemon
+    double seconds = 2;                   // of a closed loop; of a probe half of it
+    unsigned megabytes = 1024;            // written and read where throughput is measured
+    unsigned restart_megabytes = 20'000;  // of log, at the restart after a kill
+    std::vector<std::string> flags;       // further ones for the daemon
     std::string json_path;
-    std::string command_line;              // for the report
+    std::string command_line;  // for the report
 };
 
 // Names of the groups of points that can be chosen.

@@ -7,10 +7,9 @@ namespace ironbark::bench {
 
 namespace {
 
-const Point tail{"consume from the tail, verified", "MB/s", "loopback, one stream",
-                 {Target::Kind::at_least, 0.6, ">= 0.60"}};
-const Point cold{"consume cold, verified", "MB/s", "sequential direct reads",
-                 {Target::Kind::at_least, 0.8, ">= 0.80"}};
+const Point tail{
+    "consume from the tail, verified", "MB/s", "loopback, one stream", {Target::Kind::at_least, 0.6, ">= 0.60"}};
+const Point cold{"consume cold, verified", "MB/s", "sequential direct reads", {Target::Kind::at_least, 0.8, ">= 0.80"}};
 
 constexpr int tail_passes = 2;
 
@@ -19,7 +18,8 @@ constexpr int tail_passes = 2;
 std::vector<Sample> measure_consume(Bench& bench, const std::string& io) {
     const uint64_t megabytes = bench.settings().megabytes;
     // The whole log stays in memory until the daemon is started again; direct reads then find nothing cached.
-    const std::unique_ptr<Daemon> daemon = bench.make_daemon(io, {"--memory-tail", std::to_string(2 * megabytes) + "MiB"});
+    const std::unique_ptr<Daemon> daemon =
+        bench.make_daemon(io, {"--memory-tail", std::to_string(2 * megabytes) + "MiB"});
     daemon->start();
     Settings settings = Bench::client_settings(*daemon, Acks::leader);
     Written written = create_topic(settings, "read", 1);

@@ -23,8 +23,8 @@ const Point idle_memory{"  memory of each", "KiB", "16 KiB", {Target::Kind::at_m
 const Point idle_processor{"  processor in 10 s", "ms", "10 ms", {Target::Kind::at_most, 1, "none: <= 10 ms (1 tick)"}};
 const Point idle_disk{"  written in 10 s, and files", "bytes", "1 byte", {Target::Kind::at_most, 0, "none"}};
 const Point restart_ready{"restart after SIGKILL: ready", "s", "2 s", {Target::Kind::at_most, 1, "<= 2 s"}};
-const Point restart_acknowledged{"  first durable acknowledgement of every partition", "s", "2 s",
-                                 {Target::Kind::at_most, 1, "<= 2 s"}};
+const Point restart_acknowledged{
+    "  first durable acknowledgement of every partition", "s", "2 s", {Target::Kind::at_most, 1, "<= 2 s"}};
 
 size_t count_entries(const std::string& directory) {
     if (!std::filesystem::exists(directory)) return 0;
@@ -57,10 +57,8 @@ std::vector<Sample> measure_idle(Bench& bench, const std::string& io) {
     const double each = (static_cast<double>(before.resident_bytes) - resident_empty) / idle_partitions / 1024;
     Sample disk{&idle_disk, static_cast<double>(after.written_bytes - before.written_bytes) + files, 1};
     disk.details["partition_directories"] = files;
-    return {start,
-            {&idle_memory, each, 16},
-            {&idle_processor, 1000 * (after.cpu_seconds - before.cpu_seconds), 10},
-            disk};
+    return {
+        start, {&idle_memory, each, 16}, {&idle_processor, 1000 * (after.cpu_seconds - before.cpu_seconds), 10}, disk};
 }
 
 std::vector<Sample> measure_restart(Bench& bench, const std::string& io) {

@@ -10,16 +10,16 @@ namespace {
 constexpr size_t parallel_records = 64;
 constexpr int32_t parallel_partitions = 8;
 
-const Point durable_latency{"leader_durable, 1 in flight, 1 KiB: p50", "us", "RAW + PING",
-                            {Target::Kind::at_most, 1.2, "<= 1.2"}};
+const Point durable_latency{
+    "leader_durable, 1 in flight, 1 KiB: p50", "us", "RAW + PING", {Target::Kind::at_most, 1.2, "<= 1.2"}};
 const Point durable_waited{"  the same, waited for with a future", "us", "RAW + PING", {}};
 const Point memory_latency{"  leader (memory), 1 in flight: p50", "us", "PING", {}};
-const Point durable_parallel{"leader_durable, 64 in flight over 8 partitions", "records/s", "1 in flight",
-                             {Target::Kind::at_least, 5, ">= 5"}};
-const Point throughput_new{"leader, 1 KiB records, new segments", "MB/s", "SKELETON",
-                           {Target::Kind::at_least, 0.6, ">= 0.60"}};
-const Point throughput_reused{"leader, 1 KiB records, reused segments", "MB/s", "SKELETON",
-                              {Target::Kind::at_least, 0.6, ">= 0.60"}};
+const Point durable_parallel{
+    "leader_durable, 64 in flight over 8 partitions", "records/s", "1 in flight", {Target::Kind::at_least, 5, ">= 5"}};
+const Point throughput_new{
+    "leader, 1 KiB records, new segments", "MB/s", "SKELETON", {Target::Kind::at_least, 0.6, ">= 0.60"}};
+const Point throughput_reused{
+    "leader, 1 KiB records, reused segments", "MB/s", "SKELETON", {Target::Kind::at_least, 0.6, ">= 0.60"}};
 
 struct Limits {
     double raw_us = 0;
@@ -28,14 +28,19 @@ struct Limits {
 
 Limits probe_latencies(Bench& bench) {
     const double seconds = bench.probe_seconds();
-    return {probe_synced_write(bench.probe_file(), 4 << 10, seconds).latency.p50_us, probe_ping(seconds).latency.p50_us};
+    return {probe_synced_write(bench.probe_file(), 4 << 10, seconds).latency.p50_us,
+            probe_ping(seconds).latency.p50_us};
 }
 
-Limits mean(const Limits& a, const Limits& b) { return {(a.raw_us + b.raw_us) / 2, (a.ping_us + b.ping_us) / 2}; }
+Limits mean(const Limits& a, const Limits& b) {
+    return {(a.raw_us + b.raw_us) / 2, (a.ping_us + b.ping_us) / 2};
+}
 
 Sample latency_sample(const Point& point, const ClosedLoopResult& result, double limit) {
     const Histogram& latency = result.latency;
-    return {&point, to_microseconds(latency.percentile(0.5)), limit,
+    return {&point,
+            to_microseconds(latency.percentile(0.5)),
+            limit,
             {{"p90_us", to_microseconds(latency.percentile(0.9))},
              {"p99_us", to_microseconds(latency.percentile(0.99))},
              {"p99.9_us", to_microseconds(latency.percentile(0.999))},
@@ -95,7 +100,9 @@ std::vector<Sample> measure_throughput(Bench& bench, const std::string& io) {
     daemon->start();
     const Settings settings = Bench::client_settings(*daemon, Acks::leader);
     Written written = create_topic(settings, "flood", 1);
-    const auto skeleton = [&] { return probe_skeleton(bench.probe_file(), 2 * bench.probe_seconds()).megabytes_per_second; };
+    const auto skeleton = [&] {
+        return probe_skeleton(bench.probe_file(), 2 * bench.probe_seconds()).megabytes_per_second;
+    };
 
     const double before = skeleton();
     const ProcessUse use_before = daemon->use();

@@ -1,13 +1,12 @@
 #include "bench/load/node_report.h"
 
-#include <sys/utsname.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <sys/utsname.h>
+#include <unistd.h>
 
 #include "bench/machine/comparison.h"
 #include "bench/machine/system.h"
@@ -59,13 +58,15 @@ NodeReport::Row& NodeReport::row(const Point* point, const std::string& io) {
     return *rows_.insert(place, Row{point, io, {}});
 }
 
-void NodeReport::add(const std::string& io, const Sample& sample) { row(sample.point, io).samples.push_back(sample); }
+void NodeReport::add(const std::string& io, const Sample& sample) {
+    row(sample.point, io).samples.push_back(sample);
+}
 
 void NodeReport::progress(const std::string& io, int round, const std::vector<Sample>& samples) const {
     for (const Sample& sample : samples) {
-        std::fprintf(stderr, "round %d, %-8s  %-52s %s %s / %s = %s\n", round + 1, io.c_str(), sample.point->name.c_str(),
-                     figure(sample.value).c_str(), sample.point->unit.c_str(), figure(sample.limit).c_str(),
-                     figure(sample.ratio()).c_str());
+        std::fprintf(stderr, "round %d, %-8s  %-52s %s %s / %s = %s\n", round + 1, io.c_str(),
+                     sample.point->name.c_str(), figure(sample.value).c_str(), sample.point->unit.c_str(),
+                     figure(sample.limit).c_str(), figure(sample.ratio()).c_str());
     }
 }
 
@@ -74,9 +75,11 @@ void NodeReport::print() const {
     for (const Row& row : rows_) {
         const auto& samples = row.samples;
         const std::vector<double> ratios = ratios_of(samples);
-        table.add({row.point->name, row.io, summary(collect(samples, [](const Sample& sample) { return sample.value; })),
-                   row.point->unit, row.point->limit + " " + summary(collect(samples, [](const Sample& sample) { return sample.limit; })),
-                   summary(ratios), row.point->target.text, verdict(row.point->target, median(ratios))});
+        table.add(
+            {row.point->name, row.io, summary(collect(samples, [](const Sample& sample) { return sample.value; })),
+             row.point->unit,
+             row.point->limit + " " + summary(collect(samples, [](const Sample& sample) { return sample.limit; })),
+             summary(ratios), row.point->target.text, verdict(row.point->target, median(ratios))});
     }
     table.print();
     std::printf("\nmedian (lowest-highest) of %d rounds; every record written was read back and compared\n%s\n",
@@ -86,13 +89,20 @@ void NodeReport::print() const {
 void NodeReport::write(const std::string& path) const {
     utsname system{};
     check(::uname(&system), "uname");
-    Json json{{"command", settings_.command_line},
-              {"machine", {{"processors", ::sysconf(_SC_NPROCESSORS_ONLN)}, {"kernel", system.release}, {"noise", noise_.report()}}},
-              {"settings", {{"rounds", settings_.rounds}, {"seconds", settings_.seconds}, {"megabytes", settings_.megabytes},
-                            {"restart_megabytes", settings_.restart_megabytes}, {"daemon_flags", settings_.flags}}}};
+    Json json{
+        {"command", settings_.command_line},
+        {"machine",
+         {{"processors", ::sysconf(_SC_NPROCESSORS_ONLN)}, {"kernel", system.release}, {"noise", noise_.report()}}},
+        {"settings",
+         {{"rounds", settings_.rounds},
+          {"seconds", settings_.seconds},
+          {"megabytes", settings_.megabytes},
+          {"restart_megabytes", settings_.restart_megabytes},
+          {"daemon_flags", settings_.flags}}}};
     for (const Row& row : rows_) {
         const std::vector<double> ratios = ratios_of(row.samples);
-        Json point{{"point", row.point->name}, {"io", row.io}, {"unit", row.point->unit}, {"limit", row.point->limit},
+        Json point{{"point", row.point->name},         {"io", row.io},
+                   {"unit", row.point->unit},          {"limit", row.point->limit},
                    {"target", row.point->target.text}, {"is_met", row.point->target.is_met(median(ratios))}};
         point["value"] = summarised(collect(row.samples, [](const Sample& sample) { return sample.value; }));
         point["limit_value"] = summarised(collect(row.samples, [](const Sample& sample) { return sample.limit; }));
