@@ -8,21 +8,11 @@
 
 #include "bench/load/daemon.h"
 #include "bench/load/node.h"
+#include "bench/load/target.h"
 #include "bench/machine/probes.h"
 #include "ironbark/settings.h"
 
 namespace ironbark::bench {
-
-struct Target {
-    enum class Kind { at_most, at_least, none };
-    Kind kind = Kind::none;
-    double ratio = 0;
-    std::string text;  // for people
-
-    bool is_met(double reached) const {
-        return kind == Kind::none || (kind == Kind::at_most ? reached <= ratio : reached >= ratio);
-    }
-};
 
 struct Point {
     std::string name;
@@ -47,7 +37,9 @@ class Bench {
 
     const NodeSettings& settings() const { return settings_; }
     ProbeFile& probe_file() { return probe_file_; }
-    double probe_seconds() const { return settings_.seconds / 4; }
+    double probe_seconds() const { return settings_.seconds / 10; }
+    // What is written and read where throughput is measured.
+    uint64_t bytes() const { return uint64_t{settings_.megabytes} * 1'000'000; }
 
     // A daemon that is not running yet, over an empty directory.
     std::unique_ptr<Daemon> make_daemon(const std::string& io, std::vector<std::string> flags = {});
@@ -65,6 +57,7 @@ class Bench {
 struct Measurement {
     std::string name;                // for --point
     bool is_asked_for_only = false;  // not part of a run that names no points: takes minutes, or the disk
+    bool has_own_rounds = false;     // goes through all rounds in one call: what comes before them takes minutes
     std::vector<Sample> (*run)(Bench& bench, const std::string& io);
 };
 
