@@ -100,8 +100,9 @@ Task<Result<std::unique_ptr<Marks>>> Marks::open(World& world, std::string path,
     co_return std::move(marks);
 }
 
-std::optional<std::map<PartitionIdentity, PartitionMarks>> Marks::replay(const std::vector<JournalRecord>& records) {
-    Marks marks(nullptr);
+std::optional<std::map<PartitionIdentity, PartitionMarks>> Marks::replay(
+    World& world, const std::vector<JournalRecord>& records) {
+    Marks marks(world, nullptr);
     for (const JournalRecord& record : records) {
         if (!marks.apply(record)) return std::nullopt;
     }

@@ -69,7 +69,7 @@ TEST(ReadOnlyDisk, LetsMarksBeReadAsTheyAre) {
     World world = offline.reading();
     Result<log::JournalContents> contents = offline.run(log::Journal::read(world, directory / "marks-0", owner));
     ASSERT_TRUE(contents.ok());
-    EXPECT_EQ((*log::Marks::replay(contents->records))[record::sample_partition].log_start, Offset(7));
+    EXPECT_EQ((*log::Marks::replay(world, contents->records))[record::sample_partition].log_start, Offset(7));
     EXPECT_TRUE(read_text(directory / "marks-0") == before);
     EXPECT_EQ(read_text(directory / "marks-0.new"), "x");
 }

@@ -60,7 +60,7 @@ Task<void> read_marks(World* world, std::string path, DirectoryState* state, Ver
         state->marks_complete = false;
         co_return;
     }
-    auto marks = log::Marks::replay(contents->records);
+    auto marks = log::Marks::replay(*world, contents->records);
     if (!marks) report->problem(path, std::nullopt, "an entry is of a newer version");
     if (!marks || contents->commits_lost > 0) co_return take_good_entries(*contents, state);
     state->marks.merge(*marks);
