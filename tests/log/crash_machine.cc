@@ -99,20 +99,6 @@ Task<void> CrashMachine::open_all() {
     is_open_ = true;
 }
 
-bool CrashMachine::stop() {
-    if (!node_.try_run(stop_all())) return false;
-    simulation_.run_for(1us);
-    node_.end();
-    return true;
-}
-
-Task<void> CrashMachine::stop_all() {
-    co_await program_->store->stop(Incarnation(1));
-    model_.reached_durable(model_.end());
-    program_->store.reset();
-    program_->directory.reset();
-}
-
 Task<void> CrashMachine::append(size_t batches) {
     for (size_t count = 0; count < batches; ++count) {
         co_await append_one(200 + made_ % 5 * 900);
@@ -201,11 +187,6 @@ Task<void> CrashMachine::checkpoint() {
 Task<void> CrashMachine::rewrite_marks() {
     Result<void> done = co_await store().marks().rewrite();
     note("rewrite", done);
-}
-
-Task<void> CrashMachine::remove_log() {
-    Result<void> done = co_await store().remove_log(model_.identity());
-    note("remove_log", done);
 }
 
 Task<void> CrashMachine::read_all() {

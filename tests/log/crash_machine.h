@@ -22,7 +22,7 @@ class CrashMachine {
     CrashMachine(uint64_t seed, const CrashMachine& other);
 
     simulation::SimulatedDisk& disk() { return node_.disk(); }
-    StorageModel& model() { return model_; }
+    const StorageModel& model() const { return model_; }
     Log& log() { return *program_->store->find(model_.identity()); }
     LogStore& store() { return *program_->store; }
     // Where the segments begin that are on disk.
@@ -36,8 +36,6 @@ class CrashMachine {
     // Runs the task; false: the process died under it.
     bool run(Task<void> task) { return node_.try_run(std::move(task)); }
     void crash(simulation::Crash how) { node_.crash(how); }
-    // The process ends in order. False: it died on the way.
-    bool stop();
 
     Task<void> append(size_t batches);
     Task<void> append_durably(size_t batches);
@@ -48,7 +46,6 @@ class CrashMachine {
     Task<void> retain(int64_t bytes);
     Task<void> checkpoint();
     Task<void> rewrite_marks();
-    Task<void> remove_log();
     // Every record, compared with the model.
     Task<void> read_all();
     // The cuts that are done, each with its graveyard file.
@@ -65,7 +62,6 @@ class CrashMachine {
         Epoch epoch;
     };
     Task<void> open_all();
-    Task<void> stop_all();
     Task<void> append_one(size_t size);
     void note(const std::string& what);
     void note(const char* what, const Result<void>& result);
