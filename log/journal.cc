@@ -71,10 +71,6 @@ std::optional<CommitHeader> decode_commit(Bytes bytes,
     return header;
 }
 
-bool is_zero(Bytes bytes) {
-    return std::all_of(bytes.begin(), bytes.end(), [](uint8_t byte) { return byte == 0; });
-}
-
 uint64_t seed_of(const Uuid& owner) {
     return xxh3(owner.bytes, head_magic);
 }

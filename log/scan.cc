@@ -11,10 +11,6 @@ namespace {
 
 using record::FrameView;
 
-bool is_zero(Bytes bytes) {
-    return std::all_of(bytes.begin(), bytes.end(), [](uint8_t byte) { return byte == 0; });
-}
-
 bool is_expected(const FrameView& frame, const ScanPlace& place, const std::vector<EpochStart>& starts) {
     return frame.header.base_offset == place.offset &&
            (frame.header.chain == place.chain || (frame.header.flags & record::flag_chain_restarts) != 0) &&

@@ -201,8 +201,10 @@ StorageWorkload::Made StorageWorkload::make_frame(const record::ProducerSequence
     uint64_t size_max = kind < 8 ? 200 : kind < 12 ? 6000 : 2 * shape_.settings.segment_bytes;
     auto add = [&](size_t size) {
         std::vector<uint8_t> value(size);
-        uint64_t word = random_.next();
-        for (size_t index = 0; index < size; ++index) value[index] = static_cast<uint8_t>(word >> (index % 57) ^ index);
+        uint64_t word = random_.next() | 1;
+        for (size_t index = 0; index + sizeof(word) <= size; index += sizeof(word), word *= 0x9e3779b97f4a7c15) {
+            store_le(value.data() + index, word);
+        }
         record::NewRecord next;
         next.timestamp = Timestamp(now - 1000 + static_cast<int64_t>(random_.below(2000)));
         next.value = Bytes(value);
