@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "log/limits.h"
 #include "log/segment.h"
@@ -26,20 +27,32 @@ std::string encode_head(const BuriedRange& range) {
     return head.dump() + "\n";
 }
 
+// A whole number that the type can hold. To the parser 4.5 and 1e300 are numbers, too.
+template <typename Number>
+bool read_number(const nlohmann::json& head, const char* key, Number least, Number* into) {
+    const nlohmann::json& value = head.at(key);
+    if (!value.is_number_integer()) return false;
+    bool fits = value.is_number_unsigned() ? std::in_range<Number>(value.get<uint64_t>())
+                                           : std::in_range<Number>(value.get<int64_t>());
+    if (fits) *into = value.get<Number>();
+    return fits && *into >= least;
+}
+
 Result<BuriedRange> decode_head_line(std::string_view line) try {
+    static constexpr Error no_head(ErrorCode::corrupt_data, "not the head of a graveyard file");
     nlohmann::json head = nlohmann::json::parse(line);
     std::optional<Uuid> topic = Uuid::parse(head.at("topic").get<std::string>());
-    if (!topic || head.at("ironbark") != "graveyard 1") {
-        return Error(ErrorCode::corrupt_data, "not the head of a graveyard file");
-    }
+    if (!topic || head.at("ironbark") != "graveyard 1") return no_head;
     BuriedRange range;
-    range.identity = {*topic, PartitionIndex(head.at("partition").get<int32_t>())};
-    range.first = Offset(head.at("first_offset").get<int64_t>());
-    range.end = Offset(head.at("end_offset").get<int64_t>());
-    range.epoch = Epoch(head.at("new_epoch").get<int32_t>());
-    range.time = Timestamp(head.at("time_ms").get<int64_t>());
+    range.identity.topic = *topic;
     range.reason = head.at("reason").get<std::string>();
-    range.bytes = head.at("bytes").get<uint64_t>();
+    bool good = read_number(head, "partition", 0, &range.identity.partition.value) &&
+                read_number(head, "first_offset", int64_t{0}, &range.first.value) &&
+                read_number(head, "end_offset", range.first.value, &range.end.value) &&
+                read_number(head, "new_epoch", -1, &range.epoch.value) &&
+                read_number(head, "time_ms", int64_t{0}, &range.time.milliseconds) &&
+                read_number(head, "bytes", uint64_t{0}, &range.bytes);
+    if (!good) return no_head;
     return range;
 } catch (const nlohmann::json::exception&) {
     return Error(ErrorCode::corrupt_data, "not the head of a graveyard file");

@@ -2,12 +2,13 @@
 """What was released can still be read.
 
 schemas/ holds the schemas as they were released, wire/ one full message for each table that is the root of a frame's
-metadata: the bytes as an old program sent them (.bin), and what they say (.json). The schemas of today must conform to
-the released ones, and must read the old bytes as they were meant. `flatc --conform` alone misses fields that were
-renamed, removed at the end, or made required; reading the old bytes does not.
+metadata, metadata/ one for each command of the metadata journal: the bytes as an old program wrote them (.bin), and what
+they say (.json). The schemas of today must conform to the released ones, and must read the old bytes as they were meant.
+`flatc --conform` alone misses fields that were renamed, removed at the end, or made required; reading the old bytes does
+not.
 
   check_wire.py --flatc FLATC           the check; it also breaks copies of the schemas and insists on being refused
-  check_wire.py --flatc FLATC --add     makes wire/NAME.bin for each new wire/NAME.json; never changes an old one
+  check_wire.py --flatc FLATC --add     makes NAME.bin for each new NAME.json; never changes an old one
 
 At a release, copy flatbuffers/*.fbs to schemas/.
 """
@@ -24,6 +25,9 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 SCHEMAS = HERE.parent.parent / "flatbuffers"
 
+# Folders of messages: the schema of their root, and its name if that is not the message's.
+FOLDERS = {"wire": ("client.fbs", None), "metadata": ("metadata.fbs", "MetadataCommand")}
+
 # One released change that old programs would not survive, for each way to make one: file, what was, what it became.
 BREAKS = [
     ("client.fbs", "last_offset:long = -1", "last_offset:int = -1"),          # another type
@@ -34,6 +38,9 @@ BREAKS = [
     ("common.fbs", "isr = 4,\n    isr_durable = 5", "isr_durable = 4,\n    isr = 5"),
     ("client.fbs", "offset:long (id: 2);\n    leader_epoch:int = -1 (id: 3)",
      "offset:long (id: 3);\n    leader_epoch:int = -1 (id: 2)"),              # two ids swapped
+    ("metadata.fbs", "time_ms:long (id: 6)", "created_ms:long (id: 6)"),
+    ("metadata.fbs", "    deleted_topics:[Uuid] (id: 5);", ""),
+    ("metadata.fbs", "DeleteTopicCommand, AlterTopicCommand", "AlterTopicCommand, DeleteTopicCommand"),
 ]
 
 
@@ -50,16 +57,26 @@ def conform_failures(flatc, schemas, scratch):
             yield f"{released.name} does not conform to the released one: {' '.join(said.split())}"
 
 
+def root_of(message):
+    schema, root = FOLDERS[message.parent.name]
+    return schema, f"ironbark.wire.{root or message.stem}"
+
+
 def read(flatc, schemas, scratch, message):
-    good, said = run(flatc, "--json", "--strict-json", "--raw-binary", "--root-type", f"ironbark.wire.{message.stem}",
-                     "-o", scratch, "-I", schemas, schemas / "client.fbs", "--", message)
+    schema, root = root_of(message)
+    good, said = run(flatc, "--json", "--strict-json", "--raw-binary", "--root-type", root, "-o", scratch, "-I", schemas,
+                     schemas / schema, "--", message)
     if not good:
         return f"unreadable: {' '.join(said.split())}"
     return json.loads((scratch / f"{message.stem}.json").read_text())
 
 
+def descriptions():
+    return sorted(path for folder in FOLDERS for path in (HERE / folder).glob("*.json"))
+
+
 def message_failures(flatc, schemas, scratch):
-    for expected in sorted((HERE / "wire").glob("*.json")):
+    for expected in descriptions():
         message = expected.with_suffix(".bin")
         if not message.exists():
             yield f"{message.name} is missing: make it with --add"
@@ -79,6 +96,10 @@ def coverage_failures(schemas):
     for table in re.findall(r"^table (\w+(?:Request|Response)|ErrorInfo)\b", text, re.MULTILINE):
         if not (HERE / "wire" / f"{table}.json").exists():
             yield f"{table} has no message in {HERE / 'wire'}: write {table}.json, then --add"
+    union = re.search(r"union CommandBody {(.*?)}", (schemas / "metadata.fbs").read_text(), re.DOTALL).group(1)
+    for command in re.findall(r"\w+", union):
+        if not (HERE / "metadata" / f"{command}.json").exists():
+            yield f"{command} has no message in {HERE / 'metadata'}: write {command}.json, then --add"
 
 
 def failures(flatc, schemas):
@@ -106,10 +127,10 @@ def blind_spots(flatc):
 
 
 def add(flatc):
-    for source in sorted((HERE / "wire").glob("*.json")):
+    for source in descriptions():
         if not source.with_suffix(".bin").exists():
-            good, said = run(flatc, "-b", "--root-type", f"ironbark.wire.{source.stem}", "-o", HERE / "wire",
-                             "-I", SCHEMAS, SCHEMAS / "client.fbs", source)
+            schema, root = root_of(source)
+            good, said = run(flatc, "-b", "--root-type", root, "-o", source.parent, "-I", SCHEMAS, SCHEMAS / schema, source)
             print(f"{source.stem}.bin {'made' if good else said}")
 
 

@@ -1,0 +1,178 @@
+// Cutting a log's end. Crashes between any two steps of a cut are in the storage fuzz.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "log/graveyard.h"
+#include "tests/log/log_world.h"
+
+namespace ironbark::log {
+namespace {
+
+using testing::HasSubstr;
+
+std::string value(int number) { return std::to_string(number) + std::string(3500, '.'); }
+Values first_values(int count) {
+    Values values;
+    for (int number = 0; number < count; ++number) values.push_back(value(number));
+    return values;
+}
+
+// Records 0 to 14, one a batch, five a segment, of a producer.
+class Cut : public testing::Test {
+  protected:
+    Cut() {
+        log = &world.begin();
+        for (int number = 0; number < 15; ++number) {
+            world.append(*log, {value(number)}, {ProducerId(4), ProducerEpoch(0), number});
+            world.make_durable(*log);
+        }
+    }
+    Result<void> cut(int to, int epoch = 1) { return world.run(log->cut(Offset(to), Epoch(epoch), "a test")); }
+    void expect_cut_to(int end) {
+        EXPECT_EQ(log->log_end(), Offset(end));
+        EXPECT_EQ(log->written_end(), Offset(end));
+        EXPECT_EQ(log->durable_end(), Offset(end));
+        EXPECT_TRUE(world.values(*log) == first_values(end));
+        auto last = log->producers().last_sequence(ProducerId(4), ProducerEpoch(0));
+        EXPECT_EQ(last, end > 0 ? std::optional<int32_t>(end - 1) : std::nullopt);
+    }
+
+    LogWorld world;
+    Log* log = nullptr;
+};
+
+TEST_F(Cut, RemovesTheRecordsFromAnOffsetOn) {
+    for (int to : {14, 12, 10, 7, 5, 1, 0}) {
+        ASSERT_TRUE(cut(to, 20 - to).ok()) << to;
+        expect_cut_to(to);
+    }
+}
+
+TEST_F(Cut, IsThereAfterAPowerLoss) {
+    for (int to : {12, 7, 5}) {
+        ASSERT_TRUE(cut(to, 20 - to).ok());
+        world.lose_power();
+        log = &world.open();
+        expect_cut_to(to);
+        EXPECT_EQ(log->epoch_starts().back(), (EpochStart{Epoch(20 - to), Offset(to)}));
+    }
+}
+
+TEST_F(Cut, LetsTheNewEpochAppendAtOnce) {
+    ASSERT_TRUE(cut(7).ok());
+    EXPECT_EQ(world.append(*log, {"new"}).base, Offset(7));
+    world.make_durable(*log);
+    Values expected = first_values(7);
+    expected.push_back("new");
+    EXPECT_TRUE(world.values(*log) == expected);
+    world.kill();
+    EXPECT_TRUE(world.values(world.open()) == expected);
+}
+
+TEST_F(Cut, BuriesWhatItRemoves) {
+    ASSERT_TRUE(cut(7).ok());
+    std::vector<std::string> graves = world.run(list_graveyard(&world.world(), LogWorld::directory())).value();
+    ASSERT_EQ(graves.size(), 1u);
+    const std::string path = LogWorld::directory() + "/graveyard/" + graves.front();
+    BuriedRange range = world.run(read_buried_head(&world.world(), path)).value();
+    EXPECT_EQ(range.first, Offset(7));
+    EXPECT_EQ(range.end, Offset(15));
+    EXPECT_EQ(range.epoch, Epoch(1));
+    EXPECT_EQ(range.reason, "a test");
+    std::vector<uint8_t> bytes = world.disk().read(path);
+    for (int number = 7; number < 15; ++number) EXPECT_THAT(as_text(bytes), HasSubstr(value(number)));
+}
+
+TEST_F(Cut, AtTheEndOnlyBeginsAnEpoch) {
+    ASSERT_TRUE(cut(15).ok());
+    expect_cut_to(15);
+    EXPECT_EQ(log->last_epoch(), Epoch(1));
+    EXPECT_TRUE(world.run(list_graveyard(&world.world(), LogWorld::directory()))->empty());
+}
+
+TEST_F(Cut, OfRecordsThatWereNotWrittenBuriesThemToo) {
+    world.append(*log, {value(15)}, {ProducerId(4), ProducerEpoch(0), 15});
+    ASSERT_TRUE(cut(15).ok());
+    expect_cut_to(15);
+    EXPECT_EQ(world.run(list_graveyard(&world.world(), LogWorld::directory()))->size(), 1u);
+}
+
+TEST_F(Cut, InsideABatchIsRefusedAndChangesNothing) {
+    world.append(*log, {"x", "y"});
+    world.make_durable(*log);
+    EXPECT_EQ(cut(16).error().code, ErrorCode::invalid_request);
+    EXPECT_EQ(log->log_end(), Offset(17));
+    EXPECT_FALSE(log->has_failed());
+    EXPECT_EQ(world.append(*log, {"z"}).base, Offset(17));
+}
+
+TEST_F(Cut, OutsideTheLogIsRefused) {
+    ASSERT_TRUE(world.run(log->delete_before(Offset(3))).ok());
+    for (int to : {2, 16}) EXPECT_EQ(cut(to).error().code, ErrorCode::offset_out_of_range);
+    EXPECT_FALSE(log->has_failed());
+}
+
+TEST_F(Cut, OnAFullDiskChangesNothing) {
+    world.disk().set_capacity(world.disk().used_bytes());
+    EXPECT_EQ(cut(7).error().code, ErrorCode::storage_full);
+    EXPECT_FALSE(log->has_failed());
+    expect_cut_to(15);
+    world.disk().set_capacity(uint64_t{1} << 40);
+    ASSERT_TRUE(cut(7).ok());
+    expect_cut_to(7);
+}
+
+TEST_F(Cut, ThatFailsHalfWayFailsTheLogAndShowsOnlyWhatIsCertain) {
+    world.disk().fail_next_write(LogWorld::path(5, log_suffix));
+    EXPECT_EQ(cut(7).error().code, ErrorCode::io_error);
+    EXPECT_TRUE(log->has_failed());
+    EXPECT_EQ(log->log_end(), Offset(7));
+    world.kill();
+    log = &world.open();
+    expect_cut_to(7);
+}
+
+TEST_F(Cut, OfDamagedRecordsThatGoIsNoObstacle) {
+    world.disk().rot(LogWorld::path(10, log_suffix), 2 * block_size + 700);
+    ASSERT_TRUE(cut(7).ok());
+    expect_cut_to(7);
+}
+
+TEST_F(Cut, BehindADamagedRecordIsRefusedAndChangesNothing) {
+    world.disk().rot(LogWorld::path(5, log_suffix), block_size + 700);
+    EXPECT_EQ(cut(7).error().code, ErrorCode::corrupt_data);
+    EXPECT_THAT(log->last_read_problem(), HasSubstr("00005.log at byte 4096"));
+    EXPECT_EQ(log->log_end(), Offset(15));
+    EXPECT_FALSE(log->has_failed());
+}
+
+TEST_F(Cut, LowersTheWatermarks) {
+    log->note_watermarks(Offset(12), Offset(12));
+    ASSERT_TRUE(cut(7).ok());
+    EXPECT_EQ(log->high_watermark(), Offset(7));
+    EXPECT_EQ(world.store().marks().find(here)->durable_watermark, Offset(7));
+}
+
+Task<void> read_all(Log* log, int* reads) {
+    for (int round = 0; round < 20; ++round) {
+        Result<ReadFrames> read = co_await log->read(Offset(0), log->log_end(), 10'000);
+        ASSERT(read.ok());
+        for (const record::FrameView& frame : frames_in(*read, here)) {
+            ASSERT(values_of(frame).front() == value(static_cast<int>(frame.header.base_offset.value)));
+        }
+        ++*reads;
+    }
+}
+
+TEST_F(Cut, WaitsForReadersAndTheyForIt) {
+    world.stop();
+    log = &world.begin();
+    int reads = 0;
+    for (int reader = 0; reader < 5; ++reader) world.node().spawn(read_all(log, &reads));
+    ASSERT_TRUE(cut(7, 2).ok());
+    world.simulation().run_for(10s);
+    EXPECT_EQ(reads, 100);
+}
+
+}  // namespace
+}  // namespace ironbark::log
