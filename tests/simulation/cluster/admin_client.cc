@@ -90,6 +90,7 @@ Task<bool> AdminClient::learn_topic(std::string name) {
     rpc::CallResult refreshed = co_await router_.refresh(std::move(names), deadline);
     const client::TopicView* view = router_.find(name);
     if (!refreshed.ok() || view == nullptr) co_return false;
+    ++stage_.history.counts().topics_made;
     forget(name);
     stage_.topics.push_back({name, view->id, view->partition_count()});
     note_retention(stage_.topics.back());
@@ -132,7 +133,9 @@ Task<void> AdminClient::delete_topic() {
         co_await call(Method::delete_topic, client::encode_delete_topic(topic.name, request_time));
     Expected<void> deleted = client::decode_delete_topic(result);
     stage_.history.say(who, "deletes " + topic.name + ": " + (deleted.ok() ? "ok" : deleted.error().to_string()));
-    if (deleted.ok()) stage_.deleted.push_back(topic.name);
+    if (!deleted.ok()) co_return;
+    stage_.deleted.push_back(topic.name);
+    ++stage_.history.counts().topics_deleted;
 }
 
 Task<void> AdminClient::add_partitions() {
@@ -146,6 +149,7 @@ Task<void> AdminClient::add_partitions() {
     stage_.history.say(who, "enlarges " + name + " to " + std::to_string(wanted) + ": " +
                                 (added.ok() ? "ok" : added.error().to_string()));
     if (!added.ok()) co_return;
+    ++stage_.history.counts().topics_enlarged;
     for (KnownTopic& topic : stage_.topics) {
         if (topic.name == name) topic.partitions = std::max(topic.partitions, *added);
     }
@@ -166,6 +170,7 @@ Task<void> AdminClient::alter() {
         co_await call(Method::alter_topic, client::encode_alter_topic(topic.name, changes, request_time));
     Expected<void> altered = client::decode_alter_topic(result);
     stage_.history.say(who, "alters " + topic.name + ": " + (altered.ok() ? "ok" : altered.error().to_string()));
+    stage_.history.counts().topics_altered += altered.ok() ? 1 : 0;
 }
 
 Task<void> AdminClient::delete_records() {
@@ -193,7 +198,9 @@ Task<void> AdminClient::delete_records() {
     stage_.history.say(who, "deletes records of " + name.topic + "/" + std::to_string(index) + " below " +
                                 std::to_string(before) + ": " +
                                 (answer.failure ? answer.failure->to_string() : std::to_string(answer.offset)));
-    if (!answer.failure) stage_.history.deleted(identity, answer.offset);
+    if (answer.failure) co_return;
+    stage_.history.deleted(identity, answer.offset);
+    ++stage_.history.counts().deletions;
 }
 
 Task<void> AdminClient::describe() {

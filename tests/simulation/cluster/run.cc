@@ -138,6 +138,7 @@ void Run::befall(Mishap mishap) {
 }
 
 void Run::kill_client() {
+    ++stage_.history.counts().clients_killed;
     size_t index = random_.below(producers_.size() + consumers_.size());
     Duration pause = random_.duration({1ms, 1s});
     if (index < producers_.size()) {
@@ -145,7 +146,6 @@ void Run::kill_client() {
         stage_.history.say(client.node->name(), "is killed");
         stage_.history.producer_died(client.program->life());
         client.node->kill();
-        simulation_.run_for(0ns);
         start_producer(client);
     } else {
         Client<ConsumerClient>& client = consumers_[index - producers_.size()];
@@ -157,6 +157,7 @@ void Run::kill_client() {
 }
 
 void Run::cut_links() {
+    ++stage_.history.counts().cuts;
     for (Node* node : simulation_.nodes()) {
         if (node == &broker_.node() || !random_.chance(one_in(2))) continue;
         uint64_t kind = random_.below(3);
@@ -168,6 +169,7 @@ void Run::cut_links() {
 }
 
 void Run::fill_disk() {
+    ++stage_.history.counts().full_disks;
     SimulatedDisk& disk = broker_.node().disk();
     uint64_t whole = plan_.world.disk.capacity_bytes;
     disk.set_capacity(disk.used_bytes() + random_.below(4 << 20));
@@ -199,6 +201,7 @@ void Run::rot_something() {
     uint32_t bit = static_cast<uint32_t>(random_.below(8));
     stage_.history.say("mishap", "a bit of " + path + " rots at " + std::to_string(position));
     disk.rot(path, position, bit);
+    ++stage_.history.counts().rots;
 }
 
 void Run::wait_until(const std::string& what, const std::function<bool()>& condition) {
