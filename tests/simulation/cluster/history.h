@@ -87,7 +87,8 @@ class History {
     // ---- consumers ----
     // Returns which record it is.
     SentRecord& show(const std::string& who, const ConsumerRecord& record, bool is_durable);
-    void gap(const std::string& who, const PartitionIdentity& partition, const Gap& gap, bool is_durable);
+    // `durable`: the watermark that this reader had been told before.
+    void gap(const std::string& who, const PartitionIdentity& partition, const Gap& gap, bool is_durable, int64_t durable);
     void see_marks(const std::string& who, const PartitionIdentity& partition, const Marks& marks);
 
     // The whole log, read when everything has come to rest.

@@ -10,13 +10,14 @@ constexpr Duration liveness_limit = std::chrono::minutes(5);
 
 }  // namespace
 
-Run::Run(uint64_t seed, Profile profile, bool is_loud)
+Run::Run(uint64_t seed, Profile profile, Prints prints)
     : plan_(Plan::draw(seed, profile)),
       simulation_(seed, plan_.world),
-      stage_(simulation_, plan_, is_loud),
+      stage_(simulation_, plan_, prints.story),
       random_(seed, "run"),
       broker_(stage_, "broker") {
     simulation_.on_report([this] { report(); });
+    if (prints.events) simulation_.print_events();
 }
 
 Run::~Run() = default;
@@ -177,8 +178,8 @@ void Run::fill_disk() {
     simulation_.after(freed_after, [&disk, whole] { disk.set_capacity(whole); });
 }
 
-// One bit of a file of the kind that this run damages. What is in a log may then be refused, but never served wrongly;
-// indexes and snapshots are made anew.
+// One bit of a file of the kind that this run damages, or a page of it that the disk cannot read any more. What is in a
+// log may then be refused, but never served wrongly; indexes and snapshots are made anew.
 void Run::rot_something() {
     const char* suffix = plan_.faults.rot == Rot::index ? ".index" : plan_.faults.rot == Rot::producers ? ".producers" : ".log";
     SimulatedDisk& disk = broker_.node().disk();
@@ -199,8 +200,9 @@ void Run::rot_something() {
     }
     uint64_t position = random_.below(disk.size(path));
     uint32_t bit = static_cast<uint32_t>(random_.below(8));
-    stage_.history.say("mishap", "a bit of " + path + " rots at " + std::to_string(position));
-    disk.rot(path, position, bit);
+    bool is_unreadable = random_.chance(one_in(2));
+    stage_.history.say("mishap", path + (is_unreadable ? " cannot be read at " : " rots at ") + std::to_string(position));
+    is_unreadable ? disk.fail_reads(path, position) : disk.rot(path, position, bit);
     ++stage_.history.counts().rots;
 }
 

@@ -1,11 +1,12 @@
 // The simulator: whole runs of a broker and its clients, one for each seed, in virtual time.
 //
-//     simulate [--seed N] [--count M] [--jobs J] [--profile swarm|calm|crashes] [--trace] [--hashes] [--twice]
+//     simulate [--seed N] [--count M] [--jobs J] [--profile swarm|calm|crashes] [--trace] [--events]
+//              [--hashes] [--twice]
 //
 // Runs the seeds N, N+1, ... N+M-1, J at a time, each in a process of its own. A run that breaks a promise says which,
 // prints its last events and the command that repeats it; the others go on. `--trace` prints what happens as it
-// happens; `--hashes` a line for each seed, which is the same in every build; `--twice` runs each seed twice and
-// compares.
+// happens, `--events` every event of the world; `--hashes` a line for each seed, which is the same in every build;
+// `--twice` runs each seed twice and compares.
 
 #include <spdlog/spdlog.h>
 #include <sys/wait.h>
@@ -27,13 +28,14 @@ struct Arguments {
     uint64_t count = 1;
     uint64_t jobs = 1;
     Profile profile = Profile::swarm;
-    bool is_loud = false;
+    Run::Prints prints;
     bool prints_hashes = false;
     bool runs_twice = false;
 };
 
 constexpr const char* usage =
-    "usage: simulate [--seed N] [--count M] [--jobs J] [--profile swarm|calm|crashes] [--trace] [--hashes] [--twice]\n";
+    "usage: simulate [--seed N] [--count M] [--jobs J] [--profile swarm|calm|crashes] [--trace] [--events] "
+    "[--hashes] [--twice]\n";
 
 bool parse_profile(const std::string& word, Profile* profile) {
     for (Profile known : {Profile::swarm, Profile::calm, Profile::crashes}) {
@@ -57,7 +59,9 @@ bool parse(int count, char** words, Arguments* arguments) {
         std::string word = words[index];
         bool has_value = index + 1 < count;
         if (word == "--trace") {
-            arguments->is_loud = true;
+            arguments->prints.story = true;
+        } else if (word == "--events") {
+            arguments->prints.events = true;
         } else if (word == "--hashes") {
             arguments->prints_hashes = true;
         } else if (word == "--twice") {
@@ -81,9 +85,9 @@ void print(uint64_t seed, const Outcome& outcome) {
 }
 
 Outcome run_one(uint64_t seed, const Arguments& arguments) {
-    Outcome outcome = Run(seed, arguments.profile, arguments.is_loud).execute();
+    Outcome outcome = Run(seed, arguments.profile, arguments.prints).execute();
     if (!arguments.runs_twice) return outcome;
-    Outcome again = Run(seed, arguments.profile, arguments.is_loud).execute();
+    Outcome again = Run(seed, arguments.profile, arguments.prints).execute();
     if (again.hash != outcome.hash) {
         std::fprintf(stderr, "two runs of seed %llu differ\n", static_cast<unsigned long long>(seed));
         std::abort();
@@ -194,7 +198,7 @@ int main(int count, char** words) {
         std::fprintf(stderr, "%s", usage);
         return 2;
     }
-    spdlog::set_level(arguments.is_loud ? spdlog::level::info : spdlog::level::off);
+    spdlog::set_level(arguments.prints.story ? spdlog::level::info : spdlog::level::off);
     if (arguments.count > 1) return run_all(arguments);
     print(arguments.seed, run_one(arguments.seed, arguments));
     return 0;
