@@ -74,6 +74,7 @@ Task<bool> AdminClient::create(TopicPlan plan) {
     specification.name = plan.name;
     specification.partitions = plan.partitions;
     specification.settings = plan.settings;
+    std::erase(stage_.deleted, plan.name);  // from here on nobody can say
     has_retention_[plan.name] = plan.settings.contains("retention.ms") || plan.settings.contains("retention.bytes");
     rpc::CallResult result =
         co_await call(Method::create_topic, client::encode_create_topic(specification, request_time));
@@ -99,7 +100,6 @@ Task<bool> AdminClient::learn_topic(std::string name) {
 
 void AdminClient::forget(const std::string& name) {
     std::erase_if(stage_.topics, [&](const KnownTopic& topic) { return topic.name == name; });
-    std::erase(stage_.deleted, name);
 }
 
 void AdminClient::note_retention(const KnownTopic& topic) {
