@@ -68,10 +68,6 @@ std::optional<CommitHeader> decode_commit(Bytes bytes,
     return header;
 }
 
-bool is_zero(Bytes bytes) {
-    return std::all_of(bytes.begin(), bytes.end(), [](uint8_t byte) { return byte == 0; });
-}
-
 uint64_t seed_of(const Uuid& owner) {
     return xxh3(owner.bytes, head_magic);
 }
@@ -227,6 +223,7 @@ Task<Result<void>> Journal::rewrite(std::vector<JournalRecord> records) {
     std::optional<Units> held = co_await writing_.lock();
     if (!held) co_return ErrorCode::closed;
     CO_TRY_VOID(failure_);
+    ASSERT(committed_ <= reached);
     Result<void> replaced = co_await replace(std::move(records));
     if (!replaced.ok() && replaced.error().code == ErrorCode::storage_full) co_return replaced;
     failure_ = replaced;

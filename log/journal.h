@@ -47,7 +47,7 @@ class Journal {
     // Suspends until everything appended before is on disk.
     Task<Result<void>> commit();
     // Replaces the whole contents by `records`, atomically; what was queued before the call is superseded. After
-    // storage_full everything is as it was.
+    // storage_full everything is as it was. REQUIRES: nothing that is appended after the call is written before it
     Task<Result<void>> rewrite(std::vector<JournalRecord> records);
     // Bytes of commits in the file: the owner rewrites when they are many times what is live.
     uint64_t size() const { return body_.position; }

@@ -251,7 +251,7 @@ Task<Result<void>> Log::reach_durable(Offset end, Instant deadline) {
     co_return failure_ ? ErrorCode::storage_error : ErrorCode::closed;
 }
 
-// As reach_durable, but gives up when the disk is full, and leaves the writer idle.
+// As reach_durable, but gives up when the disk is full.
 Task<Result<void>> Log::make_durable(Offset end) {
     flush_target_ = std::max(flush_target_, end);
     while (durable_end() < end) {
@@ -260,8 +260,7 @@ Task<Result<void>> Log::make_durable(Offset end) {
         if (reached.error().code != ErrorCode::timed_out) co_return reached;
         if (waits_for_space_) co_return ErrorCode::storage_full;
     }
-    co_await writer_idle_.wait();
-    co_return failure_ ? Result<void>(ErrorCode::storage_error) : Result<void>();
+    co_return Result<void>();
 }
 
 void Log::fail(Error error) {

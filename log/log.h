@@ -200,27 +200,40 @@ class Log {
         std::vector<uint8_t> index;  // of the place's segment; empty: not known
         uint32_t failures = 0;       // to write it
     };
+    struct Replay {
+        Floor place;  // up to which the producers are known
+        Producers producers;
+    };
     Floor end_place() const;
     void take_snapshot(Floor place);
+    void put_due(Snapshot snapshot);
     void checkpoint_when_durable();
     Task<void> checkpoint_aside();
     Task<Result<void>> write_checkpoint(const Snapshot* snapshot);
     Task<void> remove_old_snapshots();
     std::optional<Floor> place_to_start(const Floor& place);
+    Task<Replay> begin_replay(Offset until);
+    Task<Result<Replay>> replay_producers(Offset until);
+    bool has_snapshot(Offset place) const;
+    Task<Result<void>> keep_producers(Offset boundary);
     Task<Result<void>> checkpoint_locked();
 
     // log_reader.cc
+    // The end of what reads may ask the disk for: of a failed log not what was written and could not be synced.
+    Offset stored_end() const { return failure_ ? durable_end() : written_end_; }
     struct Cursor {
         Offset offset;
         Offset segment_base;
         uint64_t position = 0;
         uint64_t chain = 0;
+        Epoch epoch;
         std::shared_ptr<ReadAhead> ahead;  // what stands there, if it was read already
     };
     struct ReadPlace {
         Offset expected;
         uint64_t position = 0;
         std::optional<uint64_t> chain;
+        Epoch epoch{-1};  // of the frame before, if it is known
         bool is_sequential = false;  // a reader goes on
         std::shared_ptr<ReadAhead> ahead{};
     };
@@ -233,6 +246,7 @@ class Log {
     std::shared_ptr<ReadAhead> begin_read_ahead(const Segment& segment, uint64_t position, size_t window);
     Task<void> fill_read_ahead(std::shared_ptr<File> file, std::shared_ptr<ReadAhead> ahead);
     Error corrupt_read(Offset segment_base, uint64_t position, const char* what);
+    Error damaged_at(Offset segment_base, Offset expected, uint64_t position, const char* what);
 
     // log_lookup.cc
     using FrameVisitor = std::function<bool(const record::FrameView& frame)>;  // true: go on
@@ -270,7 +284,7 @@ class Log {
     Offset high_watermark_;
     Offset durable_watermark_;
 
-    std::deque<Snapshot> snapshots_due_;  // for checkpoints, once their places are durable; oldest first
+    std::deque<Snapshot> snapshots_due_;  // for checkpoints, once their places are durable; by place
     std::vector<Offset> snapshots_;       // places of those on disk, ascending
     Floor checkpoint_;                    // the last of them; position 0: there is none
     Event checkpoint_idle_;               // set while none is being written

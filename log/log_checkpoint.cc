@@ -1,8 +1,9 @@
 // Checkpoints: index and producers beside the log, of a place that is durable. Recovery starts reading at the newest.
 //
-// One is due after every `checkpoint_bytes`, at every roll, before segments are removed, and at a clean stop. Those of
-// segment boundaries stay as long as the segment behind them: a replay can start there when everything before is gone
-// or cut. Of the others the last two stay, so that a damaged one costs time and nothing else.
+// One is due after every `checkpoint_bytes`, at every roll, and at a clean stop. Those of segment boundaries stay as
+// long as the segment behind them, and nothing before a boundary is removed while its own is missing: a replay can start
+// there when everything before is gone and everything behind is cut. Of the others the last two stay, so that a damaged
+// one costs time and nothing else.
 
 #include <algorithm>
 
@@ -13,7 +14,7 @@ namespace ironbark::log {
 namespace {
 
 constexpr size_t snapshots_kept = 2;  // beside those of segment boundaries
-constexpr uint32_t attempts_max = 3;  // to write one: the disk may be full for a while
+constexpr uint32_t attempts_max = 3;  // to write one; on a full disk as many as it takes: appends are refused meanwhile
 
 }  // namespace
 
@@ -33,6 +34,14 @@ void Log::take_snapshot(Floor place) {
     snapshots_due_.push_back(std::move(snapshot));
 }
 
+// Among those that are due, in the order of their places.
+void Log::put_due(Snapshot snapshot) {
+    auto after = std::find_if(snapshots_due_.begin(), snapshots_due_.end(), [&snapshot](const Snapshot& due) {
+        return due.place.offset > snapshot.place.offset;
+    });
+    snapshots_due_.insert(after, std::move(snapshot));
+}
+
 // Called whenever the durable end has moved, or a snapshot of a durable place was taken.
 void Log::checkpoint_when_durable() {
     context_->note_dirty(*this);
@@ -50,10 +59,12 @@ Task<void> Log::checkpoint_aside() {
         checkpoint_state_ = co_await write_checkpoint(&snapshot);
         if (checkpoint_state_.ok()) {
             co_await remove_old_snapshots();
-        } else if (++snapshot.failures < attempts_max) {
-            snapshots_due_.push_front(std::move(snapshot));
-            break;  // tried again when the next one is due
+            continue;
         }
+        bool is_full = checkpoint_state_.error().code == ErrorCode::storage_full;
+        if (!is_full && ++snapshot.failures == attempts_max) continue;
+        put_due(std::move(snapshot));
+        break;  // tried again when the next one is due
     }
     checkpoint_idle_.set();
 }
@@ -89,6 +100,74 @@ std::optional<Floor> Log::place_to_start(const Floor& place) {
     const Segment* next = segment_at(place.offset);
     if (next == nullptr || next->head.chain_before != place.chain) return std::nullopt;
     return Floor{place.offset, place.offset, block_size, place.chain, place.epoch};
+}
+
+// What was sent before the place, from the newest snapshot on that can be used.
+Task<Log::Replay> Log::begin_replay(Offset until) {
+    const SegmentHead& first = segments_.front()->head;
+    Replay replay{{first.base, first.base, block_size, first.chain_before, first.epoch_before}, {}};
+    const std::vector<Offset> on_disk = snapshots_;
+    for (auto at = on_disk.rbegin(); at != on_disk.rend(); ++at) {
+        if (*at > until) continue;
+        Result<ProducersSnapshot> snapshot =
+            co_await read_snapshot(&context_->world, path_of(*at, producers_suffix), identity_);
+        std::optional<Floor> place = snapshot.ok() ? place_to_start(snapshot->place) : std::nullopt;
+        if (!place) continue;
+        replay = {*place, std::move(snapshot->producers)};
+        break;
+    }
+    for (const Snapshot& due : snapshots_due_) {  // not on disk yet
+        if (due.place.offset > until || due.place.offset < replay.place.offset) continue;
+        std::optional<Floor> place = place_to_start(due.place);
+        Result<Producers> producers = Producers::decode(due.producers);
+        if (place && producers.ok()) replay = {*place, *std::move(producers)};
+    }
+    co_return replay;
+}
+
+// The producers as the frames before `until` say, which is the end of a segment. REQUIRES: all of it is durable, and
+// no segment is removed meanwhile
+Task<Result<Log::Replay>> Log::replay_producers(Offset until) {
+    Replay replay = co_await begin_replay(until);
+    const Offset from_base = replay.place.segment_base;
+    ScanPlace from{replay.place.offset, replay.place.position, replay.place.chain, replay.place.epoch};
+    ScanVisitor visit = [&replay](const record::FrameView& frame, uint64_t) { replay.producers.apply(frame); };
+    for (size_t index = 0; index < segments_.size(); ++index) {
+        Segment& segment = *segments_[index];
+        if (segment.head.base < from_base || segment.end > until) continue;
+        CO_TRY(std::shared_ptr<File> file, co_await open_segment(&segment));
+        WindowReader reader(*file, context_->world.buffers, segment.written_position, read_size);
+        CO_TRY(ScanResult scanned, co_await scan_segment(&reader, seed_, from, segment.end, epoch_starts_, visit));
+        from = scanned.place;
+        if (from.offset < segment.end) co_return corrupt_read(segment.head.base, from.position, "the log breaks off");
+        replay.place = {from.offset, segment.head.base, from.position, from.chain, from.epoch};
+        from.position = block_size;
+    }
+    co_return std::move(replay);
+}
+
+bool Log::has_snapshot(Offset place) const { return std::binary_search(snapshots_.begin(), snapshots_.end(), place); }
+
+// Before what lies before the boundary of a segment is removed: what the producers sent there, on disk.
+Task<Result<void>> Log::keep_producers(Offset boundary) {
+    if (has_snapshot(boundary)) co_return Result<void>();
+    CO_TRY_VOID(co_await make_durable(boundary));
+    bool is_due = std::any_of(snapshots_due_.begin(), snapshots_due_.end(),
+                              [boundary](const Snapshot& due) { return due.place.offset == boundary; });
+    if (!is_due && boundary == log_end_) {
+        take_snapshot(end_place());
+    } else if (!is_due) {
+        // The crash came before it was written, or writing it failed too often.
+        CO_TRY(Replay replay, co_await replay_producers(boundary));
+        const Segment* behind = segment_at(boundary);
+        Timestamp append_time = behind != nullptr ? behind->head.created : last_append_time_;
+        put_due({replay.place, append_time, replay.producers.encode(), {}, 0});
+    }
+    checkpoint_when_durable();
+    co_await checkpoint_idle_.wait();
+    if (closing_) co_return ErrorCode::closed;
+    if (has_snapshot(boundary)) co_return Result<void>();
+    co_return checkpoint_state_.ok() ? ErrorCode::io_error : checkpoint_state_;
 }
 
 Task<Result<void>> Log::checkpoint() {

@@ -29,6 +29,11 @@ class LogCutter {
     }
     // Whether anything that counts has changed.
     bool is_begun() const { return is_begun_; }
+    // After an error half way it is open which log recovery will find: what both have can still be read.
+    Task<void> keep_what_both_have() {
+        while (log_.segments_.back()->head.base > base_) co_await forget_last_segment();
+        if (log_.log_end_ > place_.offset) end_at_cut();
+    }
 
   private:
     Task<Result<void>> find_place(Offset to) {
@@ -107,14 +112,19 @@ class LogCutter {
         co_return removed;
     }
 
+    Task<void> forget_last_segment() {
+        std::unique_ptr<Segment> segment = std::move(log_.segments_.back());
+        log_.segments_.pop_back();
+        if (segment->file) co_await segment->file->close();
+    }
+
     Task<Result<void>> remove_later_files() {
         CO_TRY_VOID(co_await remove(base_, index_suffix));
         while (log_.segments_.back()->head.base > base_) {
-            std::unique_ptr<Segment> segment = std::move(log_.segments_.back());
-            log_.segments_.pop_back();
-            if (segment->file) co_await segment->file->close();
-            CO_TRY_VOID(co_await remove(segment->head.base, index_suffix));
-            CO_TRY_VOID(co_await remove(segment->head.base, log_suffix));
+            const Offset last = log_.segments_.back()->head.base;
+            co_await forget_last_segment();
+            CO_TRY_VOID(co_await remove(last, index_suffix));
+            CO_TRY_VOID(co_await remove(last, log_suffix));
         }
         while (!log_.snapshots_.empty() && log_.snapshots_.back() > place_.offset) {
             CO_TRY_VOID(co_await remove(log_.snapshots_.back(), producers_suffix));
@@ -125,67 +135,37 @@ class LogCutter {
 
     // What is in memory follows: ends, chain, index, and the producers, replayed up to the cut.
     Task<Result<void>> change_state(Epoch epoch) {
-        Segment& segment = *log_.segments_.back();
         context_->counters.cut_records += static_cast<uint64_t>(log_.log_end_ - place_.offset);
+        end_at_cut();
+        Segment& segment = *log_.segments_.back();
         segment.sealed = false;
-        segment.end = place_.offset;
         segment.end_position = round_up(place_.position, block_size);
         segment.written_position = segment.end_position;
         segment.unsynced_bytes = 0;
         segment.max_append_time = last_time_;
-        segment.index = std::move(index_);
-        log_.cursors_.clear();
-        log_.snapshots_due_.clear();
+        const Offset to = place_.offset;
+        std::erase_if(log_.snapshots_due_, [to](const Log::Snapshot& due) { return due.place.offset > to; });
         log_.checkpoint_ = {};
         log_.written_place_.reset();
-        log_.log_end_ = place_.offset;
-        log_.written_end_ = place_.offset;
-        log_.flush_target_ = place_.offset;
+        log_.flush_target_ = to;
         log_.chain_ = place_.chain;
         log_.epoch_ = epoch;
         log_.epoch_begun_ = true;
-        log_.durable_.retreat(std::min(log_.durable_.value(), place_.offset.value));
-        co_return co_await replay_producers();
-    }
-
-    // The newest snapshot that is left and can be used says where to start.
-    Task<ScanPlace> load_snapshot(Offset* segment_base, Producers* producers) {
-        for (auto at = log_.snapshots_.rbegin(); at != log_.snapshots_.rend(); ++at) {
-            Result<ProducersSnapshot> snapshot =
-                co_await read_snapshot(&context_->world, log_.path_of(*at, producers_suffix), log_.identity_);
-            if (!snapshot.ok()) continue;
-            std::optional<Floor> place = log_.place_to_start(snapshot->place);
-            if (!place) continue;
-            *segment_base = place->segment_base;
-            *producers = std::move(snapshot->producers);
-            log_.checkpoint_ = *place;
-            co_return ScanPlace{place->offset, place->position, place->chain, place->epoch};
-        }
-        const SegmentHead& first = log_.segments_.front()->head;
-        *segment_base = first.base;
-        co_return ScanPlace{first.base, block_size, first.chain_before, first.epoch_before};
-    }
-
-    Task<Result<void>> replay_producers() {
-        Producers producers;
-        Offset from_base;
-        ScanPlace from = co_await load_snapshot(&from_base, &producers);
-        ScanVisitor visit = [&producers](const record::FrameView& frame, uint64_t) { producers.apply(frame); };
-        for (size_t index = 0; index < log_.segments_.size(); ++index) {
-            Segment& segment = *log_.segments_[index];
-            if (segment.head.base < from_base) continue;
-            CO_TRY(std::shared_ptr<File> file, co_await log_.open_segment(&segment));
-            WindowReader reader(*file, context_->world.buffers, segment.written_position, read_size);
-            CO_TRY(ScanResult scanned,
-                   co_await scan_segment(&reader, log_.seed_, from, segment.end, log_.epoch_starts_, visit));
-            if (scanned.place.offset < segment.end) {
-                co_return log_.corrupt_read(segment.head.base, scanned.place.position, "the log breaks off");
-            }
-            from = scanned.place;
-            from.position = block_size;
-        }
-        log_.producers_ = std::move(producers);
+        CO_TRY(Log::Replay replay, co_await log_.replay_producers(to));
+        log_.producers_ = std::move(replay.producers);
+        log_.checkpoint_when_durable();
         co_return Result<void>();
+    }
+
+    // Nothing at or beyond the cut can be read any more.
+    void end_at_cut() {
+        ASSERT(log_.segments_.back()->head.base == base_);
+        log_.segments_.back()->end = place_.offset;
+        log_.segments_.back()->index = std::move(index_);
+        log_.cursors_.clear();
+        log_.log_end_ = place_.offset;
+        log_.written_end_ = place_.offset;
+        log_.durable_.retreat(std::min(log_.durable_.value(), place_.offset.value));
     }
 
     LogContext* context_;
@@ -207,6 +187,7 @@ Task<Result<void>> Log::cut(Offset to, Epoch epoch, std::string reason) {
     if (to < log_start_ || to > log_end_) co_return ErrorCode::offset_out_of_range;
     CO_TRY_VOID(co_await make_durable(log_end_));
     if (to == log_end_) co_return co_await begin_epoch(epoch);
+    co_await writer_idle_.wait();
     no_cut_.reset();
     co_await checkpoint_idle_.wait();
     co_await disk_reads_.drained();
@@ -217,9 +198,7 @@ Task<Result<void>> Log::cut(Offset to, Epoch epoch, std::string reason) {
     LogCutter cutter(context_, this);
     Result<void> done = co_await cutter.cut(to, epoch, std::move(reason));
     if (!done.ok() && cutter.is_begun()) {
-        // Which log recovery will find is open: what both have can still be read.
-        log_end_ = written_end_ = to;
-        durable_.retreat(std::min(durable_.value(), to.value));
+        co_await cutter.keep_what_both_have();
         fail(done.error());
     }
     no_cut_.set();

@@ -19,9 +19,15 @@ Task<Result<void>> Log::delete_locked(Offset to) {
     if (to > log_end_) co_return ErrorCode::offset_out_of_range;
     const Offset start = std::max(to, log_start_);
     // What the producers sent is remembered longer than the records are. On a full disk room goes first.
-    bool is_forgetting = !segments_.empty() && segments_.front()->sealed && segments_.front()->end <= start;
-    if (is_forgetting && checkpoint_.offset < start) {
-        Result<void> kept = co_await checkpoint_locked();
+    auto staying = std::find_if(segments_.begin(), segments_.end(), [start](const auto& segment) {
+        return !segment->sealed || segment->end > start;
+    });
+    const bool is_removing = staying != segments_.begin();
+    const Offset boundary = staying == segments_.end() ? log_end_ : (*staying)->head.base;
+    if (is_removing) {
+        Result<void> kept = co_await keep_producers(boundary);
+        // Of frames that cannot be read any more the log itself still knows.
+        if (!kept.ok() && kept.error().code == ErrorCode::corrupt_data) kept = co_await checkpoint_locked();
         if (!kept.ok() && kept.error().code != ErrorCode::storage_full) co_return kept;
     }
     if (to > log_start_) {
@@ -31,9 +37,10 @@ Task<Result<void>> Log::delete_locked(Offset to) {
         forget_epochs();
         CO_TRY_VOID(co_await change_marks());
     }
-    while (!segments_.empty() && segments_.front()->sealed && segments_.front()->end <= log_start_) {
+    while (is_removing && !segments_.empty() && segments_.front()->head.base < boundary) {
         CO_TRY_VOID(co_await remove_first_segment());
     }
+    checkpoint_when_durable();  // those that found no room
     co_return Result<void>();
 }
 

@@ -130,10 +130,10 @@ Task<Result<void>> Log::rebuild_index(Offset segment_base) {
         ScanVisitor visit = [&rebuilt](const record::FrameView& frame, uint64_t position) {
             rebuilt.add(frame, position);
         };
-        const Offset limit = std::min(segment->end, written_end_);
+        const Offset limit = std::min(segment->end, stored_end());
         CO_TRY(ScanResult scanned, co_await scan_segment(&reader, seed_, from, limit, epoch_starts_, std::move(visit)));
         if (scanned.place.offset < limit) {
-            co_return corrupt_read(segment_base, scanned.place.position, "the log breaks off");
+            co_return damaged_at(segment_base, scanned.place.offset, scanned.place.position, "the log breaks off");
         }
         segment = segment_at(segment_base);
         if (segment == nullptr) co_return ErrorCode::offset_out_of_range;
@@ -148,6 +148,7 @@ Task<Result<void>> Log::rebuild_index(Offset segment_base) {
         }
     }
     segment->index = std::move(rebuilt);
+    if (failure_ && !segment->index.is_complete_to(segment->end)) co_return ErrorCode::storage_error;
     co_return Result<void>();
 }
 

@@ -134,8 +134,8 @@ Task<Result<std::unique_ptr<Segment>>> LogOpener::read_head(Offset base) {
     auto segment = std::make_unique<Segment>();
     segment->head = *head;
     segment->end = base;
-    segment->allocated = allocated;
-    segment->end_position = round_down(allocated, block_size);
+    segment->allocated = round_down(allocated, block_size);
+    segment->end_position = segment->allocated;
     segment->written_position = segment->end_position;
     segment->sealed = true;
     segment->index.start_at(base, head->chain_before);
@@ -180,9 +180,13 @@ Task<void> LogOpener::load_snapshot() {
     for (Offset at : log_.snapshots_) {
         Result<ProducersSnapshot> snapshot =
             co_await read_snapshot(&context_->world, log_.path_of(at, producers_suffix), log_.identity_);
+        if (!snapshot.ok() && snapshot.error().code == ErrorCode::corrupt_data) useless_.push_back(at);
         if (!snapshot.ok() || snapshot->place.offset != at) continue;
         const Floor& place = snapshot->place;
-        if (place.offset > epoch_limit(log_.epoch_starts_, place.epoch)) continue;  // cut since
+        if (place.offset > epoch_limit(log_.epoch_starts_, place.epoch)) {
+            useless_.push_back(at);  // cut since
+            continue;
+        }
         promised_ = std::max(promised_, place.offset);
         usable.push_back(at);
         std::optional<Floor> start = log_.place_to_start(place);
@@ -210,6 +214,7 @@ Task<void> LogOpener::tidy() {
         if (log_.segment_at(base) != nullptr) continue;
         (void)co_await context_->world.disk.remove(log_.path_of(base, index_suffix));
     }
+    for (Offset at : useless_) (void)co_await context_->world.disk.remove(log_.path_of(at, producers_suffix));
     co_await log_.remove_old_snapshots();
     log_.checkpoint_when_durable();
 }

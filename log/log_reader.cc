@@ -28,16 +28,17 @@ Segment* Log::segment_at(Offset base) {
 Task<Result<std::shared_ptr<File>>> Log::open_segment(Segment* segment) {
     if (segment->file) co_return segment->file;
     const Offset base = segment->head.base;
-    CO_TRY(std::shared_ptr<File> file,
-           co_await context_->world.disk.open(path_of(base, log_suffix), OpenMode::read_write, true));
+    Result<std::unique_ptr<File>> opened =
+        co_await context_->world.disk.open(path_of(base, log_suffix), OpenMode::read_write, true);
     // Meanwhile it may have been removed, or opened by somebody else.
     Segment* still = segment_at(base);
     if (still == nullptr || still->file || closing_) {
-        co_await file->close();
+        if (opened.ok()) co_await (*opened)->close();
         still = segment_at(base);
         if (still != nullptr && still->file) co_return still->file;
         co_return closing_ ? ErrorCode::closed : ErrorCode::offset_out_of_range;
     }
+    CO_TRY(std::shared_ptr<File> file, std::move(opened));
     still->file = file;
     co_await close_idle_file(still);
     co_return file;
@@ -80,13 +81,19 @@ Error Log::corrupt_read(Offset segment_base, uint64_t position, const char* what
     return {ErrorCode::corrupt_data, "stored bytes fail their checksum"};
 }
 
+// A record that was written and could not be synced, in a log that has failed meanwhile, was never promised.
+Error Log::damaged_at(Offset segment_base, Offset expected, uint64_t position, const char* what) {
+    if (expected >= stored_end()) return ErrorCode::storage_error;
+    return corrupt_read(segment_base, position, what);
+}
+
 // Where to start reading in the segment at `base`: where a reader left off, at an indexed frame, or at the first.
 Task<Result<Log::ReadPlace>> Log::place_for(Offset from, Offset base) {
     auto cursor = std::find_if(cursors_.begin(), cursors_.end(), [&](const Cursor& candidate) {
         return candidate.offset == from && candidate.segment_base == base;
     });
     if (cursor != cursors_.end()) {
-        ReadPlace place{from, cursor->position, cursor->chain, true, std::move(cursor->ahead)};
+        ReadPlace place{from, cursor->position, cursor->chain, cursor->epoch, true, std::move(cursor->ahead)};
         cursors_.erase(cursor);
         co_return place;
     }
@@ -95,7 +102,7 @@ Task<Result<Log::ReadPlace>> Log::place_for(Offset from, Offset base) {
     segment = segment_at(base);
     if (segment == nullptr) co_return ErrorCode::offset_out_of_range;
     const IndexEntry* entry = segment->index.entry_before(from);
-    if (entry == nullptr) co_return ReadPlace{base, block_size, segment->head.chain_before};
+    if (entry == nullptr) co_return ReadPlace{base, block_size, segment->head.chain_before, segment->head.epoch_before};
     co_return ReadPlace{entry->offset, entry->position, std::nullopt};
 }
 
@@ -134,7 +141,8 @@ Task<Result<ReadFrames>> Log::read_disk(Offset from, Offset limit, size_t bytes_
     segment = segment_at(base);
     if (segment == nullptr) co_return ErrorCode::offset_out_of_range;
     // What is in the file up to here stays: cuts wait for us, and removals for our hold on the file.
-    const Offset end = std::min({segment->end, limit, written_end_});
+    const Offset end = std::min({segment->end, limit, stored_end()});
+    if (from >= end) co_return ErrorCode::storage_error;  // it was written, and could not be synced
     const size_t window = std::clamp<size_t>(round_up(bytes_max, block_size), read_window_min, read_window_max);
     WindowReader reader(*file, context_->world.buffers, segment->written_position, window);
     if (place.ahead) {
@@ -148,7 +156,7 @@ Task<Result<ReadFrames>> Log::read_disk(Offset from, Offset limit, size_t bytes_
     while (frames.next < end) {
         CO_TRY(Bytes bytes, co_await reader.at(place.position, record::frame_prefix_size));
         Result<record::FrameView> frame = record::parse_header(bytes, seed_);
-        if (frame.ok() && frame->header.is_pad() && !before_gap) {
+        if (frame.ok() && !before_gap && is_own_pad(*frame, place.position, place.epoch)) {
             place.position += frame->header.length;
             continue;
         }
@@ -159,8 +167,8 @@ Task<Result<ReadFrames>> Log::read_disk(Offset from, Offset limit, size_t bytes_
             // After a recovery the log goes on at the next block.
             const uint64_t next_block = round_up(place.position, block_size);
             if (before_gap || next_block == place.position) {
-                co_return corrupt_read(base, before_gap.value_or(place.position),
-                                       frame.ok() ? "not the frame that belongs here" : frame.error().text);
+                co_return damaged_at(base, place.expected, before_gap.value_or(place.position),
+                                     frame.ok() ? "not the frame that belongs here" : frame.error().text);
             }
             before_gap = std::exchange(place.position, next_block);
             continue;
@@ -171,10 +179,12 @@ Task<Result<ReadFrames>> Log::read_disk(Offset from, Offset limit, size_t bytes_
             if (frame->next_offset() > end || (taken > 0 && taken + length > bytes_max)) break;
             if (taken > 0 && !reader.holds(place.position, length)) break;  // the next read starts there
             CO_TRY(Bytes whole, co_await reader.at(place.position, length));
-            if (whole.size() < length) co_return corrupt_read(base, place.position, "the file ends inside a frame");
+            if (whole.size() < length) {
+                co_return damaged_at(base, place.expected, place.position, "the file ends inside a frame");
+            }
             frame->bytes = whole.first(length);
             if (!record::verify_payload(*frame)) {
-                co_return corrupt_read(base, place.position, "the payload checksum does not match");
+                co_return damaged_at(base, place.expected, place.position, "the payload checksum does not match");
             }
             append_slice(frames.slices, reader.slice(place.position, length));
             taken += length;
@@ -183,13 +193,14 @@ Task<Result<ReadFrames>> Log::read_disk(Offset from, Offset limit, size_t bytes_
         place.expected = frame->next_offset();
         place.position += length;
         place.chain = frame->header.checksum;
+        place.epoch = frame->header.leader_epoch;
     }
     context_->counters.reads_disk_bytes += taken;
     if (taken > 0) {
         segment = segment_at(base);
         std::shared_ptr<ReadAhead> ahead;
         if (segment != nullptr && place.is_sequential) ahead = begin_read_ahead(*segment, place.position, window);
-        cursors_.push_front({frames.next, base, place.position, *place.chain, std::move(ahead)});
+        cursors_.push_front({frames.next, base, place.position, *place.chain, place.epoch, std::move(ahead)});
         if (cursors_.size() > cursors_max) cursors_.pop_back();
     }
     co_return std::move(frames);

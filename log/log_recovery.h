@@ -52,6 +52,7 @@ class LogOpener {
     Offset promised_;
     std::vector<Offset> bases_;
     std::vector<Offset> indexes_;
+    std::vector<Offset> useless_;  // snapshots
     Floor start_;  // where reading starts
     ScanResult end_;
     bool end_unreadable_ = false;

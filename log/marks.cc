@@ -80,7 +80,7 @@ std::optional<PartitionMarks> decode_marks(Bytes record) {
 Task<Result<std::unique_ptr<Marks>>> Marks::open(World& world, std::string path, Uuid owner) {
     CO_TRY(std::unique_ptr<Journal> journal, co_await Journal::open(world, std::move(path), owner));
     JournalContents contents = journal->take_contents();
-    std::unique_ptr<Marks> marks(new Marks(std::move(journal)));
+    std::unique_ptr<Marks> marks(new Marks(world, std::move(journal)));
     marks->health_ = {contents.commits_lost, contents.ends_torn, contents.head_damaged};
     for (const JournalRecord& record : contents.records) {
         // A record with a good checksum that cannot be read is of a newer version: better to stop than to forget it.
@@ -162,9 +162,11 @@ void Marks::queue_changes() {
 }
 
 Task<Result<void>> Marks::commit() {
+    // What goes into a replacement is fixed when it begins: a later change would reach the old journal only.
+    while (!not_rewriting_.is_set()) co_await not_rewriting_.wait();
     queue_changes();
     bool is_long = journal_->size() > journal_rewrite_bytes && journal_->size() > 4 * live_bytes_;
-    if (is_long && !rewriting_) {
+    if (is_long) {
         Result<void> rewritten = co_await rewrite();
         if (rewritten.ok() || rewritten.error().code != ErrorCode::storage_full) co_return rewritten;
     }
@@ -172,6 +174,7 @@ Task<Result<void>> Marks::commit() {
 }
 
 Task<Result<void>> Marks::rewrite() {
+    while (!not_rewriting_.is_set()) co_await not_rewriting_.wait();
     queue_changes();  // superseded by what follows, if it succeeds
     std::vector<JournalRecord> records;
     uint64_t bytes = 0;
@@ -180,9 +183,9 @@ Task<Result<void>> Marks::rewrite() {
         bytes += records.back().size();
     }
     records.push_back(encode_clean_stop(clean_stop_));
-    rewriting_ = true;
+    not_rewriting_.reset();
     Result<void> rewritten = co_await journal_->rewrite(std::move(records));
-    rewriting_ = false;
+    not_rewriting_.set();
     if (rewritten.ok()) live_bytes_ = bytes;
     co_return rewritten;
 }

@@ -78,7 +78,9 @@ class Marks {
     uint64_t journal_bytes() const { return journal_->size(); }
 
   private:
-    explicit Marks(std::unique_ptr<Journal> journal) : journal_(std::move(journal)) {}
+    Marks(World& world, std::unique_ptr<Journal> journal) : journal_(std::move(journal)), not_rewriting_(world.executor) {
+        not_rewriting_.set();
+    }
     bool apply(const JournalRecord& record);
     void queue_changes();
 
@@ -88,7 +90,7 @@ class Marks {
     std::set<PartitionIdentity> changed_;
     std::optional<Incarnation> clean_stop_;
     bool clean_stop_changed_ = false;
-    bool rewriting_ = false;
+    Event not_rewriting_;  // set while the journal is not being replaced
     uint64_t live_bytes_ = 0;  // after the last rewrite
 };
 

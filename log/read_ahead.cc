@@ -7,12 +7,14 @@
 namespace ironbark::log {
 
 std::shared_ptr<ReadAhead> ReadAhead::make(World& world, ReadAheadBudget& budget, uint64_t begin, size_t size) {
-    while (!budget.windows.empty()) {
+    std::erase_if(budget.windows, [](const std::weak_ptr<ReadAhead>& window) {
+        std::shared_ptr<ReadAhead> there = window.lock();
+        return there == nullptr || there->counted_ == 0;
+    });
+    while (!budget.windows.empty() && budget.bytes + size > read_ahead_bytes_max) {
         std::shared_ptr<ReadAhead> oldest = budget.windows.front().lock();
-        bool is_over = oldest == nullptr || oldest->counted_ == 0;
-        if (!is_over && budget.bytes + size <= read_ahead_bytes_max) break;
-        if (!is_over && oldest->is_filling()) return nullptr;
-        if (!is_over) oldest->drop();
+        if (oldest->is_filling()) return nullptr;
+        oldest->drop();
         budget.windows.pop_front();
     }
     auto window = std::make_shared<ReadAhead>(world, budget, begin, size);

@@ -11,10 +11,6 @@ namespace {
 
 using record::FrameView;
 
-bool is_zero(Bytes bytes) {
-    return std::all_of(bytes.begin(), bytes.end(), [](uint8_t byte) { return byte == 0; });
-}
-
 bool is_expected(const FrameView& frame, const ScanPlace& place, const std::vector<EpochStart>& starts) {
     return frame.header.base_offset == place.offset &&
            (frame.header.chain == place.chain || (frame.header.flags & record::flag_chain_restarts) != 0) &&
@@ -27,12 +23,6 @@ void advance(ScanPlace& place, const FrameView& frame) {
     place.position += frame.header.length;
     place.chain = frame.header.checksum;
     place.epoch = frame.header.leader_epoch;
-}
-
-// Pads end on block boundaries, and those of an epoch that ended before were not written by this log's last life.
-bool is_own_pad(const FrameView& frame, const ScanPlace& place) {
-    return frame.header.is_pad() && (place.position + frame.header.length) % block_size == 0 &&
-           frame.header.leader_epoch >= place.epoch;
 }
 
 Offset believed(const FrameView& pad, const std::vector<EpochStart>& starts) {
@@ -96,6 +86,11 @@ Offset epoch_limit(const std::vector<EpochStart>& starts, Epoch epoch) {
     auto next = std::partition_point(starts.begin(), starts.end(),
                                      [epoch](const EpochStart& entry) { return entry.epoch <= epoch; });
     return next == starts.end() ? Offset(INT64_MAX) : next->start;
+}
+
+bool is_own_pad(const FrameView& frame, uint64_t position, Epoch epoch) {
+    return frame.header.is_pad() && (position + frame.header.length) % block_size == 0 &&
+           frame.header.leader_epoch >= epoch;
 }
 
 Task<Result<Bytes>> WindowReader::at(uint64_t position, size_t wanted) {
@@ -169,7 +164,7 @@ Task<Result<ScanResult>> scan_segment(WindowReader* reader,
         }
         CO_TRY(Bytes bytes, co_await reader->at(place.position, record::frame_prefix_size));
         Result<FrameView> frame = record::parse_header(bytes, seed);
-        if (frame.ok() && is_own_pad(*frame, place)) {
+        if (frame.ok() && is_own_pad(*frame, place.position, place.epoch)) {
             round_ends.promised(believed(*frame, epoch_starts), &result);
             place.position += frame->header.length;
             round_ends.passed(place.offset, place.position);
@@ -201,7 +196,7 @@ Task<Result<Beyond>> look_beyond(
     while (place.position < stop && beyond.promised <= end.offset) {
         CO_TRY(Bytes there, co_await reader->at(place.position, record::frame_prefix_size));
         Result<FrameView> frame = record::parse_header(there, seed);
-        if (frame.ok() && is_own_pad(*frame, place)) {
+        if (frame.ok() && is_own_pad(*frame, place.position, place.epoch)) {
             beyond.promised = std::max(beyond.promised, believed(*frame, epoch_starts));
             place.position += frame->header.length;
             continue;

@@ -52,6 +52,11 @@ inline std::string_view as_text(Bytes bytes) {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+// At the speed of memcmp: each byte is compared with the one before.
+inline bool is_zero(Bytes bytes) {
+    return bytes.empty() || (bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+}
+
 constexpr uint64_t round_up(uint64_t number, uint64_t multiple) {
     return (number + multiple - 1) / multiple * multiple;
 }

@@ -27,15 +27,16 @@ const StorageWorkload::Named StorageWorkload::operations_[operation_count] = {
     {"look up time", &StorageWorkload::look_up_time},
     {"checkpoint", &StorageWorkload::checkpoint},
     {"fill disk", &StorageWorkload::fill_disk},
+    {"rewrite marks aside", &StorageWorkload::rewrite_marks_aside},
 };
 
 std::string WorkloadCounts::to_string() const {
     return fmt::format(
         "appended {} (full: {}, duplicates: {}), reads {} (across a cut: {}), lookups {}, cuts {}, deletions {}, "
-        "retained {}, checkpoints {}, rounds {}, segments removed {} reused {}\n"
+        "retained {}, checkpoints {}, marks rewritten {}, rounds {}, segments removed {} reused {}\n"
         "opened {} (torn {}, left over {}, records buried {}), refused {}, clean stops {}, logs failed {}",
         appended, refused_full, duplicates, reads, reads_across_cut, lookups, cuts, deletions, retained, checkpoints,
-        rounds, segments_removed, segments_reused, opened, opened_torn, opened_left_over, buried, refused_open,
+        marks_rewritten, rounds, segments_removed, segments_reused, opened, opened_torn, opened_left_over, buried, refused_open,
         clean_stops, logs_failed);
 }
 
@@ -117,7 +118,9 @@ Task<bool> StorageWorkload::open_partition(StorageModel* model) {
     RecoveryReport report;
     Result<Log*> log = co_await store_->open_log(model->identity(), shape_.settings, &report);
     if (!log.ok()) {
-        if (!shape_.may_rot && !shape_.may_fail) {
+        // Writes and syncs that failed are no damage.
+        bool is_damaged = log.error().code == ErrorCode::corrupt_data || log.error().code == ErrorCode::foreign_data;
+        if (!shape_.may_rot && (!shape_.may_fail || is_damaged)) {
             fail(*model, fmt::format("not opened: {} {}", name(log.error().code), report.problem));
         }
         ++counts_.refused_open;
@@ -130,6 +133,7 @@ Task<bool> StorageWorkload::open_partition(StorageModel* model) {
     StorageModel::Excuses excuses{shape_.may_lose_end, shape_.may_be_full || shape_.may_fail || shape_.may_rot};
     check(*model, model->check_opened(**log, excuses));
     partitions_.push_back({model, *log, Epoch(-1)});
+    if (random_.below(2) == 0) co_await read_all(&partitions_.back());
     co_await begin_epoch(&partitions_.back());
     co_return !partitions_.back().log->has_failed() && partitions_.back().epoch.value >= 0;
 }
@@ -197,8 +201,10 @@ StorageWorkload::Made StorageWorkload::make_frame(const record::ProducerSequence
     uint64_t size_max = kind < 8 ? 200 : kind < 12 ? 6000 : 2 * shape_.settings.segment_bytes;
     auto add = [&](size_t size) {
         std::vector<uint8_t> value(size);
-        uint64_t word = random_.next();
-        for (size_t index = 0; index < size; ++index) value[index] = static_cast<uint8_t>(word >> (index % 57) ^ index);
+        uint64_t word = random_.next() | 1;
+        for (size_t index = 0; index + sizeof(word) <= size; index += sizeof(word), word *= 0x9e3779b97f4a7c15) {
+            store_le(value.data() + index, word);
+        }
         record::NewRecord next;
         next.timestamp = Timestamp(now - 1000 + static_cast<int64_t>(random_.below(2000)));
         next.value = Bytes(value);
@@ -319,7 +325,7 @@ Task<void> StorageWorkload::pass_time(Partition*) {
     co_await sleep_for(world_.executor, Duration(static_cast<int64_t>(random_.exponential(100'000'000))));
 }
 
-Task<void> StorageWorkload::read_checked(Partition* partition, Offset from, Offset limit, size_t bytes_max) {
+Task<Offset> StorageWorkload::read_checked(Partition* partition, Offset from, Offset limit, size_t bytes_max) {
     StorageModel& model = *partition->model;
     const uint64_t cuts = model.cuts();
     Result<ReadFrames> frames = co_await partition->log->read(from, limit, bytes_max);
@@ -330,11 +336,31 @@ Task<void> StorageWorkload::read_checked(Partition* partition, Offset from, Offs
         bool gone = frames.error().code == ErrorCode::offset_out_of_range &&
                     (from < model.log_start_wanted() || from > std::min(believed, partition->log->log_end()));
         bool closed = frames.error().code == ErrorCode::closed;
-        if (gone || closed || expects(frames.error(), *partition->log)) co_return;
+        if (gone || closed || expects(frames.error(), *partition->log)) co_return from;
         fail(model, fmt::format("read from {}: {} ({})", from.value, name(frames.error().code),
                                 partition->log->last_read_problem()));
     }
     check(model, model.check_read(*frames, from, limit, believed));
+    co_return frames->next;
+}
+
+// Everything that the log has.
+Task<void> StorageWorkload::read_all(Partition* partition) {
+    const Offset end = partition->log->log_end();
+    for (Offset at = partition->log->log_start(); at < end;) {
+        const Offset next = co_await read_checked(partition, at, end, random_.below(1'000'000));
+        if (next == at) co_return;
+        at = next;
+    }
+}
+
+// A reader of its own, that goes on as far as it gets.
+Task<void> StorageWorkload::read_on(Partition* partition, Offset from, uint64_t reads, size_t bytes_max) {
+    for (; reads > 0; --reads) {
+        const Offset next = co_await read_checked(partition, from, partition->log->log_end(), bytes_max);
+        if (next == from) co_return;
+        from = next;
+    }
 }
 
 Task<void> StorageWorkload::read(Partition* partition) {
@@ -357,7 +383,8 @@ Task<void> StorageWorkload::read_aside(Partition* partition) {
     Offset start = partition->log->log_start();
     Offset from =
         start + static_cast<int64_t>(random_.below(static_cast<uint64_t>(partition->log->log_end() - start) + 1));
-    background_.spawn(read_checked(partition, from, partition->log->log_end(), random_.below(1'000'000)));
+    const uint64_t reads = 1 + random_.below(6);
+    background_.spawn(read_on(partition, from, reads, random_.below(random_.below(2) == 0 ? 20'000 : 1'000'000)));
     co_return;
 }
 
@@ -476,6 +503,21 @@ Task<void> StorageWorkload::checkpoint(Partition* partition) {
     } else if (!expects(done.error(), *partition->log)) {
         fail(*partition->model, std::string("checkpoint: ") + name(done.error().code));
     }
+}
+
+// Beside whatever commits meanwhile.
+Task<void> StorageWorkload::rewrite_marks() {
+    Result<void> rewritten = co_await store_->marks().rewrite();
+    ++counts_.marks_rewritten;
+    if (rewritten.ok() || shape_.may_fail || rewritten.error().code == ErrorCode::closed) co_return;
+    if (!shape_.may_be_full || rewritten.error().code != ErrorCode::storage_full) {
+        fail(models_.front(), std::string("the marks were not rewritten: ") + name(rewritten.error().code));
+    }
+}
+
+Task<void> StorageWorkload::rewrite_marks_aside(Partition*) {
+    background_.spawn(rewrite_marks());
+    co_return;
 }
 
 Task<void> StorageWorkload::fill_disk(Partition*) {

@@ -39,6 +39,7 @@ struct WorkloadCounts {
     uint64_t deletions = 0;
     uint64_t retained = 0;
     uint64_t checkpoints = 0;
+    uint64_t marks_rewritten = 0;
     uint64_t opened = 0;
     uint64_t opened_torn = 0;
     uint64_t opened_left_over = 0;
@@ -84,7 +85,7 @@ class StorageWorkload {
     };
 
   public:
-    static constexpr size_t operation_count = 14;
+    static constexpr size_t operation_count = 15;
 
   private:
     static const Named operations_[operation_count];
@@ -115,8 +116,13 @@ class StorageWorkload {
     Task<void> look_up_time(Partition* partition);
     Task<void> checkpoint(Partition* partition);
     Task<void> fill_disk(Partition* partition);
+    Task<void> rewrite_marks();
+    Task<void> rewrite_marks_aside(Partition* partition);
 
-    Task<void> read_checked(Partition* partition, Offset from, Offset limit, size_t bytes_max);
+    // Returns where the next read goes on; `from` if nothing was read, as may be.
+    Task<Offset> read_checked(Partition* partition, Offset from, Offset limit, size_t bytes_max);
+    Task<void> read_all(Partition* partition);
+    Task<void> read_on(Partition* partition, Offset from, uint64_t reads, size_t bytes_max);
     Task<void> reach_checked(Partition* partition, Offset end);
 
     simulation::Node& node_;
