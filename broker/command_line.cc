@@ -84,7 +84,8 @@ std::string config_text(const ConfigValues& values) {
     for (const ConfigKey& key : config_keys()) {
         auto found = values.find(key.name);
         std::string value = found == values.end() ? key.default_value : found->second;
-        for (size_t at = 0; (at = value.find_first_of("\\\"", at)) != std::string::npos; at += 2) value.insert(at, "\\");
+        for (size_t at = 0; (at = value.find_first_of("\\\"", at)) != std::string::npos; at += 2)
+            value.insert(at, "\\");
         text += fmt::format("\"{}\" = \"{}\"\n", key.name, value);
     }
     return text;

@@ -23,7 +23,7 @@ struct Answer {
 constexpr int exit_refused = 1;
 constexpr int exit_usage = 2;
 
-// Reads the command line; an answer if that is all there is to do (help, version, a mistake: it names the nearest flag).
+// Reads the command line; an answer if that is all there is to do: help, version, or a mistake, with the nearest flag.
 std::optional<Answer> parse_command_line(int argc, const char* const* argv, CommandLine& line);
 
 // The values of the file, then of the environment, then of the flags: the later wins.

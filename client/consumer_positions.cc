@@ -38,7 +38,8 @@ bool ConsumerEngine::identify(Reading& reading) {
 Task<void> ConsumerEngine::look_for_partition(Ticket ticket) {
     const TopicPartition& name = *ticket.name;
     Instant deadline = world_.executor.now() + options_.request_time_max;
-    Expected<TopicView> topic = co_await router_.load(name.topic, int64_t{name.partition} + 1, deadline);
+    const int64_t wanted = int64_t{name.partition} + 1;
+    Expected<TopicView> topic = co_await router_.load(name.topic, wanted, deadline);
     wakeup_.wake_here();
     Reading* reading = find(ticket);
     if (reading == nullptr) co_return;

@@ -280,7 +280,8 @@ void ProducerEngine::apply(Request& request, const rpc::CallResult& result) {
 }
 
 Task<void> ProducerEngine::look_for_partition(std::string name, int32_t partition, Instant deadline) {
-    (void)co_await router_.load(std::move(name), int64_t{partition} + 1, deadline);
+    const int64_t wanted = int64_t{partition} + 1;
+    (void)co_await router_.load(std::move(name), wanted, deadline);
 }
 
 Task<Expected<ProducerTopic*>> ProducerEngine::load_topic(std::string name, Instant deadline) {

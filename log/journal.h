@@ -51,6 +51,8 @@ class Journal {
     Task<Result<void>> rewrite(std::vector<JournalRecord> records);
     // Bytes of commits in the file: the owner rewrites when they are many times what is live.
     uint64_t size() const { return body_.position; }
+    // Whether it is written around the kernel's page cache: not every file system can.
+    bool is_direct() const { return body_.file->is_direct(); }
     // Suspends until commits under way have ended; later ones get `closed`.
     Task<void> close();
 

@@ -1,5 +1,6 @@
 #include "broker/partition/partition.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace ironbark::broker {
@@ -239,7 +240,10 @@ Task<void> Partition::acknowledge(Receipt* receipt, Instant deadline) {
     Gate::Holder inside = use();
     const Instant begun = world_.executor.now();
     Result<void> durable = co_await log_->reach_durable(receipt->last + 1, deadline);
-    receipt->synced = world_.executor.now() - begun;
+    const Instant now = world_.executor.now();
+    const Instant syncing = std::clamp(log_->last_synced_round().syncing_since, begun, now);
+    receipt->written = syncing - begun;
+    receipt->synced = now - syncing;
     if (durable.ok()) co_return;
     bool too_late = durable.error().code == ErrorCode::timed_out;
     receipt->error = too_late ? Error(ErrorCode::request_timed_out) : durable.error();

@@ -195,7 +195,8 @@ TEST_F(ConfigTest, ClientsAreNotToldToConnectToEveryAddress) {
 TEST_F(ConfigTest, ClientsAndMetricsNeedPortsOfTheirOwn) {
     EXPECT_FALSE(load("", {}, {"--metrics", "127.0.0.1:9400"}));
     EXPECT_TRUE(says("give metrics another one, or off")) << problem;
-    EXPECT_TRUE(load("", {}, {"--metrics", "127.0.0.1:0", "--listen", "127.0.0.1:0"})) << "ports that the system chooses";
+    EXPECT_TRUE(load("", {}, {"--metrics", "127.0.0.1:0", "--listen", "127.0.0.1:0"}))
+        << "ports that the system chooses";
     EXPECT_FALSE(load("", {}, {"--metrics", "off"})->metrics_enabled);
 }
 

@@ -39,7 +39,8 @@ TEST_P(Faults, AllWhoWaitForAFailedSyncAreToldThatNothingIsKnown) {
     world().produce(partition, make_batch(partition, {"a"}));
     std::vector<Pending> waiting;
     world().server.disk().fail_next_sync(world().newest_segment(partition));
-    for (int count = 0; count < 5; ++count) waiting.push_back(world().begin_produce(partition, make_batch(partition, {"b"})));
+    for (int count = 0; count < 5; ++count)
+        waiting.push_back(world().begin_produce(partition, make_batch(partition, {"b"})));
     for (const Pending& one : waiting) {
         ReceiptSeen receipt = world().receipt_of(one);
         EXPECT_EQ(receipt.said.code, ErrorCode::storage_error);

@@ -198,8 +198,7 @@ TEST(Directory, OfAnotherBrokerIdIsRefusedWithTheWayOut) {
 
 TEST(Directory, WithADamagedFileIsRefusedWithItsName) {
     const std::map<std::string, uint64_t> places{
-        {"/data/identity", 20},
-        {"/data/metadata", log::block_size + 20},  // its first entry, with a good one behind it
+        {"/data/identity", 20}, {"/data/metadata", log::block_size + 20},  // its first entry, with a good one behind it
     };
     for (const auto& [file, place] : places) {
         BrokerWorld world;
