@@ -183,14 +183,15 @@ void Shard::serve(std::shared_ptr<Listener> listener, rpc::Handler* handler) {
     accepting_.spawn(server_->serve(listener_.get()));
 }
 
-void Shard::begin_wait(Event* event) {
-    waits_.insert(event);
+uint64_t Shard::begin_wait(Event* event) {
+    waits_.emplace(++waits_begun_, event);
     if (stopping_) event->set();
+    return waits_begun_;
 }
 
 Task<void> Shard::stop_serving() {
     stopping_ = true;
-    for (Event* wait : waits_) wait->set();
+    for (const auto& [number, wait] : waits_) wait->set();
     if (server_ == nullptr) co_return;
     server_->stop();
     co_await accepting_.join();

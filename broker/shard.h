@@ -7,7 +7,6 @@
 
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -53,9 +52,10 @@ class Shard {
     std::function<IoCounters()> io_counters;
     size_t request_bytes_max() const { return static_cast<size_t>(config_.request_bytes); }
 
-    // Waits of requests that a stop must end: an Event stays registered while it is waited on.
-    void begin_wait(Event* event);
-    void end_wait(Event* event) { waits_.erase(event); }
+    // Waits of requests that a stop must end, in the order in which they began: an Event stays registered, under the
+    // number that `begin_wait` returns, while it is waited on.
+    uint64_t begin_wait(Event* event);
+    void end_wait(uint64_t number) { waits_.erase(number); }
     bool is_stopping() const { return stopping_; }
 
   private:
@@ -80,7 +80,8 @@ class Shard {
     std::map<PartitionIdentity, std::unique_ptr<Partition>> partitions_;
     MetadataSnapshot metadata_;
     Mutex updating_;
-    std::set<Event*> waits_;
+    uint64_t waits_begun_ = 0;
+    std::map<uint64_t, Event*> waits_;
     bool stopping_ = false;
     std::shared_ptr<Listener> listener_;
     std::unique_ptr<rpc::Server> server_;

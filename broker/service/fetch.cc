@@ -277,7 +277,7 @@ Task<rpc::Response> ClientService::fetch(rpc::Session* session, rpc::Request req
     auto wait = std::make_shared<Wait>(Wait{&shard_.executor(), &changed});
     auto place = [&split, wait](Shard* shard, size_t index) { return watch_here(shard, split.wanted[index], wait); };
     std::vector<Watches> watches = co_await on_each<Watches>(&shard_, &split, place);
-    shard_.begin_wait(&changed);
+    const uint64_t wait_number = shard_.begin_wait(&changed);
     while (true) {
         // Something may have moved between the read before and the watch.
         parts = co_await read_all(&shard_, &split, visibility, bytes_max);
@@ -286,7 +286,7 @@ Task<rpc::Response> ClientService::fetch(rpc::Session* session, rpc::Request req
         if (woken == Wake::timed_out) break;
         changed.reset();
     }
-    shard_.end_wait(&changed);
+    shard_.end_wait(wait_number);
     wait->changed = nullptr;
     auto remove = [&watches](Shard* shard, size_t index) { return unwatch_here(shard, std::move(watches[index])); };
     co_await on_each<bool>(&shard_, &split, remove);

@@ -62,6 +62,7 @@ class Simulation {
     // The world behaves from here on: no fault of the options happens any more, links are whole.
     void end_faults();
 
+    void print_events() { trace_.print_all(); }
     uint64_t trace_hash() const { return trace_.hash(); }
     uint64_t events() const { return events_; }
     // Ends the test program and says what is wrong. Whatever ends it by abort (this, an assertion of the program), the

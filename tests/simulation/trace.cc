@@ -1,6 +1,7 @@
 #include "tests/simulation/trace.h"
 
 #include <array>
+#include <cstdio>
 #include <string>
 
 #include "runtime/base/bytes.h"
@@ -42,16 +43,19 @@ void Trace::add(Instant at, TraceKind kind, uint64_t node, uint64_t first, uint6
     store_le(packed.data() + 28, second);
     hash_ = xxh3(packed, hash_);
     tail_.push_back(Entry{at, kind, node, first, second});
+    if (prints_all_) std::fputs(line(tail_.back()).c_str(), stderr);
     if (tail_.size() > tail_max) tail_.pop_front();
+}
+
+std::string Trace::line(const Entry& entry) {
+    std::string text = "  " + std::to_string(entry.at.time_since_epoch().count()) + " node " + std::to_string(entry.node);
+    text += std::string(" ") + name(entry.kind);
+    return text + " " + std::to_string(entry.first) + " " + std::to_string(entry.second) + "\n";
 }
 
 std::string Trace::tail() const {
     std::string text;
-    for (const Entry& entry : tail_) {
-        text += "  " + std::to_string(entry.at.time_since_epoch().count()) + " node " + std::to_string(entry.node);
-        text += std::string(" ") + name(entry.kind);
-        text += " " + std::to_string(entry.first) + " " + std::to_string(entry.second) + "\n";
-    }
+    for (const Entry& entry : tail_) text += line(entry);
     return text;
 }
 

@@ -40,6 +40,8 @@ class Trace {
     uint64_t hash() const { return hash_; }
     // One line for each of the last events, oldest first.
     std::string tail() const;
+    // Prints every event as it happens: two builds whose hashes differ can be compared line by line.
+    void print_all() { prints_all_ = true; }
 
   private:
     struct Entry {
@@ -49,9 +51,11 @@ class Trace {
         uint64_t first;
         uint64_t second;
     };
+    static std::string line(const Entry& entry);
     static constexpr size_t tail_max = 100;  // what a person reads of a failed run
 
     uint64_t hash_ = 0;
+    bool prints_all_ = false;
     std::deque<Entry> tail_;
 };
 

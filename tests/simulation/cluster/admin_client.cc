@@ -74,6 +74,7 @@ Task<bool> AdminClient::create(TopicPlan plan) {
     specification.name = plan.name;
     specification.partitions = plan.partitions;
     specification.settings = plan.settings;
+    std::erase(stage_.deleted, plan.name);  // from here on nobody can say
     has_retention_[plan.name] = plan.settings.contains("retention.ms") || plan.settings.contains("retention.bytes");
     rpc::CallResult result =
         co_await call(Method::create_topic, client::encode_create_topic(specification, request_time));
@@ -90,6 +91,7 @@ Task<bool> AdminClient::learn_topic(std::string name) {
     rpc::CallResult refreshed = co_await router_.refresh(std::move(names), deadline);
     const client::TopicView* view = router_.find(name);
     if (!refreshed.ok() || view == nullptr) co_return false;
+    ++stage_.history.counts().topics_made;
     forget(name);
     stage_.topics.push_back({name, view->id, view->partition_count()});
     note_retention(stage_.topics.back());
@@ -98,7 +100,6 @@ Task<bool> AdminClient::learn_topic(std::string name) {
 
 void AdminClient::forget(const std::string& name) {
     std::erase_if(stage_.topics, [&](const KnownTopic& topic) { return topic.name == name; });
-    std::erase(stage_.deleted, name);
 }
 
 void AdminClient::note_retention(const KnownTopic& topic) {
@@ -132,7 +133,9 @@ Task<void> AdminClient::delete_topic() {
         co_await call(Method::delete_topic, client::encode_delete_topic(topic.name, request_time));
     Expected<void> deleted = client::decode_delete_topic(result);
     stage_.history.say(who, "deletes " + topic.name + ": " + (deleted.ok() ? "ok" : deleted.error().to_string()));
-    if (deleted.ok()) stage_.deleted.push_back(topic.name);
+    if (!deleted.ok()) co_return;
+    stage_.deleted.push_back(topic.name);
+    ++stage_.history.counts().topics_deleted;
 }
 
 Task<void> AdminClient::add_partitions() {
@@ -146,6 +149,7 @@ Task<void> AdminClient::add_partitions() {
     stage_.history.say(who, "enlarges " + name + " to " + std::to_string(wanted) + ": " +
                                 (added.ok() ? "ok" : added.error().to_string()));
     if (!added.ok()) co_return;
+    ++stage_.history.counts().topics_enlarged;
     for (KnownTopic& topic : stage_.topics) {
         if (topic.name == name) topic.partitions = std::max(topic.partitions, *added);
     }
@@ -166,6 +170,7 @@ Task<void> AdminClient::alter() {
         co_await call(Method::alter_topic, client::encode_alter_topic(topic.name, changes, request_time));
     Expected<void> altered = client::decode_alter_topic(result);
     stage_.history.say(who, "alters " + topic.name + ": " + (altered.ok() ? "ok" : altered.error().to_string()));
+    stage_.history.counts().topics_altered += altered.ok() ? 1 : 0;
 }
 
 Task<void> AdminClient::delete_records() {
@@ -193,7 +198,9 @@ Task<void> AdminClient::delete_records() {
     stage_.history.say(who, "deletes records of " + name.topic + "/" + std::to_string(index) + " below " +
                                 std::to_string(before) + ": " +
                                 (answer.failure ? answer.failure->to_string() : std::to_string(answer.offset)));
-    if (!answer.failure) stage_.history.deleted(identity, answer.offset);
+    if (answer.failure) co_return;
+    stage_.history.deleted(identity, answer.offset);
+    ++stage_.history.counts().deletions;
 }
 
 Task<void> AdminClient::describe() {

@@ -35,6 +35,7 @@ bool BrokerNode::try_start() {
     }
     is_up_ = started->ok();
     if (is_up_) {
+        stage_.history.counts().starts_after_crash += broker_->started_clean() ? 0 : 1;
         stage_.history.say(node_.name(), std::string("serves, after ") + (broker_->started_clean() ? "a clean stop" : "a crash"));
         return true;
     }
@@ -42,6 +43,7 @@ bool BrokerNode::try_start() {
     if (!may_refuse) {
         stage_.history.fail("a broker whose disk is well starts", problem_ + " (" + name(started->error().code) + ")");
     }
+    ++stage_.history.counts().starts_refused;
     bool has_stopped = node_.try_run(broker_->stop(), start_limit);
     if (has_stopped) node_.end();
     ended(false, "does not start: " + problem_);

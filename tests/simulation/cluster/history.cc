@@ -208,7 +208,11 @@ SentRecord& History::show(const std::string& who, const ConsumerRecord& shown, b
     return sent;
 }
 
-void History::gap(const std::string& who, const PartitionIdentity& name, const Gap& gap, bool is_durable_read) {
+void History::gap(const std::string& who,
+                  const PartitionIdentity& name,
+                  const Gap& gap,
+                  bool is_durable_read,
+                  int64_t durable) {
     ++counts_.gaps;
     std::string text = "a gap " + std::to_string(gap.from) + ".." + std::to_string(gap.to) + " of " + place(name, -1) +
                        " (" + ironbark::name(gap.reason) + ")";
@@ -224,9 +228,7 @@ void History::gap(const std::string& who, const PartitionIdentity& name, const G
         case Gap::Reason::truncated:
             if (is_durable_read) fail("what is durable is never taken back", who + ": " + text);
             if (!has_ended_uncleanly()) fail("the broker never ended uncleanly", who + ": " + text);
-            if (gap.from < partition.durable_end) {
-                fail("everything below " + std::to_string(partition.durable_end) + " is durable", who + ": " + text);
-            }
+            if (gap.from < durable) fail("everything below " + std::to_string(durable) + " is durable", who + ": " + text);
             return;
         case Gap::Reason::compacted:
         case Gap::Reason::missing: fail("no record is missing", who + ": " + text);

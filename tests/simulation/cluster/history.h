@@ -87,7 +87,8 @@ class History {
     // ---- consumers ----
     // Returns which record it is.
     SentRecord& show(const std::string& who, const ConsumerRecord& record, bool is_durable);
-    void gap(const std::string& who, const PartitionIdentity& partition, const Gap& gap, bool is_durable);
+    // `durable`: the watermark that this reader had been told before.
+    void gap(const std::string& who, const PartitionIdentity& partition, const Gap& gap, bool is_durable, int64_t durable);
     void see_marks(const std::string& who, const PartitionIdentity& partition, const Marks& marks);
 
     // The whole log, read when everything has come to rest.
@@ -105,8 +106,20 @@ class History {
         uint64_t gaps = 0;
         uint64_t undone = 0;  // claims of memory levels that were lost, as they may
         uint64_t final_records = 0;
+        // What else happened, counted by whoever did it: a path that is never taken is not tested.
+        uint64_t starts_after_crash = 0;
+        uint64_t starts_refused = 0;
+        uint64_t clients_killed = 0;
+        uint64_t cuts = 0;
+        uint64_t full_disks = 0;
+        uint64_t rots = 0;
+        uint64_t topics_made = 0;
+        uint64_t topics_deleted = 0;
+        uint64_t topics_altered = 0;
+        uint64_t topics_enlarged = 0;
+        uint64_t deletions = 0;
     };
-    const Counts& counts() const { return counts_; }
+    Counts& counts() { return counts_; }
 
   private:
     struct Claim {

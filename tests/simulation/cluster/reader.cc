@@ -154,7 +154,8 @@ bool Reader::take_gap(const TopicPartition& name, Expected& expected, std::vecto
         bool to_end = settings_.offset_reset == OffsetReset::latest;
         if (to_end && !is_back) stage_.history.say(who_, "goes on at the end, at " + std::to_string(gap->to));
         if (is_back || !to_end) {
-            stage_.history.gap(who_, expected.identity, *gap, settings_.visibility == Visibility::durable);
+            bool is_durable_read = settings_.visibility == Visibility::durable;
+            stage_.history.gap(who_, expected.identity, *gap, is_durable_read, expected.marks.durable_watermark);
         }
         expected.next = is_back ? gap->from : gap->to;
         gaps->erase(gap);

@@ -10,13 +10,14 @@ constexpr Duration liveness_limit = std::chrono::minutes(5);
 
 }  // namespace
 
-Run::Run(uint64_t seed, Profile profile, bool is_loud)
+Run::Run(uint64_t seed, Profile profile, Prints prints)
     : plan_(Plan::draw(seed, profile)),
       simulation_(seed, plan_.world),
-      stage_(simulation_, plan_, is_loud),
+      stage_(simulation_, plan_, prints.story),
       random_(seed, "run"),
       broker_(stage_, "broker") {
     simulation_.on_report([this] { report(); });
+    if (prints.events) simulation_.print_events();
 }
 
 Run::~Run() = default;
@@ -138,6 +139,7 @@ void Run::befall(Mishap mishap) {
 }
 
 void Run::kill_client() {
+    ++stage_.history.counts().clients_killed;
     size_t index = random_.below(producers_.size() + consumers_.size());
     Duration pause = random_.duration({1ms, 1s});
     if (index < producers_.size()) {
@@ -145,7 +147,6 @@ void Run::kill_client() {
         stage_.history.say(client.node->name(), "is killed");
         stage_.history.producer_died(client.program->life());
         client.node->kill();
-        simulation_.run_for(0ns);
         start_producer(client);
     } else {
         Client<ConsumerClient>& client = consumers_[index - producers_.size()];
@@ -157,6 +158,7 @@ void Run::kill_client() {
 }
 
 void Run::cut_links() {
+    ++stage_.history.counts().cuts;
     for (Node* node : simulation_.nodes()) {
         if (node == &broker_.node() || !random_.chance(one_in(2))) continue;
         uint64_t kind = random_.below(3);
@@ -168,6 +170,7 @@ void Run::cut_links() {
 }
 
 void Run::fill_disk() {
+    ++stage_.history.counts().full_disks;
     SimulatedDisk& disk = broker_.node().disk();
     uint64_t whole = plan_.world.disk.capacity_bytes;
     disk.set_capacity(disk.used_bytes() + random_.below(4 << 20));
@@ -175,8 +178,8 @@ void Run::fill_disk() {
     simulation_.after(freed_after, [&disk, whole] { disk.set_capacity(whole); });
 }
 
-// One bit of a file of the kind that this run damages. What is in a log may then be refused, but never served wrongly;
-// indexes and snapshots are made anew.
+// One bit of a file of the kind that this run damages, or a page of it that the disk cannot read any more. What is in a
+// log may then be refused, but never served wrongly; indexes and snapshots are made anew.
 void Run::rot_something() {
     const char* suffix = plan_.faults.rot == Rot::index ? ".index" : plan_.faults.rot == Rot::producers ? ".producers" : ".log";
     SimulatedDisk& disk = broker_.node().disk();
@@ -197,8 +200,10 @@ void Run::rot_something() {
     }
     uint64_t position = random_.below(disk.size(path));
     uint32_t bit = static_cast<uint32_t>(random_.below(8));
-    stage_.history.say("mishap", "a bit of " + path + " rots at " + std::to_string(position));
-    disk.rot(path, position, bit);
+    bool is_unreadable = random_.chance(one_in(2));
+    stage_.history.say("mishap", path + (is_unreadable ? " cannot be read at " : " rots at ") + std::to_string(position));
+    is_unreadable ? disk.fail_reads(path, position) : disk.rot(path, position, bit);
+    ++stage_.history.counts().rots;
 }
 
 void Run::wait_until(const std::string& what, const std::function<bool()>& condition) {

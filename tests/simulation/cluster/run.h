@@ -22,7 +22,12 @@ struct Outcome {
 
 class Run {
   public:
-    Run(uint64_t seed, Profile profile, bool is_loud);
+    // What is printed as it happens.
+    struct Prints {
+        bool story = false;   // what clients do and are told
+        bool events = false;  // every event of the world
+    };
+    Run(uint64_t seed, Profile profile, Prints prints);
     ~Run();
     Outcome execute();
 

@@ -1,15 +1,18 @@
 // The simulator: whole runs of a broker and its clients, one for each seed, in virtual time.
 //
-//     simulate [--seed N] [--count M] [--jobs J] [--profile swarm|calm|crashes] [--trace] [--hashes]
+//     simulate [--seed N] [--count M] [--jobs J] [--profile swarm|calm|crashes] [--trace] [--events]
+//              [--hashes] [--twice]
 //
 // Runs the seeds N, N+1, ... N+M-1, J at a time, each in a process of its own. A run that breaks a promise says which,
 // prints its last events and the command that repeats it; the others go on. `--trace` prints what happens as it
-// happens, `--hashes` a line for each seed, which is the same in every build.
+// happens, `--events` every event of the world; `--hashes` a line for each seed, which is the same in every build;
+// `--twice` runs each seed twice and compares.
 
 #include <spdlog/spdlog.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -25,12 +28,14 @@ struct Arguments {
     uint64_t count = 1;
     uint64_t jobs = 1;
     Profile profile = Profile::swarm;
-    bool is_loud = false;
+    Run::Prints prints;
     bool prints_hashes = false;
+    bool runs_twice = false;
 };
 
 constexpr const char* usage =
-    "usage: simulate [--seed N] [--count M] [--jobs J] [--profile swarm|calm|crashes] [--trace] [--hashes]\n";
+    "usage: simulate [--seed N] [--count M] [--jobs J] [--profile swarm|calm|crashes] [--trace] [--events] "
+    "[--hashes] [--twice]\n";
 
 bool parse_profile(const std::string& word, Profile* profile) {
     for (Profile known : {Profile::swarm, Profile::calm, Profile::crashes}) {
@@ -54,9 +59,13 @@ bool parse(int count, char** words, Arguments* arguments) {
         std::string word = words[index];
         bool has_value = index + 1 < count;
         if (word == "--trace") {
-            arguments->is_loud = true;
+            arguments->prints.story = true;
+        } else if (word == "--events") {
+            arguments->prints.events = true;
         } else if (word == "--hashes") {
             arguments->prints_hashes = true;
+        } else if (word == "--twice") {
+            arguments->runs_twice = true;
         } else if (word == "--profile" && has_value) {
             if (!parse_profile(words[++index], &arguments->profile)) return false;
         } else if (auto number = numbers.find(word); number != numbers.end() && has_value) {
@@ -73,6 +82,17 @@ void print(uint64_t seed, const Outcome& outcome) {
                 static_cast<unsigned long long>(outcome.hash), static_cast<unsigned long long>(outcome.events),
                 static_cast<double>(outcome.virtual_time.count()) / 1e9);
     std::fflush(stdout);
+}
+
+Outcome run_one(uint64_t seed, const Arguments& arguments) {
+    Outcome outcome = Run(seed, arguments.profile, arguments.prints).execute();
+    if (!arguments.runs_twice) return outcome;
+    Outcome again = Run(seed, arguments.profile, arguments.prints).execute();
+    if (again.hash != outcome.hash) {
+        std::fprintf(stderr, "two runs of seed %llu differ\n", static_cast<unsigned long long>(seed));
+        std::abort();
+    }
+    return outcome;
 }
 
 void add(Outcome& sum, const Outcome& outcome) {
@@ -97,7 +117,7 @@ pid_t start_child(uint64_t seed, const Arguments& arguments, int* from) {
     if (child < 0) std::abort();
     if (child == 0) {
         close(ends[0]);
-        Outcome outcome = Run(seed, arguments.profile, arguments.is_loud).execute();
+        Outcome outcome = run_one(seed, arguments);
         bool is_told = write(ends[1], &outcome, sizeof(outcome)) == sizeof(outcome);
         _exit(is_told ? 0 : 1);
     }
@@ -118,6 +138,13 @@ void print_sum(const Arguments& arguments, const Outcome& sum, const std::vector
         number(counts.sent), number(counts.written), number(counts.written_durable), number(counts.duplicates),
         number(counts.not_written), number(counts.unknown), number(counts.refused), number(counts.shown),
         number(counts.gaps), number(counts.undone), number(counts.final_records));
+    std::printf(
+        "%llu starts after a crash, %llu refused; %llu clients killed, %llu cuts, %llu full disks, %llu rots; topics: %llu "
+        "made, %llu deleted, %llu altered, %llu enlarged, %llu deletions of records\n",
+        number(counts.starts_after_crash), number(counts.starts_refused), number(counts.clients_killed),
+        number(counts.cuts), number(counts.full_disks), number(counts.rots), number(counts.topics_made),
+        number(counts.topics_deleted), number(counts.topics_altered), number(counts.topics_enlarged),
+        number(counts.deletions));
     if (failed.empty()) return;
     std::printf("%zu FAILED:", failed.size());
     for (uint64_t seed : failed) std::printf(" %llu", number(seed));
@@ -126,6 +153,7 @@ void print_sum(const Arguments& arguments, const Outcome& sum, const std::vector
 
 int run_all(const Arguments& arguments) {
     std::map<pid_t, Child> children;
+    std::map<uint64_t, Outcome> outcomes;
     std::vector<uint64_t> failed;
     Outcome sum;
     uint64_t started = 0;
@@ -146,12 +174,16 @@ int run_all(const Arguments& arguments) {
         close(child->second.pipe);
         if (is_whole && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
             add(sum, outcome);
-            if (arguments.prints_hashes) print(child->second.seed, outcome);
+            outcomes.emplace(child->second.seed, outcome);
         } else {
             failed.push_back(child->second.seed);
         }
         children.erase(child);
     }
+    for (const auto& [seed, outcome] : outcomes) {
+        if (arguments.prints_hashes) print(seed, outcome);
+    }
+    std::sort(failed.begin(), failed.end());
     print_sum(arguments, sum, failed);
     return failed.empty() ? 0 : 1;
 }
@@ -166,8 +198,8 @@ int main(int count, char** words) {
         std::fprintf(stderr, "%s", usage);
         return 2;
     }
-    spdlog::set_level(arguments.is_loud ? spdlog::level::info : spdlog::level::off);
+    spdlog::set_level(arguments.prints.story ? spdlog::level::info : spdlog::level::off);
     if (arguments.count > 1) return run_all(arguments);
-    print(arguments.seed, Run(arguments.seed, arguments.profile, arguments.is_loud).execute());
+    print(arguments.seed, run_one(arguments.seed, arguments));
     return 0;
 }
