@@ -206,7 +206,8 @@ bool SimulatedDisk::has_room(uint64_t old_size, uint64_t new_size) {
     if (wanted <= allocated) return true;
     Duration full = faults_.duration(Latency{1ms, 1s});
     if (faults_.chance(options().full)) full_until_ = simulation_.now() + full;
-    bool fits = simulation_.now() >= full_until_ && image_.used_bytes() + (wanted - allocated) <= capacity_bytes_;
+    bool is_full = options().full.numerator != 0 && simulation_.now() < full_until_;
+    bool fits = !is_full && image_.used_bytes() + (wanted - allocated) <= capacity_bytes_;
     if (!fits) record(TraceKind::disk_fault, as_number(Fault::full), wanted);
     return fits;
 }

@@ -48,7 +48,8 @@ void Trace::add(Instant at, TraceKind kind, uint64_t node, uint64_t first, uint6
 }
 
 std::string Trace::line(const Entry& entry) {
-    std::string text = "  " + std::to_string(entry.at.time_since_epoch().count()) + " node " + std::to_string(entry.node);
+    std::string text =
+        "  " + std::to_string(entry.at.time_since_epoch().count()) + " node " + std::to_string(entry.node);
     text += std::string(" ") + name(entry.kind);
     return text + " " + std::to_string(entry.first) + " " + std::to_string(entry.second) + "\n";
 }

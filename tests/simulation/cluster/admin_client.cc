@@ -129,8 +129,7 @@ Task<void> AdminClient::delete_topic() {
     KnownTopic topic = *drawn;
     forget(topic.name);
     stage_.history.topic_deleted(topic.id);
-    rpc::CallResult result =
-        co_await call(Method::delete_topic, client::encode_delete_topic(topic.name, request_time));
+    rpc::CallResult result = co_await call(Method::delete_topic, client::encode_delete_topic(topic.name, request_time));
     Expected<void> deleted = client::decode_delete_topic(result);
     stage_.history.say(who, "deletes " + topic.name + ": " + (deleted.ok() ? "ok" : deleted.error().to_string()));
     if (!deleted.ok()) co_return;
@@ -240,8 +239,8 @@ Task<void> AdminClient::check_topics() {
         auto found = std::find_if(listed->begin(), listed->end(),
                                   [&](const TopicSummary& summary) { return summary.name == topic.name; });
         if (found == listed->end()) stage_.history.fail("topic " + topic.name + " was created", "it is not there");
-        bool is_whole = found->id == topic.id.to_string() &&
-                        found->partitions.size() >= static_cast<size_t>(topic.partitions);
+        bool is_whole =
+            found->id == topic.id.to_string() && found->partitions.size() >= static_cast<size_t>(topic.partitions);
         if (!is_whole) {
             stage_.history.fail("topic " + topic.name + ", id " + topic.id.to_string() + ", with " +
                                     std::to_string(topic.partitions) + " partitions",
@@ -249,7 +248,8 @@ Task<void> AdminClient::check_topics() {
         }
     }
     for (const TopicSummary& summary : *listed) {
-        bool was_deleted = std::find(stage_.deleted.begin(), stage_.deleted.end(), summary.name) != stage_.deleted.end();
+        bool was_deleted =
+            std::find(stage_.deleted.begin(), stage_.deleted.end(), summary.name) != stage_.deleted.end();
         if (was_deleted) stage_.history.fail("topic " + summary.name + " was deleted", "it is there");
     }
 }

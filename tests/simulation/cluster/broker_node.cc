@@ -36,7 +36,8 @@ bool BrokerNode::try_start() {
     is_up_ = started->ok();
     if (is_up_) {
         stage_.history.counts().starts_after_crash += broker_->started_clean() ? 0 : 1;
-        stage_.history.say(node_.name(), std::string("serves, after ") + (broker_->started_clean() ? "a clean stop" : "a crash"));
+        stage_.history.say(node_.name(),
+                           std::string("serves, after ") + (broker_->started_clean() ? "a clean stop" : "a crash"));
         return true;
     }
     bool may_refuse = stage_.plan.has_disk_errors() && stage_.phase == Phase::chaos;

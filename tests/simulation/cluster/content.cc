@@ -64,7 +64,8 @@ std::optional<uint64_t> number_in(const Content& content) {
     if (!text || text->empty() || text->front() != 'r') return std::nullopt;
     uint64_t number = 0;
     auto parsed = std::from_chars(text->data() + 1, text->data() + text->size(), number);
-    if (parsed.ec != std::errc() || parsed.ptr == text->data() + text->size() || *parsed.ptr != ' ') return std::nullopt;
+    if (parsed.ec != std::errc() || parsed.ptr == text->data() + text->size() || *parsed.ptr != ' ')
+        return std::nullopt;
     return number;
 }
 

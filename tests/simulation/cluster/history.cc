@@ -14,21 +14,24 @@ using Fate = SentRecord::Fate;
 
 constexpr size_t lines_max = 60;  // what a person reads of a failed run
 
-bool is_durable_level(Acks level) { return level == Acks::leader_durable || level == Acks::isr_durable; }
+bool is_durable_level(Acks level) {
+    return level == Acks::leader_durable || level == Acks::isr_durable;
+}
 
 std::string place(const PartitionIdentity& partition, int64_t offset) {
     return partition.to_string().substr(0, 8) + "/" + std::to_string(partition.partition.value) + "@" +
            std::to_string(offset);
 }
 
-std::string named(uint64_t number) { return "r" + std::to_string(number); }
+std::string named(uint64_t number) {
+    return "r" + std::to_string(number);
+}
 
 }  // namespace
 
 void History::say(const std::string& who, const std::string& what) {
     char time[32];
-    std::snprintf(time, sizeof(time), "%10.6f s  ",
-                  static_cast<double>(simulation_.elapsed().count()) / 1e9);
+    std::snprintf(time, sizeof(time), "%10.6f s  ", static_cast<double>(simulation_.elapsed().count()) / 1e9);
     std::string line = time + who + ": " + what;
     simulation_.record(TraceKind::told, 0, xxh3(as_bytes(line), 0));
     if (is_loud_) std::fprintf(stderr, "%s\n", line.c_str());
@@ -51,7 +54,8 @@ void History::send(const std::string& who, SentRecord record) {
     record.sent = simulation_.now();
     record.durable_before = partitions_[record.partition].durable_end;
     ++open_[record.producer];
-    say(who, "sends " + named(record.number) + " to " + place(record.partition, -1) + " acks=" + ironbark::name(record.asked));
+    say(who, "sends " + named(record.number) + " to " + place(record.partition, -1) +
+                 " acks=" + ironbark::name(record.asked));
     records_.emplace(record.number, std::move(record));
 }
 
@@ -66,7 +70,8 @@ void History::refused(const std::string& who, uint64_t number, const Failure& fa
     say(who, named(number) + " is not accepted: " + failure.to_string());
     SentRecord& refused_record = record(number);
     settle(refused_record, Fate::not_written);
-    if (failure.outcome != Outcome::not_written) fail("a record that is not accepted is not written", failure.to_string());
+    if (failure.outcome != Outcome::not_written)
+        fail("a record that is not accepted is not written", failure.to_string());
     if (refused_record.was_shown) fail(named(number) + " was shown to a consumer", "it is not accepted");
 }
 
@@ -134,7 +139,9 @@ void History::deleted(const PartitionIdentity& partition, int64_t log_start) {
     start = std::max(start, log_start);
 }
 
-void History::damaged(const PartitionIdentity& partition) { partitions_[partition].is_damaged = true; }
+void History::damaged(const PartitionIdentity& partition) {
+    partitions_[partition].is_damaged = true;
+}
 
 bool History::is_durable(const Partition& partition, int64_t offset, const Claim& claim) const {
     if (claim.is_durable) return true;
@@ -157,7 +164,8 @@ void History::make_durable(SentRecord& sent, Partition& partition, int64_t offse
 void History::claim(const std::string& who, SentRecord& sent, int64_t offset, int32_t epoch, bool is_told_durable) {
     Partition& partition = partitions_[sent.partition];
     if (partition.is_damaged || is_gone(sent.partition)) return;
-    std::string here = named(sent.number) + " at " + place(sent.partition, offset) + " in epoch " + std::to_string(epoch);
+    std::string here =
+        named(sent.number) + " at " + place(sent.partition, offset) + " in epoch " + std::to_string(epoch);
     if (offset < sent.durable_before) {
         fail("what is sent after " + place(sent.partition, sent.durable_before - 1) + " was durable stands behind it",
              who + " was told of " + here);
@@ -185,8 +193,8 @@ void History::claim(const std::string& who, SentRecord& sent, int64_t offset, in
 SentRecord& History::show(const std::string& who, const ConsumerRecord& shown, bool is_durable_read) {
     ++counts_.shown;
     Content content = content_of(shown);
-    std::string here = std::string(shown.topic) + "/" + std::to_string(shown.partition) + "@" +
-                       std::to_string(shown.offset);
+    std::string here =
+        std::string(shown.topic) + "/" + std::to_string(shown.partition) + "@" + std::to_string(shown.offset);
     std::optional<uint64_t> number = number_in(content);
     if (!number || !records_.contains(*number)) fail("only what was sent is shown", here + ": " + content.to_string());
     SentRecord& sent = record(*number);
@@ -208,11 +216,8 @@ SentRecord& History::show(const std::string& who, const ConsumerRecord& shown, b
     return sent;
 }
 
-void History::gap(const std::string& who,
-                  const PartitionIdentity& name,
-                  const Gap& gap,
-                  bool is_durable_read,
-                  int64_t durable) {
+void History::gap(
+    const std::string& who, const PartitionIdentity& name, const Gap& gap, bool is_durable_read, int64_t durable) {
     ++counts_.gaps;
     std::string text = "a gap " + std::to_string(gap.from) + ".." + std::to_string(gap.to) + " of " + place(name, -1) +
                        " (" + ironbark::name(gap.reason) + ")";
@@ -228,7 +233,8 @@ void History::gap(const std::string& who,
         case Gap::Reason::truncated:
             if (is_durable_read) fail("what is durable is never taken back", who + ": " + text);
             if (!has_ended_uncleanly()) fail("the broker never ended uncleanly", who + ": " + text);
-            if (gap.from < durable) fail("everything below " + std::to_string(durable) + " is durable", who + ": " + text);
+            if (gap.from < durable)
+                fail("everything below " + std::to_string(durable) + " is durable", who + ": " + text);
             return;
         case Gap::Reason::compacted:
         case Gap::Reason::missing: fail("no record is missing", who + ": " + text);
@@ -267,7 +273,8 @@ void History::check_final(const PartitionIdentity& name, int64_t log_start, cons
         fail("the log starts at " + std::to_string(partition.starts_at), "it starts at " + place(name, log_start));
     }
     if (next < partition.durable_end) {
-        fail("everything below " + place(name, partition.durable_end) + " is durable", "the log ends at " + place(name, next));
+        fail("everything below " + place(name, partition.durable_end) + " is durable",
+             "the log ends at " + place(name, next));
     }
     check_claims(name, log_start, log);
     check_order(name, log);
@@ -281,7 +288,8 @@ void History::check_claims(const PartitionIdentity& name, int64_t log_start, con
         if (!is_kept && may_be_undone(record(claim.number))) continue;
         std::string wanted = named(claim.number) + " at " + place(name, offset) + (is_kept ? ", durable" : "");
         size_t index = static_cast<size_t>(offset - log_start);
-        if (index >= log.size()) fail(wanted, "the log ends at " + place(name, log_start + static_cast<int64_t>(log.size())));
+        if (index >= log.size())
+            fail(wanted, "the log ends at " + place(name, log_start + static_cast<int64_t>(log.size())));
         if (log[index].number != claim.number) fail(wanted, named(log[index].number) + " stands there");
     }
 }
@@ -297,7 +305,8 @@ void History::check_order(const PartitionIdentity& name, const std::vector<Final
         if (!sent.is_ordered) continue;
         uint64_t& last = last_of_producer[sent.producer];
         if (entry.number < last) {
-            fail(named(entry.number) + " stands before " + named(last), "it stands after it at " + place(name, entry.offset));
+            fail(named(entry.number) + " stands before " + named(last),
+                 "it stands after it at " + place(name, entry.offset));
         }
         last = entry.number;
     }

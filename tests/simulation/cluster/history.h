@@ -88,7 +88,8 @@ class History {
     // Returns which record it is.
     SentRecord& show(const std::string& who, const ConsumerRecord& record, bool is_durable);
     // `durable`: the watermark that this reader had been told before.
-    void gap(const std::string& who, const PartitionIdentity& partition, const Gap& gap, bool is_durable, int64_t durable);
+    void gap(
+        const std::string& who, const PartitionIdentity& partition, const Gap& gap, bool is_durable, int64_t durable);
     void see_marks(const std::string& who, const PartitionIdentity& partition, const Marks& marks);
 
     // The whole log, read when everything has come to rest.
@@ -132,8 +133,8 @@ class History {
         std::map<int64_t, Claim> claims;
         std::map<int32_t, int64_t> durable_of_epoch;  // the last offset of the epoch that was told to be durable
         int64_t durable_end = 0;
-        int64_t may_start_at = 0;   // the highest log start that anybody asked for
-        int64_t starts_at = 0;      // the highest log start that was told
+        int64_t may_start_at = 0;  // the highest log start that anybody asked for
+        int64_t starts_at = 0;     // the highest log start that was told
         bool is_damaged = false;
     };
     SentRecord& record(uint64_t number) { return records_.at(number); }

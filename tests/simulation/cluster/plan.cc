@@ -7,7 +7,9 @@ using std::chrono::milliseconds;
 
 constexpr uint16_t client_port = 9400;
 
-bool coin(RandomStream& random) { return random.chance(one_in(2)); }
+bool coin(RandomStream& random) {
+    return random.chance(one_in(2));
+}
 
 template <typename T>
 T one_of(RandomStream& random, std::initializer_list<T> choices) {

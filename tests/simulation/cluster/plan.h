@@ -27,10 +27,10 @@ struct TopicPlan {
 
 struct ProducerPlan {
     Settings settings;
-    Duration pause_mean;   // between bursts
-    uint64_t burst_max;    // records sent without a pause
-    size_t size_max;       // of a record's value
-    bool chooses_by_key;   // else it names the partition
+    Duration pause_mean;  // between bursts
+    uint64_t burst_max;   // records sent without a pause
+    size_t size_max;      // of a record's value
+    bool chooses_by_key;  // else it names the partition
 };
 
 struct ConsumerPlan {
@@ -47,16 +47,16 @@ struct AdminPlan {
 
 // What befalls the machines; weights of choices, 0: never.
 enum class Mishap : uint8_t {
-    kill,               // of the broker's process
-    lose_power,         // of its machine
-    stop,               // in order
-    die_between,        // killed, or power lost, in place of one of its next disk operations
-    pause,              // SIGSTOP for a while
-    cut,                // links between the broker and clients
-    fill_disk,          // for a while
+    kill,         // of the broker's process
+    lose_power,   // of its machine
+    stop,         // in order
+    die_between,  // killed, or power lost, in place of one of its next disk operations
+    pause,        // SIGSTOP for a while
+    cut,          // links between the broker and clients
+    fill_disk,    // for a while
     kill_client,
-    rot,                // of one page that was written: see RotPlan
-    skew,               // the broker's wall clock jumps
+    rot,   // of one page that was written: see RotPlan
+    skew,  // the broker's wall clock jumps
 };
 constexpr size_t mishaps = 10;
 

@@ -137,7 +137,8 @@ Task<Expected<void>> ProducerClient::append(SentRecord record,
 Task<void> ProducerClient::close() {
     Instant deadline = world_.executor.now() + plan_.settings.delivery_timeout + 5s;
     Expected<void> closed = co_await engine_.close(deadline);
-    if (!closed.ok()) stage_.history.fail("with the faults over, a producer is closed in time", closed.error().to_string());
+    if (!closed.ok())
+        stage_.history.fail("with the faults over, a producer is closed in time", closed.error().to_string());
     size_t open = stage_.history.open_records(life_);
     if (open != 0) stage_.history.fail("every record is resolved", name_ + " has " + std::to_string(open) + " open");
     stage_.history.say(name_, "has ended");

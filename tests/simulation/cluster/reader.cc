@@ -5,7 +5,9 @@
 namespace ironbark::simulation {
 namespace {
 
-std::string text_of(const TopicPartition& name) { return name.topic + "/" + std::to_string(name.partition); }
+std::string text_of(const TopicPartition& name) {
+    return name.topic + "/" + std::to_string(name.partition);
+}
 
 std::string text_of(Start start) {
     switch (start.kind) {
@@ -126,10 +128,9 @@ void Reader::take(const Records& records, Polled* polled) {
 void Reader::take_record(const ConsumerRecord& record, std::vector<Gap>* gaps, Polled* polled) {
     TopicPartition name{std::string(record.topic), record.partition};
     Expected& expected = *expected_of(name);
-    // A start beyond the end of the log was a wrong one, and nobody has lost anything.
-    bool is_wrong_start = !expected.has_read && expected.start.kind == Start::Kind::offset && record.offset < expected.next;
-    if (expected.next < 0 || is_wrong_start) expected.next = record.offset;
-    while (record.offset != expected.next && take_gap(name, expected, gaps)) {}
+    if (expected.next < 0 || expected.may_go_back_to(record.offset)) expected.next = record.offset;
+    while (record.offset != expected.next && take_gap(name, expected, gaps)) {
+    }
     if (record.offset != expected.next) {
         stage_.history.fail(text_of(name) + " goes on at " + std::to_string(expected.next),
                             who_ + " is shown " + std::to_string(record.offset) + " and told of no gap");
@@ -150,7 +151,8 @@ bool Reader::take_gap(const TopicPartition& name, Expected& expected, std::vecto
     for (auto gap = gaps->begin(); gap != gaps->end(); ++gap) {
         if (gap->partition != name) continue;
         bool is_back = gap->reason == Gap::Reason::truncated;
-        if (expected.next >= 0 && (is_back ? gap->to : gap->from) != expected.next) continue;
+        int64_t begin = is_back ? gap->to : gap->from;
+        if (expected.next >= 0 && begin != expected.next && !expected.may_go_back_to(begin)) continue;
         bool to_end = settings_.offset_reset == OffsetReset::latest;
         if (to_end && !is_back) stage_.history.say(who_, "goes on at the end, at " + std::to_string(gap->to));
         if (is_back || !to_end) {
@@ -187,13 +189,11 @@ void Reader::look_at_marks() {
         const client::TopicView* topic = router_.find(name.topic);
         bool is_known = expected.has_identity && topic != nullptr && topic->id == expected.identity.topic;
         if (!is_known || stage_.history.is_damaged(expected.identity)) continue;
-        if (marks.log_start < expected.marks.log_start ||
-            marks.durable_watermark < expected.marks.durable_watermark) {
-            stage_.history.fail("log start and durable watermark of " + text_of(name) + " only rise: " +
-                                    std::to_string(expected.marks.log_start) + ", " +
-                                    std::to_string(expected.marks.durable_watermark),
-                                who_ + " is told " + std::to_string(marks.log_start) + ", " +
-                                    std::to_string(marks.durable_watermark));
+        if (marks.log_start < expected.marks.log_start || marks.durable_watermark < expected.marks.durable_watermark) {
+            stage_.history.fail(
+                "log start and durable watermark of " + text_of(name) + " only rise: " +
+                    std::to_string(expected.marks.log_start) + ", " + std::to_string(expected.marks.durable_watermark),
+                who_ + " is told " + std::to_string(marks.log_start) + ", " + std::to_string(marks.durable_watermark));
         }
         expected.marks = marks;
         stage_.history.see_marks(who_, expected.identity, marks);

@@ -41,6 +41,10 @@ class Reader {
         PartitionIdentity identity;
         bool has_identity = false;
         Marks marks;
+        // A start beyond the end of the log was a wrong one, and nobody has lost anything.
+        bool may_go_back_to(int64_t offset) const {
+            return !has_read && start.kind == Start::Kind::offset && offset < next;
+        }
     };
     Task<Records> next_records(Duration patience);
     void take(const Records& records, Polled* polled);

@@ -181,7 +181,9 @@ void Run::fill_disk() {
 // One bit of a file of the kind that this run damages, or a page of it that the disk cannot read any more. What is in a
 // log may then be refused, but never served wrongly; indexes and snapshots are made anew.
 void Run::rot_something() {
-    const char* suffix = plan_.faults.rot == Rot::index ? ".index" : plan_.faults.rot == Rot::producers ? ".producers" : ".log";
+    const char* suffix = plan_.faults.rot == Rot::index       ? ".index"
+                         : plan_.faults.rot == Rot::producers ? ".producers"
+                                                              : ".log";
     SimulatedDisk& disk = broker_.node().disk();
     std::vector<std::string> files;
     for (const std::string& path : disk.files()) {
@@ -201,7 +203,8 @@ void Run::rot_something() {
     uint64_t position = random_.below(disk.size(path));
     uint32_t bit = static_cast<uint32_t>(random_.below(8));
     bool is_unreadable = random_.chance(one_in(2));
-    stage_.history.say("mishap", path + (is_unreadable ? " cannot be read at " : " rots at ") + std::to_string(position));
+    stage_.history.say("mishap",
+                       path + (is_unreadable ? " cannot be read at " : " rots at ") + std::to_string(position));
     is_unreadable ? disk.fail_reads(path, position) : disk.rot(path, position, bit);
     ++stage_.history.counts().rots;
 }
@@ -258,8 +261,7 @@ void Run::read_everything() {
     settings.offset_reset = OffsetReset::none;
     for (int round = 0; round < 2; ++round) {
         Node& node = simulation_.node("auditor");
-        Auditor& auditor =
-            node.start([&](World& world) { return std::make_unique<Auditor>(world, stage_, settings); });
+        Auditor& auditor = node.start([&](World& world) { return std::make_unique<Auditor>(world, stage_, settings); });
         for (const TopicPartition& name : stage_.good_partitions()) {
             int64_t log_start = -1;
             std::vector<FinalRecord> log =

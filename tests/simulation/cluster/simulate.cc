@@ -8,15 +8,14 @@
 // happens, `--events` every event of the world; `--hashes` a line for each seed, which is the same in every build;
 // `--twice` runs each seed twice and compares.
 
-#include <spdlog/spdlog.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <spdlog/spdlog.h>
 #include <string>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "tests/simulation/cluster/run.h"
 
@@ -139,7 +138,8 @@ void print_sum(const Arguments& arguments, const Outcome& sum, const std::vector
         number(counts.not_written), number(counts.unknown), number(counts.refused), number(counts.shown),
         number(counts.gaps), number(counts.undone), number(counts.final_records));
     std::printf(
-        "%llu starts after a crash, %llu refused; %llu clients killed, %llu cuts, %llu full disks, %llu rots; topics: %llu "
+        "%llu starts after a crash, %llu refused; %llu clients killed, %llu cuts, %llu full disks, %llu rots; topics: "
+        "%llu "
         "made, %llu deleted, %llu altered, %llu enlarged, %llu deletions of records\n",
         number(counts.starts_after_crash), number(counts.starts_refused), number(counts.clients_killed),
         number(counts.cuts), number(counts.full_disks), number(counts.rots), number(counts.topics_made),

@@ -49,8 +49,8 @@ struct Stage {
     const Plan& plan;
     History history;
     Phase phase = Phase::chaos;
-    std::vector<KnownTopic> topics;      // created, and nobody has asked to delete them
-    std::vector<std::string> deleted;    // deleted for certain, and not made again
+    std::vector<KnownTopic> topics;    // created, and nobody has asked to delete them
+    std::vector<std::string> deleted;  // deleted for certain, and not made again
 };
 
 }  // namespace ironbark::simulation
