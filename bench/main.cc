@@ -97,7 +97,9 @@ void add_node(CLI::App& app, std::string& directory, const std::string& command_
     command->add_option("--rounds", settings->rounds, "how often each point is measured")
         ->check(CLI::PositiveNumber)
         ->capture_default_str();
-    command->add_option("--seconds", settings->seconds, "duration of one closed loop; of a probe a quarter of it")
+    command
+        ->add_option("--seconds", settings->seconds,
+                     "of a round of latencies; a tenth of it of a probe beside throughput")
         ->check(CLI::PositiveNumber)
         ->capture_default_str();
     command->add_option("--megabytes", settings->megabytes, "written and read where throughput is measured")
@@ -106,6 +108,7 @@ void add_node(CLI::App& app, std::string& directory, const std::string& command_
     command->add_option("--restart-megabytes", settings->restart_megabytes, "size of the log of the point restart")
         ->check(CLI::PositiveNumber)
         ->capture_default_str();
+    command->add_flag("--busy", settings->is_busy_allowed, "measure although other programs are busy, too");
     command->add_option("--daemon-flag", settings->flags, "further flag of the daemon; repeat it for its value");
     command->add_option("--json", settings->json_path, "write the figures there, too");
     command->callback([&directory, &command_line, settings, io] {

@@ -61,6 +61,11 @@ Task<Result<void>> Broker::start(std::string* problem) {
     std::string journal = directory_->path() + "/metadata";
     CO_TRY(metadata_, co_await MetadataStore::open(world, std::move(journal), facts_.directory, problem));
     facts_.metadata = metadata_.get();
+    facts_.direct_io = metadata_->is_direct();
+    if (!facts_.direct_io) {
+        spdlog::warn("{}: its file system refuses direct I/O; writes go through the page cache, and are synced",
+                     directory_->path());
+    }
     producer_ids_ = std::make_unique<ProducerIds>(*world, *metadata_);
     facts_.producer_ids = producer_ids_.get();
     // Bound first, so that a port in use is known before anything has changed; who connects now waits in the backlog.

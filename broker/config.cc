@@ -1,6 +1,7 @@
 #include "broker/config.h"
 
 #include <algorithm>
+#include <arpa/inet.h>
 #include <charconv>
 #include <cstring>
 #include <fmt/format.h>
@@ -13,7 +14,7 @@ namespace {
 
 constexpr ConfigKey keys[] = {
     {"data.dir", "./ironbark-data", "directory that holds everything; made if it is missing"},
-    {"listen", "127.0.0.1:9400", "HOST:PORT for clients"},
+    {"listen", "127.0.0.1:9400", "HOST:PORT for clients; listen.address in a file that has listen.insecure, too"},
     {"advertise", "", "HOST:PORT that clients are told to connect to; default: the listen address"},
     {"listen.insecure", "false", "allow a listen address other than loopback: there is no authentication yet"},
     {"metrics", "127.0.0.1:9401", "HOST:PORT of /metrics and /healthz, or off"},
@@ -28,7 +29,7 @@ constexpr ConfigKey keys[] = {
     {"memory.requests", "128MiB", "per shard: requests being received and served; more wait"},
     {"pool.files", "4", "per shard: segment files kept for reuse"},
     {"retention.interval", "5min", "time between two looks at what may be removed"},
-    {"connections.max", "4096", "per shard: client connections"},
+    {"connections.max", "4096", "per shard: client connections; each needs 16 KiB of memory.requests"},
     {"default.partitions", "1", "partitions of a topic that is created without a number"},
     {"log.level", "info", "trace, debug, info, warning or error: what is reported on standard error"},
 };
@@ -66,6 +67,8 @@ Result<void> flatten(const toml::table& table, const std::string& prefix, Config
                 fmt::format("line {}: {} is neither a string, a number nor a boolean", node.source().begin.line, name);
             return ErrorCode::invalid_config;
         }
+        // In a file, `listen` cannot be a value and have `listen.insecure` below it.
+        if (name.ends_with(".address")) name.resize(name.size() - std::strlen(".address"));
         if (find_key(name) == nullptr) {
             *problem = fmt::format("line {}: {}", node.source().begin.line, unknown_key(name));
             return ErrorCode::invalid_config;
@@ -144,8 +147,51 @@ class Reader {
     std::string& problem_;
 };
 
+// Names are not looked up: what one means is somebody else's choice.
 bool is_loopback(const std::string& host) {
-    return host == "localhost" || host == "::1" || host.starts_with("127.");
+    in_addr address{};
+    if (inet_pton(AF_INET, host.c_str(), &address) == 1) return (ntohl(address.s_addr) >> 24) == 127;
+    return host == "localhost" || host == "::1";
+}
+
+bool is_wildcard(const std::string& host) {
+    return host == "0.0.0.0" || host == "::";
+}
+
+// What is right by itself and wrong beside the rest.
+std::string contradiction(const Config& config) {
+    struct Listening {
+        const char* key;
+        const Address& address;
+        bool is_used;
+        const char* risk;
+    };
+    const Listening listening[] = {
+        {"listen", config.listen, true, "anybody who reaches it can read and delete everything"},
+        {"metrics", config.metrics, config.metrics_enabled, "anybody who reaches it can read how this broker fares"},
+    };
+    for (const Listening& each : listening) {
+        if (!each.is_used || config.listen_insecure || is_loopback(each.address.host)) continue;
+        return fmt::format(
+            "{} = '{}' is not a loopback address, and there is no authentication: {}. Set listen.insecure = true to "
+            "allow it",
+            each.key, each.address.to_string(), each.risk);
+    }
+    if (is_wildcard(config.advertise.host)) {
+        return fmt::format(
+            "clients cannot connect to '{}': it means every address of this machine. Set advertise to the HOST:PORT "
+            "that they are to use",
+            config.advertise.to_string());
+    }
+    if (config.metrics_enabled && config.metrics.port != 0 && config.metrics.port == config.listen.port &&
+        config.metrics.host == config.listen.host) {
+        return "listen and metrics name the same port; give metrics another one, or off";
+    }
+    if (Result<void> fits = rpc::check(server_limits(config)); !fits.ok()) {
+        return fmt::format("memory.requests ({} bytes) and connections.max ({}) do not go together: {}",
+                           config.request_bytes, config.connections_max, fits.error().text);
+    }
+    return {};
 }
 
 std::string with_separator(const char* name, char separator) {
@@ -186,7 +232,7 @@ Result<ConfigValues> read_config_file(const std::string& path, std::string* prob
     return values;
 }
 
-Result<ConfigValues> read_config_environment(char** environment, std::string* problem) {
+Result<ConfigValues> read_config_environment(const char* const* environment, std::string* problem) {
     ConfigValues values;
     for (; *environment != nullptr; ++environment) {
         std::string_view entry(*environment);
@@ -209,6 +255,13 @@ Result<ConfigValues> read_config_environment(char** environment, std::string* pr
         values[key->name] = std::string(entry.substr(equals + 1));
     }
     return values;
+}
+
+rpc::ServerLimits server_limits(const Config& config) {
+    rpc::ServerLimits limits;
+    limits.connections_max = static_cast<size_t>(config.connections_max);
+    limits.memory_bytes = static_cast<size_t>(config.request_bytes);
+    return limits;
 }
 
 Result<Config> make_config(const ConfigValues& values, std::string* problem) {
@@ -241,17 +294,7 @@ Result<Config> make_config(const ConfigValues& values, std::string* problem) {
     config.connections_max = static_cast<int32_t>(reader.number("connections.max", 1, 1'000'000));
     config.default_partitions = static_cast<int32_t>(reader.number("default.partitions", 1, 10'000));
     config.log_level = reader.one_of("log.level", {"trace", "debug", "info", "warning", "error"});
-    if (problem->empty() && !config.listen_insecure && !is_loopback(config.listen.host)) {
-        *problem = fmt::format(
-            "listen = '{}' is not a loopback address, and there is no authentication: anybody who reaches it can read "
-            "and "
-            "delete everything. Set listen.insecure = true to allow it",
-            config.listen.to_string());
-    }
-    if (problem->empty() && config.metrics_enabled && config.metrics.port != 0 &&
-        config.metrics.port == config.listen.port && config.metrics.host == config.listen.host) {
-        *problem = "listen and metrics name the same port; give metrics another one, or off";
-    }
+    if (problem->empty()) *problem = contradiction(config);
     if (!problem->empty()) return ErrorCode::invalid_config;
     return config;
 }

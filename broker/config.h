@@ -10,6 +10,7 @@
 #include "runtime/base/result.h"
 #include "runtime/base/time.h"
 #include "runtime/io/world.h"
+#include "runtime/rpc/server.h"
 
 namespace ironbark::broker {
 
@@ -48,7 +49,9 @@ using ConfigValues = std::map<std::string, std::string>;
 // Reads a TOML file: keys as dotted names or tables. `problem` names file, line, key and the nearest known key.
 Result<ConfigValues> read_config_file(const std::string& path, std::string* problem);
 // What IRONBARK_* variables say. Unknown ones of that prefix are a problem, too.
-Result<ConfigValues> read_config_environment(char** environment, std::string* problem);
+Result<ConfigValues> read_config_environment(const char* const* environment, std::string* problem);
+// What a shard's server may use.
+rpc::ServerLimits server_limits(const Config& config);
 // Puts the values together and checks them, alone and against each other.
 Result<Config> make_config(const ConfigValues& values, std::string* problem);
 

@@ -1,6 +1,5 @@
 // ironbarkd: reads what it is told, starts a thread per shard, runs the broker in them until a signal comes.
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -17,76 +16,13 @@
 #include <unistd.h>
 
 #include "broker/broker.h"
-#include "broker/config.h"
+#include "broker/command_line.h"
 #include "broker/io_choice.h"
 
 namespace {
 
 using namespace ironbark;
 using namespace ironbark::broker;
-
-constexpr int exit_refused = 1;
-constexpr int exit_usage = 2;
-
-struct CommandLine {
-    std::string config_file;
-    bool check_config = false;
-    ConfigValues values;
-};
-
-// The command line, or the exit code if that is all there is to do.
-std::optional<int> parse(int argc, char** argv, CommandLine& line) {
-    CLI::App app{
-        "The Ironbark daemon. Without any configuration it is a complete single node: records under "
-        "./ironbark-data, clients on 127.0.0.1:9400, metrics on 127.0.0.1:9401."};
-    app.set_version_flag("--version", "ironbarkd " + version_text());
-    app.add_option("--config", line.config_file,
-                   "TOML file with the keys below (dots instead of dashes); IRONBARK_CONFIG");
-    app.add_flag("--check-config", line.check_config, "read and check the configuration, print it, and stop");
-    std::map<std::string, std::string> flags;
-    for (const ConfigKey& key : config_keys()) {
-        app.add_option(flag_of(key), flags[key.name], fmt::format("{} [{}]", key.help, key.default_value));
-    }
-    app.footer(
-        "Every key is also an environment variable: data.dir is IRONBARK_DATA_DIR. A flag wins over the\n"
-        "environment, and the environment over the file.");
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::CallForHelp& help) {
-        app.exit(help);
-        return 0;
-    } catch (const CLI::CallForVersion& asked) {
-        app.exit(asked);
-        return 0;
-    } catch (const CLI::ParseError& error) {
-        fmt::print(stderr, "ironbarkd: {}\nironbarkd --help lists the options.\n", error.what());
-        return exit_usage;
-    }
-    for (const ConfigKey& key : config_keys()) {
-        if (app.count(flag_of(key)) > 0) line.values[key.name] = flags[key.name];
-    }
-    return std::nullopt;
-}
-
-// File, then environment, then flags.
-Result<Config> configure(const CommandLine& line, std::string* problem) {
-    ConfigValues values;
-    const char* named = std::getenv("IRONBARK_CONFIG");
-    std::string file = !line.config_file.empty() ? line.config_file : named != nullptr ? named : "";
-    if (!file.empty()) {
-        TRY(values, read_config_file(file, problem));
-    }
-    TRY(ConfigValues environment, read_config_environment(environ, problem));
-    for (const auto& [key, value] : environment) values[key] = value;
-    for (const auto& [key, value] : line.values) values[key] = value;
-    return make_config(values, problem);
-}
-
-void print_config(const Config& config, size_t shards) {
-    fmt::print("data.dir = {}\nlisten = {}\nadvertise = {}\nmetrics = {}\nbroker.id = {}\nshards = {}\nio = {}\n",
-               config.data_dir, config.listen.to_string(), config.advertise.to_string(),
-               config.metrics_enabled ? config.metrics.to_string() : "off", config.broker_id, shards, config.io);
-}
 
 void start_diagnostics(const Config& config) {
     auto logger = spdlog::stderr_color_mt("ironbarkd");
@@ -193,18 +129,22 @@ int serve(const Config& config, IoChoice choice) {
 
 int main(int argc, char** argv) {
     CommandLine line;
-    if (std::optional<int> done = parse(argc, argv, line)) return *done;
+    if (std::optional<Answer> answer = parse_command_line(argc, argv, line)) {
+        fmt::print(answer->exit_code == 0 ? stdout : stderr, "{}", answer->text);
+        return answer->exit_code;
+    }
     std::string problem;
-    Result<Config> config = configure(line, &problem);
+    Result<ConfigValues> values = gather_config(line, environ, &problem);
+    Result<Config> config = values.ok() ? make_config(*values, &problem) : Result<Config>(values.error());
     if (!config.ok()) {
         fmt::print(stderr, "ironbarkd: {}\n", problem);
         return exit_usage;
     }
-    size_t shards = config->shards != 0 ? config->shards : std::max(1u, std::thread::hardware_concurrency() / 2);
     if (line.check_config) {
-        print_config(*config, shards);
+        fmt::print("{}", config_text(*values));
         return 0;
     }
+    size_t shards = config->shards != 0 ? config->shards : std::max(1u, std::thread::hardware_concurrency() / 2);
     start_diagnostics(*config);
     raise_file_limit();
     Result<IoChoice> choice = choose_io(*config, shards, &problem);

@@ -167,6 +167,11 @@ std::string metrics_text(const BrokerFacts& facts, const ShardStatus& status, in
     for (const PoolStatus& pool : status.pools) {
         used.metric.push_back(Families::plain(MetricType::Gauge, number(pool.used_bytes), {{"pool", pool.name}}));
     }
+    MetricFamily& limit = families.add("ironbark_memory_limit_bytes", "of the pools that have one", MetricType::Gauge);
+    for (const PoolStatus& pool : status.pools) {
+        if (pool.limit_bytes == 0) continue;
+        limit.metric.push_back(Families::plain(MetricType::Gauge, number(pool.limit_bytes), {{"pool", pool.name}}));
+    }
     return families.text();
 }
 

@@ -178,11 +178,8 @@ Partition* Shard::find(const PartitionIdentity& identity) {
 }
 
 void Shard::serve(std::shared_ptr<Listener> listener, rpc::Handler* handler) {
-    rpc::ServerLimits limits;
-    limits.connections_max = static_cast<size_t>(config_.connections_max);
-    limits.memory_bytes = static_cast<size_t>(config_.request_bytes);
     listener_ = std::move(listener);
-    server_ = std::make_unique<rpc::Server>(world_, limits, *handler);
+    server_ = std::make_unique<rpc::Server>(world_, server_limits(config_), *handler);
     accepting_.spawn(server_->serve(listener_.get()));
 }
 

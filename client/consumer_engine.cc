@@ -78,6 +78,7 @@ void ConsumerEngine::seek(const TopicPartition& partition, uint64_t generation, 
     reading->name = std::make_shared<const TopicPartition>(partition);
     reading->generation = generation;
     reading->start = start;
+    reading->begun = world_.executor.now();
     reading->is_paused = was_paused;
     reading->not_before = not_before;
     if (start.kind == Start::Kind::offset) {

@@ -59,6 +59,7 @@ class ConsumerEngine {
         std::shared_ptr<const TopicPartition> name;
         uint64_t generation = 0;
         Start start;
+        Instant begun;
         PartitionIdentity identity;  // once the topic is known
         bool has_identity = false;
         bool is_located = false;
@@ -67,7 +68,6 @@ class ConsumerEngine {
         bool is_paused = false;
         bool has_failed = false;    // until the next seek
         bool has_read = false;      // something, since the last seek
-        bool is_refreshed = false;  // the topic was asked for again, because it seemed to lack the partition
         int64_t started_at = -1;
         int64_t next_offset = -1;
         int32_t leader_epoch = -1;  // at the last fetch
@@ -90,6 +90,7 @@ class ConsumerEngine {
 
     Instant look(Instant now);
     bool identify(Reading& reading);
+    Task<void> look_for_partition(Ticket ticket);
     bool is_wanted(const Reading& reading, Instant now) const;
     Reading* find(const Ticket& ticket);
     Task<void> locate(std::vector<Ticket> tickets);

@@ -11,7 +11,8 @@ bool ConsumerEngine::identify(Reading& reading) {
     const TopicPartition& name = *reading.name;
     const TopicView* topic = router_.find(name.topic);
     if (topic == nullptr) {
-        const Failure* why = router_.why_missing(name.topic);
+        // An older answer may be out of date: the topic may have been made since.
+        const Failure* why = router_.why_missing(name.topic, reading.begun);
         if (why != nullptr && !why->is_retriable()) {
             fail(reading, *why);
         } else {
@@ -19,16 +20,9 @@ bool ConsumerEngine::identify(Reading& reading) {
         }
         return false;
     }
-    if (name.partition >= topic->partition_count() && !reading.is_refreshed) {
-        // It may have been added since.
-        reading.is_refreshed = true;
-        router_.want(name.topic);
-        reading.not_before = world_.executor.now() + router_.pause_after(1);
-        return false;
-    }
     if (name.partition < 0 || name.partition >= topic->partition_count()) {
-        std::string hint = "the topic has " + std::to_string(topic->partition_count()) + " partitions";
-        fail(reading, not_done(ErrorCode::unknown_topic_or_partition, std::move(hint)));
+        reading.is_locating = true;
+        scope_.spawn(look_for_partition({reading.name, reading.generation}));
         return false;
     }
     if (reading.has_identity && reading.identity.topic != topic->id) {
@@ -38,6 +32,26 @@ bool ConsumerEngine::identify(Reading& reading) {
     reading.identity = {topic->id, PartitionIndex(name.partition)};
     reading.has_identity = true;
     return true;
+}
+
+// What the topic seems to lack may have been added since it was last asked for.
+Task<void> ConsumerEngine::look_for_partition(Ticket ticket) {
+    const TopicPartition& name = *ticket.name;
+    Instant deadline = world_.executor.now() + options_.request_time_max;
+    const int64_t wanted = int64_t{name.partition} + 1;
+    Expected<TopicView> topic = co_await router_.load(name.topic, wanted, deadline);
+    wakeup_.wake_here();
+    Reading* reading = find(ticket);
+    if (reading == nullptr) co_return;
+    reading->is_locating = false;
+    if (!topic.ok() && topic.error().is_retriable()) {
+        retry(*reading, topic.error());
+    } else if (!topic.ok()) {
+        fail(*reading, topic.error());
+    } else if (name.partition < 0 || name.partition >= topic->partition_count()) {
+        std::string hint = "the topic has " + std::to_string(topic->partition_count()) + " partitions";
+        fail(*reading, not_done(ErrorCode::unknown_topic_or_partition, std::move(hint)));
+    }
 }
 
 // Finds where these readings begin: two questions each, the second one for what the first may leave open.

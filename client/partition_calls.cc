@@ -1,5 +1,6 @@
 #include "client/partition_calls.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -44,16 +45,22 @@ Task<void> load_topics(Router* router,
                        std::vector<OffsetAnswer>* answers,
                        std::set<size_t>* open,
                        Instant deadline) {
-    std::map<std::string, std::optional<Failure>> topics;
-    for (size_t place = 0; place < partitions->size(); ++place)
-        topics.emplace((*partitions)[place].topic, std::nullopt);
-    for (auto& [name, failure] : topics) {
-        Expected<TopicView> loaded = co_await router->load(name, deadline);
-        if (!loaded.ok()) failure = loaded.error();
+    struct Wanted {
+        int64_t partitions = 0;
+        std::optional<Failure> failure;
+    };
+    std::map<std::string, Wanted> topics;
+    for (const TopicPartition& partition : *partitions) {
+        Wanted& wanted = topics[partition.topic];
+        wanted.partitions = std::max(wanted.partitions, int64_t{partition.partition} + 1);
+    }
+    for (auto& [name, wanted] : topics) {
+        Expected<TopicView> loaded = co_await router->load(name, wanted.partitions, deadline);
+        if (!loaded.ok()) wanted.failure = loaded.error();
     }
     for (size_t place = 0; place < partitions->size(); ++place) {
         const TopicPartition& partition = (*partitions)[place];
-        std::optional<Failure> failure = topics[partition.topic];
+        std::optional<Failure> failure = topics[partition.topic].failure;
         const TopicView* topic = router->find(partition.topic);
         if (!failure &&
             (topic == nullptr || partition.partition < 0 || partition.partition >= topic->partition_count())) {

@@ -80,17 +80,18 @@ Expected<void> Producer::Implementation::send(const Record& record,
     std::optional<Instant> deadline;
     bool is_chosen = record.partition.has_value();
     bool may_begin_batch = false;
-    bool is_fresh = false;
+    bool was_looked_for = false;
     while (true) {
         Expected<ProducerTopic*> found = topic(record.topic);
         if (!found.ok()) return found.error();
         ProducerTopic& topic = **found;
         int32_t partition = is_chosen ? *record.partition : topic.choose(encoded.key);
         PartitionQueue* queue = topic.partition(partition);
-        if (queue == nullptr && partition >= 0 && !is_fresh && !thread.is_here()) {
-            is_fresh = true;
+        // It may have been added since the topic was last asked for.
+        if (queue == nullptr && partition >= 0 && !was_looked_for && !thread.is_here()) {
+            was_looked_for = true;
             Instant until = thread.deadline(settings.max_block);
-            thread.run([&] { return engine.refresh_topic(std::string(record.topic), until); });
+            thread.run([&] { return engine.look_for_partition(std::string(record.topic), partition, until); });
             continue;
         }
         if (queue == nullptr) {

@@ -107,7 +107,7 @@ Instant ProducerEngine::prepare(Sender& sender, Instant now) {
         }
         give_up_queue(sender, now - options_.delivery_time_max, not_done(ErrorCode::timed_out, std::move(hint)));
     }
-    Instant next = sender.window.next_time();
+    Instant next = sender.window.next_time(now);
     Accumulator::Front front = accumulator_.front(sender.queue);
     if (!front.exists) return next;
     bool is_lingering = !front.is_closed && front.opened > opened_until(now);
@@ -279,13 +279,13 @@ void ProducerEngine::apply(Request& request, const rpc::CallResult& result) {
     }
 }
 
-Task<void> ProducerEngine::refresh_topic(std::string name, Instant deadline) {
-    std::vector<std::string> names{std::move(name)};
-    co_await router_.refresh(std::move(names), deadline);
+Task<void> ProducerEngine::look_for_partition(std::string name, int32_t partition, Instant deadline) {
+    const int64_t wanted = int64_t{partition} + 1;
+    (void)co_await router_.load(std::move(name), wanted, deadline);
 }
 
 Task<Expected<ProducerTopic*>> ProducerEngine::load_topic(std::string name, Instant deadline) {
-    Expected<TopicView> loaded = co_await router_.load(name, deadline);
+    Expected<TopicView> loaded = co_await router_.load(name, 0, deadline);
     if (!loaded.ok()) co_return loaded.error();
     if (closing_) co_return closed_failure;
     const TopicView& view = *loaded;

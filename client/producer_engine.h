@@ -48,8 +48,8 @@ class ProducerEngine {
     Task<void> run();
     // Suspends until the topic is known to the accumulator.
     Task<Expected<ProducerTopic*>> load_topic(std::string name, Instant deadline);
-    // Asks again, once: it may have more partitions by now.
-    Task<void> refresh_topic(std::string name, Instant deadline);
+    // Asks again, as far as the topic is not known to have the partition: it may have been added.
+    Task<void> look_for_partition(std::string name, int32_t partition, Instant deadline);
     // Suspends until there is room for the record, at most until the deadline (false). Who is woken may be too late.
     Task<bool> wait_for_room(const record::NewRecord* record, Instant deadline);
     // Suspends until everything accepted before is resolved, at most until the deadline (timed_out).

@@ -8,7 +8,8 @@
 namespace ironbark::client {
 namespace {
 
-// One broker that does not know a topic may only be behind: so many have to say so, one after the other.
+// One broker that does not know a topic, or not all of it, may only be behind: so many have to say so, one after the
+// other.
 constexpr int missing_answers = 3;
 // Metadata comes from memory. Who takes longer to answer is passed over for the next broker.
 constexpr Duration metadata_time_max = 3s;
@@ -102,9 +103,9 @@ const TopicView* Router::find(const std::string& name) const {
     return found == topics_.end() ? nullptr : &found->second;
 }
 
-const Failure* Router::why_missing(const std::string& name) const {
+const Failure* Router::why_missing(const std::string& name, Instant since) const {
     auto found = missing_.find(name);
-    return found == missing_.end() ? nullptr : &found->second;
+    return found == missing_.end() || found->second.answered <= since ? nullptr : &found->second.why;
 }
 
 void Router::want(const std::string& name) {
@@ -121,9 +122,11 @@ void Router::learn_leader(const std::string& name, int32_t partition, Leader lea
     if (changed_) changed_();
 }
 
-Task<Expected<TopicView>> Router::load(std::string name, Instant deadline) {
+Task<Expected<TopicView>> Router::load(std::string name, int64_t partitions_wanted, Instant deadline) {
     for (int answers = 0;; ++answers) {
-        if (const TopicView* topic = find(name)) co_return *topic;
+        const TopicView* topic = find(name);
+        const bool is_enough = topic != nullptr && topic->partition_count() >= partitions_wanted;
+        if (is_enough || (topic != nullptr && answers == missing_answers)) co_return *topic;
         if (answers == missing_answers) break;
         if (answers > 0) co_await closing_.wait(std::min(deadline, world_.executor.now() + options_.pause));
         std::vector<std::string> names{name};
@@ -177,7 +180,7 @@ void Router::learn_topic(const wire::TopicMetadata& topic) {
     if (topic.error() != nullptr) {
         Failure failure = failure_of(*topic.error());
         if (!failure.is_retriable()) topics_.erase(name);
-        missing_[name] = std::move(failure);
+        missing_[name] = {std::move(failure), world_.executor.now()};
         return;
     }
     missing_.erase(name);

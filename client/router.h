@@ -46,10 +46,11 @@ class Router {
 
     // The topic as it is cached; nullptr if it is not. Good until the next suspension.
     const TopicView* find(const std::string& name) const;
-    // Why the topic was not found the last time it was asked for; nullptr if it was, or never was asked for.
-    const Failure* why_missing(const std::string& name) const;
-    // Suspends until the topic is cached, or an answer said that it does not exist, or the deadline.
-    Task<Expected<TopicView>> load(std::string name, Instant deadline);
+    // Why the topic was not found the last time it was asked for; nullptr if it was, or was not answered after `since`.
+    const Failure* why_missing(const std::string& name, Instant since = {}) const;
+    // Suspends until the topic is cached, with as many partitions as are wanted, or answers said that it does not exist
+    // (an error) or has no more (it comes as it is), or the deadline.
+    Task<Expected<TopicView>> load(std::string name, int64_t partitions_wanted, Instant deadline);
     // Asks about these topics (all topics if there are none), and learns from the answer. Repeated until the deadline.
     Task<rpc::CallResult> refresh(std::vector<std::string> names, Instant deadline);
     // Asks about the brokers only.
@@ -87,7 +88,11 @@ class Router {
     std::map<int32_t, Address> brokers_;
     int32_t controller_ = -1;
     std::map<std::string, TopicView> topics_;
-    std::map<std::string, Failure> missing_;
+    struct Missing {
+        Failure why;
+        Instant answered;
+    };
+    std::map<std::string, Missing> missing_;
     std::set<std::string> wanted_;
     Event wake_;     // pulsed when a topic is wanted
     Event closing_;  // ends pauses

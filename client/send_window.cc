@@ -160,14 +160,14 @@ void SendWindow::hasten() {
     for (const std::unique_ptr<Entry>& entry : entries_) entry->not_before = {};
 }
 
-Instant SendWindow::next_time() const {
+Instant SendWindow::next_time(Instant now) const {
     Instant next = never;
     bool is_first_waiting = true;
     for (const std::unique_ptr<Entry>& entry : entries_) {
         if (entry->state != State::waiting) continue;
         next = std::min(next, entry->deadline);
-        if (is_first_waiting && !is_blocked() && entry->not_before != Instant{})
-            next = std::min(next, entry->not_before);
+        // A pause that is over ends nothing more: the batch waits for its turn on the connection, or for a leader.
+        if (is_first_waiting && !is_blocked() && entry->not_before > now) next = std::min(next, entry->not_before);
         is_first_waiting = false;
     }
     return next;

@@ -91,8 +91,8 @@ class SendWindow {
     void give_up(const Failure& reason);
     // The pause before a repetition is over: there is a new leader.
     void hasten();
-    // When something is to be done next that no event announces.
-    Instant next_time() const;
+    // When something is to be done next that no event announces; after `now`.
+    Instant next_time(Instant now) const;
 
     // The next result, in order; empty if the first batch is not resolved. Its state is written or failed.
     std::unique_ptr<Entry> pop_resolved();

@@ -54,6 +54,10 @@ if(IRONBARK_LTO)
     include(CheckIPOSupported)
     check_ipo_supported(LANGUAGES CXX)
     set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ON)
+    # g++ numbers the variables in a coroutine's frame anew in each file, and then takes one inline coroutine for two.
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+        add_link_options(-Wno-odr)
+    endif()
 endif()
 
 # ironbark_module(NAME SOURCES ... USES ...): one folder, one library, and the folders it may use.

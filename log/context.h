@@ -41,6 +41,7 @@ struct RoundTimes {
     Duration write{};
     Duration sync{};
     bool synced = false;
+    Instant syncing_since{};  // the sync; or the write, where it is one operation with its sync
 };
 
 struct LogContext {

@@ -46,6 +46,25 @@ std::string describe(const Error& error) {
     return error.text[0] != 0 ? error.text : name(error.code);
 }
 
+// Whether the directory has an identity; false: it is empty.
+Task<Result<bool>> has_identity(World* world, std::string path, std::string* problem) {
+    Result<std::vector<std::string>> names = co_await world->disk.list(path);
+    if (!names.ok()) {
+        *problem = fmt::format("cannot read the data directory {}: {}.", path, describe(names.error()));
+        co_return names.error();
+    }
+    if (std::find(names->begin(), names->end(), "identity") != names->end()) co_return true;
+    bool is_empty = std::all_of(names->begin(), names->end(), [](const std::string& entry) {
+        return entry == "lock" || entry == "lost+found" || entry == "identity.new";
+    });
+    if (is_empty) co_return false;
+    *problem = fmt::format(
+        "{} is not a data directory of Ironbark: it has files but no `identity`. Nothing was changed. "
+        "Choose an empty or a new directory with --data-dir.",
+        path);
+    co_return ErrorCode::foreign_data;
+}
+
 }  // namespace
 
 size_t shard_of(const PartitionIdentity& identity, size_t shard_count) {
@@ -66,10 +85,10 @@ Task<Result<void>> DataDirectory::prepare(World* world, std::string* problem) {
         co_return made;
     }
     // Nothing is written into a directory that is not ours, and what is ours is only known for sure under the lock.
-    CO_TRY(bool known, co_await has_identity(world, problem));
+    CO_TRY(bool known, co_await has_identity(world, path_, problem));
     CO_TRY_VOID(co_await take_lock(world, problem));
-    CO_TRY(known, co_await has_identity(world, problem));
-    Task<Result<void>> preparation = known ? read_identity(world, problem) : create(world);
+    CO_TRY(known, co_await has_identity(world, path_, problem));
+    Task<Result<void>> preparation = known ? load_identity(world, problem) : create(world);
     Result<void> ready = co_await std::move(preparation);
     if (!ready.ok() && problem->empty()) {
         *problem = fmt::format("cannot write to the data directory {}: {}.", path_, describe(ready.error()));
@@ -79,24 +98,6 @@ Task<Result<void>> DataDirectory::prepare(World* world, std::string* problem) {
     // A process that was killed may have left names that we see and the disk does not have yet.
     CO_TRY_VOID(co_await world->disk.sync_directory(path_));
     co_return co_await world->disk.sync_directory(directory_of(path_));
-}
-
-Task<Result<bool>> DataDirectory::has_identity(World* world, std::string* problem) {
-    Result<std::vector<std::string>> names = co_await world->disk.list(path_);
-    if (!names.ok()) {
-        *problem = fmt::format("cannot read the data directory {}: {}.", path_, describe(names.error()));
-        co_return names.error();
-    }
-    if (std::find(names->begin(), names->end(), "identity") != names->end()) co_return true;
-    bool is_empty = std::all_of(names->begin(), names->end(), [](const std::string& entry) {
-        return entry == "lock" || entry == "lost+found" || entry == "identity.new";
-    });
-    if (is_empty) co_return false;
-    *problem = fmt::format(
-        "{} is not a data directory of Ironbark: it has files but no `identity`. Nothing was changed. "
-        "Choose an empty or a new directory with --data-dir.",
-        path_);
-    co_return ErrorCode::foreign_data;
 }
 
 Task<Result<void>> DataDirectory::take_lock(World* world, std::string* problem) {
@@ -115,18 +116,25 @@ Task<Result<void>> DataDirectory::take_lock(World* world, std::string* problem) 
     co_return lock.error();
 }
 
-Task<Result<void>> DataDirectory::read_identity(World* world, std::string* problem) {
-    Result<std::vector<uint8_t>> bytes = co_await read_file(*world, path_ + "/identity", identity_size_max);
-    Result<DirectoryIdentity> identity = bytes.ok() ? decode_identity(as_text(*bytes)) : bytes.error();
-    if (identity.ok()) {
-        identity_ = *identity;
-        co_return Result<void>();
+Task<Result<DirectoryIdentity>> DataDirectory::read_identity(World* world, std::string path, std::string* problem) {
+    CO_TRY(bool known, co_await has_identity(world, path, problem));
+    if (!known) {
+        *problem = path + " is empty.";
+        co_return ErrorCode::not_found;
     }
+    Result<std::vector<uint8_t>> bytes = co_await read_file(*world, path + "/identity", identity_size_max);
+    Result<DirectoryIdentity> identity = bytes.ok() ? decode_identity(as_text(*bytes)) : bytes.error();
+    if (identity.ok()) co_return identity;
     *problem = identity.error().code == ErrorCode::unsupported_version
-                   ? fmt::format("{}: {}. Use the version that wrote it, or a newer one.", path_, identity.error().text)
-                   : fmt::format("{}/identity: {}. Restore it from a copy; the records are untouched.", path_,
+                   ? fmt::format("{}: {}. Use the version that wrote it, or a newer one.", path, identity.error().text)
+                   : fmt::format("{}/identity: {}. Restore it from a copy; the records are untouched.", path,
                                  describe(identity.error()));
-    co_return identity.error();
+    co_return identity;
+}
+
+Task<Result<void>> DataDirectory::load_identity(World* world, std::string* problem) {
+    CO_TRY(identity_, co_await read_identity(world, path_, problem));
+    co_return Result<void>();
 }
 
 // The identity first: a directory that has anything else without it is not ours.

@@ -31,6 +31,9 @@ class DataDirectory {
     // unsupported_version, corrupt_data.
     static Task<Result<std::unique_ptr<DataDirectory>>> open(World* world, std::string path, std::string* problem);
 
+    // Who the directory is; changes nothing, also beside a process that has it open. Errors as above.
+    static Task<Result<DirectoryIdentity>> read_identity(World* world, std::string path, std::string* problem);
+
     const std::string& path() const { return path_; }
     const DirectoryIdentity& identity() const { return identity_; }
 
@@ -43,9 +46,8 @@ class DataDirectory {
   private:
     DataDirectory(std::string path) : path_(std::move(path)) {}
     Task<Result<void>> prepare(World* world, std::string* problem);
-    Task<Result<bool>> has_identity(World* world, std::string* problem);
     Task<Result<void>> take_lock(World* world, std::string* problem);
-    Task<Result<void>> read_identity(World* world, std::string* problem);
+    Task<Result<void>> load_identity(World* world, std::string* problem);
     Task<Result<void>> create(World* world);
     struct ShardMarks {
         size_t shard;

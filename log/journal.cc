@@ -57,11 +57,14 @@ std::optional<CommitHeader> decode_commit(Bytes bytes,
     if (header.size < commit_header_size || header.size > bytes.size()) return std::nullopt;
     if (xxh3(bytes.subspan(8, header.size - 8), seed) != header.checksum) return std::nullopt;
     Bytes rest = bytes.subspan(commit_header_size, header.size - commit_header_size);
+    const size_t before = records.size();
     for (uint32_t index = 0; index < header.record_count; ++index) {
-        if (rest.size() < sizeof(uint32_t)) return std::nullopt;
-        size_t size = load_le<uint32_t>(rest.data());
+        size_t size = rest.size() < sizeof(uint32_t) ? 0 : load_le<uint32_t>(rest.data());
+        if (rest.size() < sizeof(uint32_t) || rest.size() - sizeof(uint32_t) < size) {
+            records.resize(before);  // a commit is there as a whole or not at all
+            return std::nullopt;
+        }
         rest = rest.subspan(sizeof(uint32_t));
-        if (rest.size() < size) return std::nullopt;
         records.emplace_back(rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(size));
         rest = rest.subspan(size);
     }
@@ -112,6 +115,15 @@ Task<Result<std::unique_ptr<Journal>>> Journal::open(World& world, std::string p
     co_return std::move(journal);
 }
 
+Task<Result<JournalContents>> Journal::read(World& world, std::string path, Uuid owner) {
+    Journal journal(world, path, owner);
+    CO_TRY(journal.body_.file, co_await world.disk.open(std::move(path), OpenMode::read, true));
+    Result<void> loaded = co_await journal.load();
+    co_await journal.close();
+    CO_TRY_VOID(loaded);
+    co_return journal.take_contents();
+}
+
 // Whether the head is undamaged, and whose.
 bool Journal::check_head(Bytes head, bool* is_foreign) const {
     Uuid owner;
@@ -160,6 +172,7 @@ void Journal::read_commits(Bytes bytes) {
         bad_since_last = false;
     }
     contents_.ends_torn = bad_since_last;
+    contents_.end = body_.position;
 }
 
 // What was read is relied on from here. Damage stays as it is, for the owner to see.

@@ -31,12 +31,15 @@ struct JournalContents {
     uint64_t commits_lost = 0;           // damaged between good ones; 0 for a torn end
     bool ends_torn = false;              // something unreadable stands after the last good commit
     bool head_damaged = false;           // the file's first block; the commits prove whose it is
+    uint64_t end = 0;                    // position behind the last good commit
 };
 
 class Journal {
   public:
     // Opens or creates the journal at `path`. `owner` seeds the checksums: a file of another owner is foreign_data.
     static Task<Result<std::unique_ptr<Journal>>> open(World& world, std::string path, Uuid owner);
+    // What the file says now; changes nothing, also beside a process that has it open.
+    static Task<Result<JournalContents>> read(World& world, std::string path, Uuid owner);
     ~Journal();
 
     // What was there when it was opened; to be taken once.
@@ -51,6 +54,8 @@ class Journal {
     Task<Result<void>> rewrite(std::vector<JournalRecord> records);
     // Bytes of commits in the file: the owner rewrites when they are many times what is live.
     uint64_t size() const { return body_.position; }
+    // Whether it is written around the kernel's page cache: not every file system can.
+    bool is_direct() const { return body_.file->is_direct(); }
     // Suspends until commits under way have ended; later ones get `closed`.
     Task<void> close();
 

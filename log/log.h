@@ -105,6 +105,7 @@ class Log {
 
     // Starts a synced round for everything below `end`, if none is under way, without waiting for it.
     void want_durable(Offset end);
+    const RoundTimes& last_synced_round() const { return last_synced_round_; }
     // Suspends until everything below `end` is on disk: starts a synced round if none is under way. timed_out,
     // storage_error: it may or may not be.
     Task<Result<void>> reach_durable(Offset end, Instant deadline);
@@ -302,6 +303,7 @@ class Log {
     bool writer_running_ = false;
     bool waits_for_space_ = false;  // the writer does
     Offset flush_target_;           // everything below is to be synced soon
+    RoundTimes last_synced_round_;
     Instant dirty_since_ = never;   // of the oldest byte that is not on disk
     FlushTimer flush_timer_;
     Event writer_idle_;

@@ -4,6 +4,7 @@
 //   what is found                                     | decision
 //   no files, nothing promised                        | a new log
 //   no segments, but records were promised            | refused: files left as they are
+//   no segments and no marks, but a snapshot          | every record was deleted: the log goes on there, and says so
 //   a segment missing, foreign or with a damaged head | refused: files left as they are
 //   segments that lie before the log's start          | go with the next deletion: one was interrupted
 //   newer segments of an epoch that ended before them | removed: a cut was interrupted; its records are buried
@@ -73,7 +74,8 @@ Task<Result<void>> LogOpener::list_files() {
     co_return Result<void>();
 }
 
-// Every record was deleted, or there never was one.
+// Every record was deleted, or there never was one. Offsets are not used twice: without marks the newest snapshot says
+// where to go on.
 Task<Result<void>> LogOpener::open_empty() {
     if (floor_ && floor_->offset > log_.log_start_) {
         co_return refuse(
@@ -81,20 +83,31 @@ Task<Result<void>> LogOpener::open_empty() {
                         "copy, or delete the topic.",
                         log_.directory_, log_.log_start_.value, floor_->offset.value - 1));
     }
+    std::optional<ProducersSnapshot> snapshot = co_await newest_snapshot();
+    if (!has_marks_ && snapshot) {
+        floor_ = snapshot->place;
+        log_.log_start_ = floor_->offset;
+        report_.problem = fmt::format("{}: no segment files and no marks: the log goes on with record {}.",
+                                      log_.directory_, floor_->offset.value);
+    }
     if (floor_) {
         log_.durable_place_ = *floor_;
         log_.chain_ = floor_->chain;
         log_.epoch_ = std::max(log_.epoch_, floor_->epoch);
-        if (!log_.snapshots_.empty()) {
-            Result<ProducersSnapshot> snapshot = co_await read_snapshot(
-                &context_->world, log_.path_of(log_.snapshots_.back(), producers_suffix), log_.identity_);
-            if (snapshot.ok() && snapshot->place.offset == floor_->offset && snapshot->place.chain == floor_->chain) {
-                take_snapshot(*std::move(snapshot));
-            }
-        }
+        bool fits = snapshot && snapshot->place.offset == floor_->offset && snapshot->place.chain == floor_->chain;
+        if (fits) take_snapshot(*std::move(snapshot));
     }
     set_end(log_.log_start_);
     co_return Result<void>();
+}
+
+Task<std::optional<ProducersSnapshot>> LogOpener::newest_snapshot() {
+    for (auto at = log_.snapshots_.rbegin(); at != log_.snapshots_.rend(); ++at) {
+        Result<ProducersSnapshot> snapshot =
+            co_await read_snapshot(&context_->world, log_.path_of(*at, producers_suffix), log_.identity_);
+        if (snapshot.ok() && snapshot->place.offset == *at) co_return *std::move(snapshot);
+    }
+    co_return std::nullopt;
 }
 
 void LogOpener::take_snapshot(ProducersSnapshot snapshot) {
@@ -134,9 +147,9 @@ Task<Result<std::unique_ptr<Segment>>> LogOpener::read_head(Offset base) {
     auto segment = std::make_unique<Segment>();
     segment->head = *head;
     segment->end = base;
-    segment->allocated = round_down(allocated, block_size);
+    segment->allocated = round_down(allocated, block_size);  // somebody may have shortened it
     segment->end_position = segment->allocated;
-    segment->written_position = segment->end_position;
+    segment->written_position = segment->allocated;
     segment->sealed = true;
     segment->index.start_at(base, head->chain_before);
     co_return std::move(segment);

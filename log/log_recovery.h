@@ -24,6 +24,7 @@ class LogOpener {
     void take_marks(const PartitionMarks& marks);
     Task<Result<void>> list_files();
     Task<Result<void>> open_empty();
+    Task<std::optional<ProducersSnapshot>> newest_snapshot();
     void take_snapshot(ProducersSnapshot snapshot);
     Task<Result<void>> read_heads();
     Task<Result<std::unique_ptr<Segment>>> read_head(Offset base);

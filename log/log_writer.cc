@@ -111,9 +111,10 @@ Task<Result<void>> Log::write_round() {
     CO_TRY_VOID(co_await write_fully(*file, round.position, round.slices, sync && !sync_apart ? Sync::data : Sync::no));
     Instant written = context_->world.executor.now();
     if (sync_apart) CO_TRY_VOID(co_await file->sync());
-    if (context_->on_round) {
-        context_->on_round({written - begun, context_->world.executor.now() - written, sync});
-    }
+    const RoundTimes times{written - begun, context_->world.executor.now() - written, sync,
+                           sync_apart ? written : begun};
+    if (sync) last_synced_round_ = times;
+    if (context_->on_round) context_->on_round(times);
     complete(*segment, round, sync);
     if (durable_end() < log_end_) dirty_since_ = begun;
     co_return Result<void>();

@@ -100,6 +100,15 @@ Task<Result<std::unique_ptr<Marks>>> Marks::open(World& world, std::string path,
     co_return std::move(marks);
 }
 
+std::optional<std::map<PartitionIdentity, PartitionMarks>> Marks::replay(
+    World& world, const std::vector<JournalRecord>& records) {
+    Marks marks(world, nullptr);
+    for (const JournalRecord& record : records) {
+        if (!marks.apply(record)) return std::nullopt;
+    }
+    return std::move(marks.marks_);
+}
+
 bool Marks::apply(const JournalRecord& record) {
     Decoder decoder(record);
     switch (static_cast<Kind>(decoder.number<uint8_t>())) {

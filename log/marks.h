@@ -57,6 +57,9 @@ class Marks {
   public:
     // Opens or creates the journal file at `path`, which belongs to the data directory `owner`.
     static Task<Result<std::unique_ptr<Marks>>> open(World& world, std::string path, Uuid owner);
+    // The marks that the records of a journal add up to; nothing if one of them is of a newer version.
+    static std::optional<std::map<PartitionIdentity, PartitionMarks>> replay(
+        World& world, const std::vector<JournalRecord>& records);
 
     MarksHealth health() const { return health_; }
     // Null if the partition has none. Valid until the next change.
@@ -78,7 +81,8 @@ class Marks {
     uint64_t journal_bytes() const { return journal_->size(); }
 
   private:
-    Marks(World& world, std::unique_ptr<Journal> journal) : journal_(std::move(journal)), not_rewriting_(world.executor) {
+    Marks(World& world, std::unique_ptr<Journal> journal)
+        : journal_(std::move(journal)), not_rewriting_(world.executor) {
         not_rewriting_.set();
     }
     bool apply(const JournalRecord& record);

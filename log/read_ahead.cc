@@ -7,9 +7,10 @@
 namespace ironbark::log {
 
 std::shared_ptr<ReadAhead> ReadAhead::make(World& world, ReadAheadBudget& budget, uint64_t begin, size_t size) {
-    std::erase_if(budget.windows, [](const std::weak_ptr<ReadAhead>& window) {
-        std::shared_ptr<ReadAhead> there = window.lock();
-        return there == nullptr || there->counted_ == 0;
+    // Wherever they stand: a reader that stays away must not make the list grow for ever.
+    std::erase_if(budget.windows, [](const std::weak_ptr<ReadAhead>& entry) {
+        std::shared_ptr<ReadAhead> known = entry.lock();
+        return known == nullptr || known->counted_ == 0;
     });
     while (!budget.windows.empty() && budget.bytes + size > read_ahead_bytes_max) {
         std::shared_ptr<ReadAhead> oldest = budget.windows.front().lock();

@@ -10,7 +10,7 @@ RetentionVerdict decide_retention(const std::vector<SegmentFacts>& segments, Ret
     for (const SegmentFacts& segment : segments) {
         bool too_many = limits.bytes >= 0 && total > static_cast<uint64_t>(limits.bytes) && segment.sealed;
         bool too_old = limits.milliseconds >= 0 && segment.end > segment.base &&
-                       segment.max_append_time.milliseconds + limits.milliseconds < now.milliseconds;
+                       now.milliseconds - segment.max_append_time.milliseconds > limits.milliseconds;
         if ((!too_many && !too_old) || segment.end > limit) break;
         verdict.log_start = segment.end;
         verdict.roll_active = verdict.roll_active || !segment.sealed;

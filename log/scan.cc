@@ -205,6 +205,12 @@ Task<Result<Beyond>> look_beyond(
                         frame->header.leader_epoch >= end.epoch &&
                         frame->header.base_offset < epoch_limit(epoch_starts, frame->header.leader_epoch);
         if (is_stray) {
+            const size_t length = frame->header.length;
+            CO_TRY(there, co_await reader->at(place.position, length));
+            frame->bytes = there.first(std::min(length, there.size()));
+            is_stray = there.size() >= length && record::verify_payload(*frame);
+        }
+        if (is_stray) {
             place.position += frame->header.length;
             beyond.stray_end = place.position;
             beyond.stray_records += static_cast<uint64_t>(frame->batch.last_offset_delta) + 1;

@@ -2,18 +2,22 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <charconv>
 #include <chrono>
+#include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <sstream>
+#include <memory>
 #include <stdexcept>
 #include <thread>
 
+#include "bench/machine/processor_use.h"
 #include "bench/machine/system.h"
 
 namespace ironbark::bench {
@@ -37,21 +41,11 @@ uint64_t number_in(const std::string& path, const std::string& key) {
     return at == std::string::npos ? 0 : std::strtoull(text.c_str() + at + key.size(), nullptr, 10);
 }
 
-// User and system time, the 14th and 15th field; the second is in parentheses and may hold anything.
-double cpu_seconds_in(const std::string& path) {
-    const std::string text = read_all(path);
-    std::istringstream fields(text.substr(std::min(text.size(), text.rfind(')') + 1)));
-    std::string skipped;
-    for (int field = 3; field < 14; ++field) fields >> skipped;
-    double user = 0;
-    double system = 0;
-    fields >> user >> system;
-    return (user + system) / static_cast<double>(::sysconf(_SC_CLK_TCK));
-}
-
 }  // namespace
 
-Daemon::~Daemon() { kill(); }
+Daemon::~Daemon() {
+    kill();
+}
 
 double Daemon::start() {
     const Nanoseconds begin = now();
@@ -71,6 +65,7 @@ void Daemon::spawn() {
     arguments.push_back(nullptr);
     id_ = static_cast<pid_t>(check(::fork(), "fork"));
     if (id_ != 0) return;
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // it does not outlive a benchmark that is killed
     const int trace = ::open(trace_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     ::dup2(trace, STDERR_FILENO);
     ::execv(arguments[0], arguments.data());
@@ -117,9 +112,18 @@ void Daemon::wait_until_gone() {
     id_ = -1;
 }
 
+std::string Daemon::version_of(const std::string& program) {
+    const std::unique_ptr<FILE, int (*)(FILE*)> output(::popen(("'" + program + "' --version").c_str(), "r"), ::pclose);
+    char line[256] = "";
+    if (output == nullptr || std::fgets(line, sizeof line, output.get()) == nullptr) {
+        throw std::runtime_error(program + " does not run: name the daemon to measure with --daemon");
+    }
+    return {line, std::strcspn(line, "\n")};
+}
+
 ProcessUse Daemon::use() const {
     const std::string process = "/proc/" + std::to_string(id_);
-    return {.cpu_seconds = cpu_seconds_in(process + "/stat"),
+    return {.cpu_seconds = process_times(id_).value_or(ProcessTimes{}).seconds,
             .resident_bytes = number_in(process + "/status", "VmRSS:") * 1024,
             .written_bytes = number_in(process + "/io", "\nwrite_bytes:")};
 }

@@ -40,6 +40,8 @@ class Daemon {
     std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
     std::string data_directory() const { return command_.directory + "/data"; }
     ProcessUse use() const;
+    // What the program says to --version.
+    static std::string version_of(const std::string& program);
 
   private:
     void spawn();

@@ -28,11 +28,13 @@ T must(Expected<T> expected, const char* what) {
 // The state of a closed loop. `send_next` runs on the producer's thread, after the first records on the caller's too.
 class Loop {
   public:
-    Loop(const Settings& settings, Written& written, const ClosedLoop& loop)
-        : producer_(must(Producer::create(settings), "the producer")), written_(written), loop_(loop),
+    Loop(const Settings& settings, Written& written, const ProduceLoop& loop)
+        : producer_(must(Producer::create(settings), "the producer")),
+          written_(written),
+          loop_(loop),
           pattern_(written.record_size) {}
 
-    ClosedLoopResult run() {
+    ProduceLoopResult run() {
         must(producer_.partition_count(written_.topic), "looking up the topic");
         const Nanoseconds begin = now();
         counting_from_ = begin + from_seconds(loop_.warm_up_seconds);
@@ -80,13 +82,13 @@ class Loop {
 
     Producer producer_;
     Written& written_;
-    ClosedLoop loop_;
+    ProduceLoop loop_;
     std::mutex mutex_;  // orders the numbers of the first records with those of their successors
     Pattern pattern_;
     Nanoseconds counting_from_ = 0;
     Nanoseconds until_ = 0;
     Nanoseconds last_ = 0;
-    ClosedLoopResult result_;
+    ProduceLoopResult result_;
     std::string failure_;
     std::atomic<bool> has_failed_ = false;
 };
@@ -162,15 +164,15 @@ Written create_topic(const Settings& settings, const std::string& name, int32_t 
     return written;
 }
 
-ClosedLoopResult produce_closed_loop(const Settings& settings, Written& written, const ClosedLoop& loop) {
+ProduceLoopResult produce_closed_loop(const Settings& settings, Written& written, const ProduceLoop& loop) {
     return Loop(settings, written, loop).run();
 }
 
-ClosedLoopResult produce_one_by_one(const Settings& settings, Written& written, double seconds) {
+ProduceLoopResult produce_one_by_one(const Settings& settings, Written& written, double seconds) {
     Producer producer = must(Producer::create(settings), "the producer");
     must(producer.partition_count(written.topic), "looking up the topic");
     Pattern pattern(written.record_size);
-    ClosedLoopResult result;
+    ProduceLoopResult result;
     const Nanoseconds begin = now();
     const Nanoseconds end = begin + from_seconds(seconds);
     for (Nanoseconds sent = begin; sent < end; sent = now()) {
@@ -186,13 +188,15 @@ ClosedLoopResult produce_one_by_one(const Settings& settings, Written& written, 
     return result;
 }
 
-Rate produce_flood(const Settings& settings, Written& written, uint64_t bytes) {
+Rate produce_flood(const Settings& settings, Written& written, uint64_t bytes, uint64_t warm_up_bytes) {
     Producer producer = must(Producer::create(settings), "the producer");
     must(producer.partition_count(written.topic), "looking up the topic");
     Pattern pattern(written.record_size);
+    const uint64_t warm_up = warm_up_bytes / written.record_size;
     const uint64_t count = bytes / written.record_size;
-    const Nanoseconds begin = now();
-    for (uint64_t index = 0; index < count; ++index) {
+    Nanoseconds begin = 0;
+    for (uint64_t index = 0; index < warm_up + count; ++index) {
+        if (index == warm_up) begin = now();
         const size_t partition = index % written.end.size();
         Record record;
         record.topic = written.topic;
@@ -203,9 +207,9 @@ Rate produce_flood(const Settings& settings, Written& written, uint64_t bytes) {
     must(producer.flush(settle_time_max), "waiting for acknowledgements");
     const double seconds = to_seconds(now() - begin);
     const ProducerStatistics statistics = producer.statistics();
-    if (statistics.records_written != count) {
-        throw std::runtime_error("only " + std::to_string(statistics.records_written) + " of " + std::to_string(count) +
-                                 " records were acknowledged");
+    if (statistics.records_written != warm_up + count) {
+        throw std::runtime_error("only " + std::to_string(statistics.records_written) + " of " +
+                                 std::to_string(warm_up + count) + " records were acknowledged");
     }
     return {count, count * written.record_size, seconds};
 }

@@ -1,7 +1,8 @@
 #pragma once
 // What a benchmark does to a topic through the client library: write with so many records in flight, write as fast as
-// the producer takes them, and read everything back, comparing every record with what was written (bench/load/pattern.h).
-// Blocks its caller. Anything that is not as it should be ends the benchmark (std::runtime_error).
+// the producer takes them, and read everything back, comparing every record with what was written
+// (bench/load/pattern.h). Blocks its caller. Anything that is not as it should be ends the benchmark
+// (std::runtime_error).
 
 #include <cstdint>
 #include <string>
@@ -34,25 +35,29 @@ struct Rate {
 
 Written create_topic(const Settings& settings, const std::string& name, int32_t partitions);
 
-struct ClosedLoop {
+struct ProduceLoop {
     size_t in_flight = 1;
     double seconds = 1;
     double warm_up_seconds = 0.2;  // not counted
 };
 
-struct ClosedLoopResult {
+struct ProduceLoopResult {
     Rate rate;
     Histogram latency;  // from `send` to the callback
 };
 
 // Keeps so many records in flight, spread over the partitions: each acknowledgement sends the next from its callback.
-ClosedLoopResult produce_closed_loop(const Settings& settings, Written& written, const ClosedLoop& loop);
+ProduceLoopResult produce_closed_loop(const Settings& settings, Written& written, const ProduceLoop& loop);
 
 // One record at a time from the application's thread, each waited for with a future: two more wake-ups a record.
-ClosedLoopResult produce_one_by_one(const Settings& settings, Written& written, double seconds);
+ProduceLoopResult produce_one_by_one(const Settings& settings, Written& written, double seconds);
 
-// Sends `bytes` to the partitions in turn, as fast as `send` accepts them, until everything is acknowledged.
-Rate produce_flood(const Settings& settings, Written& written, uint64_t bytes);
+// Fills the memory of producer and daemon, which take it at a rate of their own.
+constexpr uint64_t flood_warm_up_bytes = uint64_t{160} << 20;
+
+// Sends `warm_up_bytes`, which are not counted, and `bytes` to the partitions in turn, as fast as `send` accepts them,
+// until everything is acknowledged.
+Rate produce_flood(const Settings& settings, Written& written, uint64_t bytes, uint64_t warm_up_bytes = 0);
 
 // Reads what was written from `begin` on, and proves that it is all there, once, in order, unaltered, and that nothing
 // else is. The rate counts from the first records on, without the time to connect.

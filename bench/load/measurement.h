@@ -8,26 +8,16 @@
 
 #include "bench/load/daemon.h"
 #include "bench/load/node.h"
+#include "bench/load/target.h"
 #include "bench/machine/probes.h"
 #include "ironbark/settings.h"
 
 namespace ironbark::bench {
 
-struct Target {
-    enum class Kind { at_most, at_least, none };
-    Kind kind = Kind::none;
-    double ratio = 0;
-    std::string text;  // for people
-
-    bool is_met(double reached) const {
-        return kind == Kind::none || (kind == Kind::at_most ? reached <= ratio : reached >= ratio);
-    }
-};
-
 struct Point {
     std::string name;
-    std::string unit;    // of value and limit
-    std::string limit;   // what the value is divided by
+    std::string unit;   // of value and limit
+    std::string limit;  // what the value is divided by
     Target target;
 };
 
@@ -47,7 +37,9 @@ class Bench {
 
     const NodeSettings& settings() const { return settings_; }
     ProbeFile& probe_file() { return probe_file_; }
-    double probe_seconds() const { return settings_.seconds / 4; }
+    double probe_seconds() const { return settings_.seconds / 10; }
+    // What is written and read where throughput is measured.
+    uint64_t bytes() const { return uint64_t{settings_.megabytes} * 1'000'000; }
 
     // A daemon that is not running yet, over an empty directory.
     std::unique_ptr<Daemon> make_daemon(const std::string& io, std::vector<std::string> flags = {});
@@ -63,15 +55,16 @@ class Bench {
 };
 
 struct Measurement {
-    std::string name;  // for --point
+    std::string name;                // for --point
     bool is_asked_for_only = false;  // not part of a run that names no points: takes minutes, or the disk
+    bool has_own_rounds = false;     // goes through all rounds in one call: what comes before them takes minutes
     std::vector<Sample> (*run)(Bench& bench, const std::string& io);
 };
 
-std::vector<Sample> measure_latency(Bench& bench, const std::string& io);     // node_produce.cc
+std::vector<Sample> measure_latency(Bench& bench, const std::string& io);  // node_produce.cc
 std::vector<Sample> measure_throughput(Bench& bench, const std::string& io);
-std::vector<Sample> measure_consume(Bench& bench, const std::string& io);     // node_consume.cc
-std::vector<Sample> measure_idle(Bench& bench, const std::string& io);        // node_lifetime.cc
+std::vector<Sample> measure_consume(Bench& bench, const std::string& io);  // node_consume.cc
+std::vector<Sample> measure_idle(Bench& bench, const std::string& io);     // node_lifetime.cc
 std::vector<Sample> measure_restart(Bench& bench, const std::string& io);
 
 }  // namespace ironbark::bench

@@ -1,8 +1,5 @@
 #include "bench/load/node_report.h"
 
-#include <sys/utsname.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -26,9 +23,12 @@ std::vector<double> collect(const std::vector<Sample>& samples, Get get) {
     return values;
 }
 
-double median(std::vector<double> values) {
-    std::sort(values.begin(), values.end());
-    return values[values.size() / 2];
+std::vector<double> values_of(const std::vector<Sample>& samples) {
+    return collect(samples, [](const Sample& sample) { return sample.value; });
+}
+
+std::vector<double> limits_of(const std::vector<Sample>& samples) {
+    return collect(samples, [](const Sample& sample) { return sample.limit; });
 }
 
 std::vector<double> ratios_of(const std::vector<Sample>& samples) {
@@ -42,12 +42,24 @@ Json summarised(const std::vector<double>& values) {
             {"rounds", values}};
 }
 
-const char* verdict(const Target& target, double ratio) {
-    if (target.kind == Target::Kind::none) return "";
-    return target.is_met(ratio) ? "met" : "MISSED";
+Json to_json(const Point& point, const std::string& io, const std::vector<Sample>& samples) {
+    const std::vector<double> ratios = ratios_of(samples);
+    Json json{{"point", point.name}, {"io", io}, {"unit", point.unit}, {"limit", point.limit}};
+    json["target"] = point.target.text;
+    json["is_met"] = point.target.is_met(median(ratios));
+    json["value"] = summarised(values_of(samples));
+    json["limit_value"] = summarised(limits_of(samples));
+    json["ratio"] = summarised(ratios);
+    for (const Sample& sample : samples) json["details"].push_back(sample.details);
+    return json;
 }
 
 }  // namespace
+
+NodeReport::NodeReport(const NodeSettings& settings)
+    : settings_(settings),
+      machine_(describe_machine(settings.directory)),
+      daemon_version_(Daemon::version_of(settings.daemon)) {}
 
 NodeReport::Row& NodeReport::row(const Point* point, const std::string& io) {
     auto place = rows_.end();
@@ -59,47 +71,57 @@ NodeReport::Row& NodeReport::row(const Point* point, const std::string& io) {
     return *rows_.insert(place, Row{point, io, {}});
 }
 
-void NodeReport::add(const std::string& io, const Sample& sample) { row(sample.point, io).samples.push_back(sample); }
+void NodeReport::add(const std::string& io, const Sample& sample) {
+    row(sample.point, io).samples.push_back(sample);
+}
 
-void NodeReport::progress(const std::string& io, int round, const std::vector<Sample>& samples) const {
+void NodeReport::note(const Schedule& schedule) {
+    repeats_ += schedule.repeats();
+    disturbed_ += schedule.disturbed();
+}
+
+void NodeReport::progress(const Turn& turn, const std::vector<Sample>& samples, double others) const {
     for (const Sample& sample : samples) {
-        std::fprintf(stderr, "round %d, %-8s  %-52s %s %s / %s = %s\n", round + 1, io.c_str(), sample.point->name.c_str(),
-                     figure(sample.value).c_str(), sample.point->unit.c_str(), figure(sample.limit).c_str(),
-                     figure(sample.ratio()).c_str());
+        std::fprintf(stderr, "round %d, %-8s  %-52s %s %s / %s = %s\n", turn.round + 1, turn.io.c_str(),
+                     sample.point->name.c_str(), figure(sample.value).c_str(), sample.point->unit.c_str(),
+                     figure(sample.limit).c_str(), figure(sample.ratio()).c_str());
     }
+    std::fprintf(stderr, "    others kept %s processors busy\n", figure(others).c_str());
 }
 
 void NodeReport::print() const {
+    std::printf("%s, %s, %s, %s\n%s beside a benchmark of %s\n\n", machine_.processors.c_str(), machine_.memory.c_str(),
+                machine_.kernel.c_str(), machine_.disk.c_str(), daemon_version_.c_str(), machine_.build.c_str());
     Table table(2, {"point", "io", "value", "unit", "limit", "ratio", "target", ""});
     for (const Row& row : rows_) {
-        const auto& samples = row.samples;
-        const std::vector<double> ratios = ratios_of(samples);
-        table.add({row.point->name, row.io, summary(collect(samples, [](const Sample& sample) { return sample.value; })),
-                   row.point->unit, row.point->limit + " " + summary(collect(samples, [](const Sample& sample) { return sample.limit; })),
-                   summary(ratios), row.point->target.text, verdict(row.point->target, median(ratios))});
+        const std::vector<double> ratios = ratios_of(row.samples);
+        table.add({row.point->name, row.io, summary(values_of(row.samples)), row.point->unit,
+                   row.point->limit + " " + summary(limits_of(row.samples)), summary(ratios), row.point->target.text,
+                   row.point->target.verdict(median(ratios))});
     }
     table.print();
-    std::printf("\nmedian (lowest-highest) of %d rounds; every record written was read back and compared\n%s\n",
-                settings_.rounds, noise_.report().c_str());
+    std::printf(
+        "\nmedian (lowest-highest) of %d rounds; every record written was read back and compared\n"
+        "%d disturbed rounds repeated, %d counted nevertheless; %s\n",
+        settings_.rounds, repeats_, disturbed_, noise_.report().c_str());
 }
 
 void NodeReport::write(const std::string& path) const {
-    utsname system{};
-    check(::uname(&system), "uname");
-    Json json{{"command", settings_.command_line},
-              {"machine", {{"processors", ::sysconf(_SC_NPROCESSORS_ONLN)}, {"kernel", system.release}, {"noise", noise_.report()}}},
-              {"settings", {{"rounds", settings_.rounds}, {"seconds", settings_.seconds}, {"megabytes", settings_.megabytes},
-                            {"restart_megabytes", settings_.restart_megabytes}, {"daemon_flags", settings_.flags}}}};
-    for (const Row& row : rows_) {
-        const std::vector<double> ratios = ratios_of(row.samples);
-        Json point{{"point", row.point->name}, {"io", row.io}, {"unit", row.point->unit}, {"limit", row.point->limit},
-                   {"target", row.point->target.text}, {"is_met", row.point->target.is_met(median(ratios))}};
-        point["value"] = summarised(collect(row.samples, [](const Sample& sample) { return sample.value; }));
-        point["limit_value"] = summarised(collect(row.samples, [](const Sample& sample) { return sample.limit; }));
-        point["ratio"] = summarised(ratios);
-        for (const Sample& sample : row.samples) point["details"].push_back(sample.details);
-        json["points"].push_back(point);
-    }
+    Json json;
+    json["command"] = settings_.command_line;
+    json["machine"] = {{"processors", machine_.processors},
+                       {"memory", machine_.memory},
+                       {"kernel", machine_.kernel},
+                       {"disk", machine_.disk},
+                       {"noise", noise_.report()}};
+    json["build"] = {{"daemon", daemon_version_}, {"benchmark", machine_.build}};
+    json["settings"] = {{"rounds", settings_.rounds},
+                        {"seconds", settings_.seconds},
+                        {"megabytes", settings_.megabytes},
+                        {"restart_megabytes", settings_.restart_megabytes},
+                        {"daemon_flags", settings_.flags}};
+    json["disturbed"] = {{"repeated", repeats_}, {"counted", disturbed_}};
+    for (const Row& row : rows_) json["points"].push_back(to_json(*row.point, row.io, row.samples));
     std::ofstream file(path);
     file << json.dump(4) << '\n';
     if (!file.flush()) fail(path.c_str(), errno);

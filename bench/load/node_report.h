@@ -2,21 +2,24 @@
 // Collects the samples of `ironbark-bench node` and tells them: a line while it runs, a table, and JSON.
 
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "bench/load/measurement.h"
+#include "bench/load/schedule.h"
+#include "bench/machine/description.h"
 #include "bench/machine/noise.h"
 
 namespace ironbark::bench {
 
 class NodeReport {
   public:
-    explicit NodeReport(const NodeSettings& settings) : settings_(settings) {}
+    explicit NodeReport(const NodeSettings& settings);
 
     void add(const std::string& io, const Sample& sample);
-    // To standard error: what one round has given.
-    void progress(const std::string& io, int round, const std::vector<Sample>& samples) const;
+    // What became of the turns of a point.
+    void note(const Schedule& schedule);
+    // To standard error: what one turn has given, and how many processors others used meanwhile.
+    void progress(const Turn& turn, const std::vector<Sample>& samples, double others) const;
     void print() const;
     void write(const std::string& path) const;
 
@@ -29,7 +32,11 @@ class NodeReport {
     Row& row(const Point* point, const std::string& io);
 
     const NodeSettings& settings_;
+    Description machine_;
+    std::string daemon_version_;
     Noise noise_;
+    int repeats_ = 0;
+    int disturbed_ = 0;
     std::vector<Row> rows_;  // a point's rows stand together, in the order of their first samples
 };
 

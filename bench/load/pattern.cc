@@ -21,6 +21,8 @@ std::string_view Pattern::record(int64_t number) {
     return bytes_;
 }
 
-bool Pattern::is_record(std::string_view value, int64_t number) { return value == record(number); }
+bool Pattern::is_record(std::string_view value, int64_t number) {
+    return value == record(number);
+}
 
 }  // namespace ironbark::bench

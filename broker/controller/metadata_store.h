@@ -29,6 +29,8 @@ class MetadataStore {
     // changes until then.
     Task<Result<void>> execute(Command command);
     bool is_writable() const { return writable_; }
+    // Whether the data directory's file system takes direct I/O.
+    bool is_direct() const { return journal_->is_direct(); }
     Task<void> close();
 
   private:

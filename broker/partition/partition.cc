@@ -1,5 +1,6 @@
 #include "broker/partition/partition.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace ironbark::broker {
@@ -30,14 +31,15 @@ void Partition::change_settings(TopicSettings settings) {
     if (log_ != nullptr) log_->change_settings(settings_.log);
 }
 
+// Metadata that was restored from an older copy names an epoch that is over. What is written from now on still gets one
+// of its own: the same offset in the same epoch is never two records.
 Task<void> Partition::lead(log::Log* log, Epoch epoch) {
-    if (epoch > log->last_epoch()) {
-        Result<void> begun = co_await log->begin_epoch(epoch);
-        if (!begun.ok()) {
-            fail(fmt::format("the start of epoch {} could not be recorded: {}", epoch.value,
-                             ironbark::name(begun.error().code)));
-            co_return;
-        }
+    const Epoch written = std::max(epoch, Epoch(log->last_epoch().value + 1));
+    Result<void> begun = co_await log->begin_epoch(written);
+    if (!begun.ok()) {
+        fail(fmt::format("the start of epoch {} could not be recorded: {}", written.value,
+                         ironbark::name(begun.error().code)));
+        co_return;
     }
     if (state_ == PartitionState::removed) co_return;
     log_ = log;
@@ -198,8 +200,7 @@ Task<bool> Partition::append_frame(record::FrameView frame, Receipt* receipt) {
         receipt->duplicate = true;
         co_return true;
     }
-    // The epoch of a log never falls: metadata that was restored from an older copy may name one that is over.
-    const Epoch epoch = std::max(epoch_, log_->last_epoch());
+    const Epoch epoch = log_->last_epoch();
     Result<log::Appended> appended =
         co_await log_->append(frame, epoch, Timestamp(world_.executor.wall_milliseconds()));
     if (appended.ok()) {
@@ -239,7 +240,10 @@ Task<void> Partition::acknowledge(Receipt* receipt, Instant deadline) {
     Gate::Holder inside = use();
     const Instant begun = world_.executor.now();
     Result<void> durable = co_await log_->reach_durable(receipt->last + 1, deadline);
-    receipt->synced = world_.executor.now() - begun;
+    const Instant now = world_.executor.now();
+    const Instant syncing = std::clamp(log_->last_synced_round().syncing_since, begun, now);
+    receipt->written = syncing - begun;
+    receipt->synced = now - syncing;
     if (durable.ok()) co_return;
     bool too_late = durable.error().code == ErrorCode::timed_out;
     receipt->error = too_late ? Error(ErrorCode::request_timed_out) : durable.error();

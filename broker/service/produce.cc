@@ -59,9 +59,10 @@ Task<bool> produce_here(Shard* shard, std::vector<Share*> shares, wire::AckLevel
             continue;
         }
         metrics.produce[static_cast<size_t>(receipt.level)].add(shard->executor().now() - times.received);
+        metrics.duplicates += receipt.duplicate ? 1 : 0;
+        if (receipt.duplicate) continue;
         metrics.bytes_in += shares[index]->frames.size;
         metrics.records_in += static_cast<uint64_t>(receipt.last - receipt.base + 1);
-        metrics.duplicates += receipt.duplicate ? 1 : 0;
     }
     co_return true;
 }

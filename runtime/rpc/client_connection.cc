@@ -147,7 +147,8 @@ Task<CallResult> ClientConnection::call(const Message* message, Instant deadline
 CallResult ClientConnection::give_up(uint64_t correlation, Waiting* waiting, Instant begun) {
     waiting_.erase(correlation);
     bool was_handed_over = !writer_.withdraw(waiting->frame);
-    if (world_.executor.now() - std::max(begun, last_received_) >= limits_.silence_time_max) {
+    if (silent_since_ < last_received_) silent_since_ = std::max(begun, last_received_);
+    if (world_.executor.now() - silent_since_ >= limits_.silence_time_max) {
         close(Error(ErrorCode::timed_out, "the broker does not answer"));
     }
     return lost(was_handed_over, deadline_passed, "");

@@ -310,12 +310,40 @@ TEST(ConsumerEngine, ATopicThatDoesNotExistIsAnError) {
     test.stop();
 }
 
+TEST(ConsumerEngine, ATopicThatWasMadeAfterItWasMissedIsRead) {
+    ConsumerTest test;
+    TopicPartition later{"later", 0};
+    test.consumer.seek(later, Start::beginning());
+    EXPECT_THAT(test.poll(10s).errors(), SizeIs(1));
+    test.broker().make_topic("later", 1);
+    ASSERT_TRUE(test.send("a", 0, "later").ok());
+    test.consumer.seek(later, Start::beginning());
+    EXPECT_THAT(test.read(1), ElementsAre("a"));
+    EXPECT_THAT(test.errors, IsEmpty());
+    test.stop();
+}
+
 TEST(ConsumerEngine, APartitionThatDoesNotExistIsAnError) {
     ConsumerTest test;
     test.read_from(Start::beginning(), 7);
     Records records = test.poll(10s);
     ASSERT_THAT(records.errors(), SizeIs(1));
     EXPECT_EQ(records.errors()[0].failure.code, ErrorCode::unknown_topic_or_partition);
+    test.stop();
+}
+
+TEST(ConsumerEngine, APartitionThatWasAddedMeanwhileIsRead) {
+    ConsumerTest test;
+    test.write({"a"});
+    test.read_from(Start::beginning());
+    EXPECT_THAT(test.read(1), ElementsAre("a"));
+    test.broker().find("t")->partitions.resize(5);
+    test.read_from(Start::beginning(), 4);
+    Records records = test.poll(1s);
+    EXPECT_THAT(records.errors(), IsEmpty());
+    test.write({"b"}, 4);
+    EXPECT_THAT(test.read(1), ElementsAre("b"));
+    EXPECT_THAT(test.errors, IsEmpty());
     test.stop();
 }
 

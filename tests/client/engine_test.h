@@ -65,6 +65,9 @@ inline Task<Expected<void>> accept(ProducerProgram* program, std::string topic, 
         program->results.push_back(std::move(result));
     };
     PartitionQueue* queue = (*loaded)->partition(partition);
+    if (queue == nullptr) co_await program->engine.look_for_partition(topic, partition, deadline);
+    queue = (*loaded)->partition(partition);
+    if (queue == nullptr) co_return not_done(ErrorCode::unknown_topic_or_partition, "no such partition");
     Result<Append> appended =
         program->engine.accumulator().append(*queue, record, callback, program->world.executor, true);
     if (!appended.ok()) co_return failure_of(appended.error());

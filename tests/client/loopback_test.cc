@@ -313,6 +313,23 @@ TEST(Loopback, SettingsThatAreWrongMakeNoClient) {
     EXPECT_FALSE(Admin::create(settings).ok());
 }
 
+TEST(Loopback, APartitionThatWasAddedIsFoundByEverybodyWhoKnewTheTopicBefore) {
+    LoopbackBroker broker;
+    broker.make_topic("t", 1);
+    Producer producer = make_producer(broker.settings());
+    ASSERT_TRUE(producer.send(record_of("t", "a")).get().ok());
+    Expected<Admin> admin = Admin::create(broker.settings());
+    ASSERT_TRUE(admin.ok());
+    auto end_of = [&](int32_t partition) { return admin->list_offsets({{{"t", partition}}})->front(); };
+    EXPECT_EQ(end_of(0).offset, 1);
+    broker.with([](FakeBroker& its, Cut&) { its.find("t")->partitions.resize(4); });
+    Expected<Receipt> receipt = producer.send(record_of("t", "b", 3)).get();
+    ASSERT_TRUE(receipt.ok()) << receipt.error().to_string();
+    EXPECT_EQ(receipt->partition, 3);
+    EXPECT_EQ(end_of(3).offset, 1);
+    EXPECT_EQ(end_of(4).failure->code, ErrorCode::unknown_topic_or_partition);
+}
+
 TEST(Loopback, NobodyListensThere) {
     Settings settings;
     {

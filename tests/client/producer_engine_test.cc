@@ -52,6 +52,18 @@ TEST(ProducerEngine, RefusesATopicThatDoesNotExist) {
     EXPECT_TRUE(test.close().ok());
 }
 
+TEST(ProducerEngine, APartitionThatWasAddedMeanwhileTakesRecords) {
+    ProducerTest test;
+    test.warm_up();
+    test.broker().find("t")->partitions.resize(5);
+    ASSERT_TRUE(test.send("late", 4).ok());
+    ASSERT_TRUE(test.wait_for(2));
+    EXPECT_THAT(test.written(4), ElementsAre("late"));
+    Expected<void> nowhere = test.send("x", 5);
+    EXPECT_EQ(nowhere.error().code, ErrorCode::unknown_topic_or_partition);
+    EXPECT_TRUE(test.close().ok());
+}
+
 TEST(ProducerEngine, RecordsSentTogetherShareABatchWhenTheyLinger) {
     Settings settings = test_settings();
     settings.linger = milliseconds(5);
@@ -293,6 +305,30 @@ TEST(ProducerEngine, CompressedBatchesHoldTheSameRecords) {
         EXPECT_LT(test.program.engine.statistics().bytes_written, 3000u);
         EXPECT_TRUE(test.close().ok());
     }
+}
+
+// What a batch of words takes, compressed at this level.
+size_t compressed_size(Compression compression, int level) {
+    Settings settings = test_settings();
+    settings.compression = compression;
+    settings.compression_level = level;
+    ProducerTest test(settings);
+    const char* words[] = {"partition", "offset", "epoch", "leader", "record", "batch", "segment", "broker"};
+    simulation::RandomStream random = test.simulation.stream("words");
+    std::string text;
+    while (text.size() < 12'000) text += std::string(words[random.below(8)]) + std::to_string(random.below(50)) + " ";
+    EXPECT_TRUE(test.send(text).ok());
+    EXPECT_TRUE(test.wait_for(1));
+    EXPECT_THAT(test.written(), ElementsAre(text));
+    size_t size = test.broker().find("t")->partitions[0].frames.at(0).size();
+    EXPECT_TRUE(test.close().ok());
+    return size;
+}
+
+TEST(ProducerEngine, AHigherLevelCompressesMore) {
+    EXPECT_LT(compressed_size(Compression::zstd, 19), compressed_size(Compression::zstd, 1));
+    EXPECT_LT(compressed_size(Compression::lz4, 12), compressed_size(Compression::lz4, 1));
+    EXPECT_EQ(compressed_size(Compression::zstd, 0), compressed_size(Compression::zstd, 3)) << "zstd's own default";
 }
 
 TEST(ProducerEngine, ClosingGivesUpWhatIsNotResolved) {

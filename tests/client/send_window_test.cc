@@ -257,7 +257,7 @@ TEST(SendWindow, WhatWasNeverTriedIsNotWrittenAtItsDeadline) {
     script.batch(10, 1000);
     script.send();
     script.refused(1, ErrorCode::connection_refused, Outcome::not_written, 5000);
-    EXPECT_EQ(script.window.next_time(), at(1000));
+    EXPECT_EQ(script.window.next_time(at(0)), at(1000));
     script.expire(999);
     EXPECT_THAT(script.take(), IsEmpty());
     script.expire(1000);
@@ -401,6 +401,15 @@ TEST(SendWindow, ANewLeaderEndsThePause) {
     EXPECT_EQ(script.send(1), Sent{});
     script.window.hasten();
     EXPECT_EQ(script.send(1), Sent{1});
+}
+
+TEST(SendWindow, APauseThatIsOverIsNoReasonToLookAgain) {
+    Script script;
+    script.batch();
+    script.send();
+    script.refused(1, ErrorCode::not_leader_or_follower, Outcome::not_written, 100);
+    EXPECT_EQ(script.window.next_time(at(99)), at(100));
+    EXPECT_EQ(script.window.next_time(at(100)), at(100'000)) << "its deadline: a full connection may let it wait";
 }
 
 TEST(SendWindow, NeedsAnIdentityBeforeItTakesAnything) {

@@ -63,6 +63,24 @@ Options Options::swarm(uint64_t seed) {
     return options;
 }
 
+void Options::end_faults() {
+    const DiskOptions good_disk;
+    const NetworkOptions good_network;
+    disk.stall = good_disk.stall;
+    disk.short_read = good_disk.short_read;
+    disk.short_write = good_disk.short_write;
+    disk.write_error = good_disk.write_error;
+    disk.sync_error = good_disk.sync_error;
+    disk.read_error = good_disk.read_error;
+    disk.rot = good_disk.rot;
+    disk.full = good_disk.full;
+    disk.torn_pages = disk.torn_sectors = false;
+    network.split = false;
+    network.reset = good_network.reset;
+    network.blackhole = good_network.blackhole;
+    network.delay = good_network.delay;
+}
+
 std::string Options::to_string() const {
     std::string text = "faults:";
     for (const FaultClass& fault : fault_classes) {

@@ -68,6 +68,8 @@ struct Options {
     NetworkOptions network;
 
     static Options swarm(uint64_t seed);
+    // Turns every fault class off.
+    void end_faults();
     // The fault classes that are on, one word each, for the first line of a report.
     std::string to_string() const;
 };

@@ -83,6 +83,13 @@ void Simulation::after(Duration delay, std::function<void()> script) {
     });
 }
 
+Duration Simulation::elapsed() const { return now_ - start; }
+
+void Simulation::end_faults() {
+    options_.end_faults();
+    network_.heal_all();
+}
+
 bool Simulation::step(Instant limit) {
     bool is_due = queue_.next_at() <= now_;
     collect_runnable();
@@ -155,6 +162,7 @@ void Simulation::print_report() const {
                  trace_.tail().c_str(), static_cast<unsigned long long>(seed_),
                  static_cast<unsigned long long>(events_), static_cast<long long>((now_ - start).count()),
                  options_.to_string().c_str());
+    if (reporter_) reporter_();
     std::fflush(stderr);
 }
 

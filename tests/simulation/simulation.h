@@ -42,6 +42,7 @@ class Simulation {
     uint64_t seed() const { return seed_; }
     const Options& options() const { return options_; }
     Instant now() const { return now_; }
+    Duration elapsed() const;  // since the run began
 
     // The machine of this name, made at the first call. Its name is its host name.
     Node& node(std::string_view name);
@@ -58,11 +59,16 @@ class Simulation {
     // A stream of chance for a workload or a script.
     RandomStream stream(std::string_view name) const { return RandomStream(seed_, name); }
 
+    // The world behaves from here on: no fault of the options happens any more, links are whole.
+    void end_faults();
+
     uint64_t trace_hash() const { return trace_.hash(); }
     uint64_t events() const { return events_; }
     // Ends the test program and says what is wrong. Whatever ends it by abort (this, an assertion of the program), the
     // seed and the last events of the newest simulation are printed.
     [[noreturn]] void fail(const std::string& what) const;
+    // Has its say in the report of a run that was aborted.
+    void on_report(std::function<void()> reporter) { reporter_ = std::move(reporter); }
 
     // For the parts of the world.
     void schedule(Instant at, std::function<void()> action) { queue_.push(std::max(at, now_), std::move(action)); }
@@ -105,6 +111,7 @@ class Simulation {
     std::vector<Node*> to_bury_;
     SimulatedNetwork network_;
     std::vector<std::unique_ptr<Node>> nodes_;
+    std::function<void()> reporter_;
 };
 
 }  // namespace ironbark::simulation

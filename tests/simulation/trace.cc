@@ -28,6 +28,7 @@ const char* name(TraceKind kind) {
         case TraceKind::arrived: return "arrived";
         case TraceKind::stream_ended: return "stream-ended";
         case TraceKind::link_changed: return "link-changed";
+        case TraceKind::told: return "told";
     }
     return "";
 }

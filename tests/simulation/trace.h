@@ -29,6 +29,7 @@ enum class TraceKind : uint32_t {  // and what its two numbers are
     arrived,         // connection, hash of the bytes
     stream_ended,    // connection, 0 closed, 1 reset
     link_changed,    // to node, 1 cut
+    told,            // hash of a line about what a client did or was told
 };
 const char* name(TraceKind kind);
 

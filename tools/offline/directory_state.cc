@@ -22,28 +22,26 @@ bool is_marks_journal(const std::string& name) {
            name.find_first_not_of("0123456789", std::strlen(marks_prefix)) == std::string::npos;
 }
 
-// The records of a journal, if it can be opened; what is wrong with it goes into the report.
+// The records of a journal, if it can be read; what is wrong with it goes into the report.
 Task<std::optional<log::JournalContents>> read_journal(World* world,
                                                        std::string path,
                                                        Uuid owner,
                                                        VerifyReport* report) {
-    Result<std::unique_ptr<log::Journal>> opened = co_await log::Journal::open(*world, path, owner);
-    if (!opened.ok()) {
-        report->problem(path, std::nullopt, reason_of(opened.error()));
+    Result<log::JournalContents> contents = co_await log::Journal::read(*world, path, owner);
+    if (!contents.ok()) {
+        report->problem(path, std::nullopt, reason_of(contents.error()));
         co_return std::nullopt;
     }
-    std::unique_ptr<log::Journal> journal = std::move(opened).value();
-    log::JournalContents contents = journal->take_contents();
-    const uint64_t end = journal->size();
-    co_await journal->close();
-    if (contents.commits_lost > 0) {
+    if (contents->head_damaged) report->problem(path, 0, "its first block is damaged; the entries are good");
+    if (contents->commits_lost > 0) {
         report->problem(path, std::nullopt,
-                        fmt::format("{} entries between good ones are damaged", contents.commits_lost));
+                        fmt::format("{} entries between good ones are damaged", contents->commits_lost));
     }
-    if (contents.ends_torn) {
-        report->note(path, end, "the last entry was torn by a crash, or is being written; it was never confirmed");
+    if (contents->ends_torn) {
+        report->note(path, contents->end,
+                     "the last entry was torn by a crash, or is being written; it was never confirmed");
     }
-    co_return contents;
+    co_return std::move(contents).value();
 }
 
 // With damage, only what the good entries say: what was removed in between cannot be told.
@@ -62,18 +60,10 @@ Task<void> read_marks(World* world, std::string path, DirectoryState* state, Ver
         state->marks_complete = false;
         co_return;
     }
-    if (contents->commits_lost > 0) {
-        take_good_entries(*contents, state);
-        co_return;
-    }
-    Result<std::unique_ptr<log::Marks>> marks = co_await log::Marks::open(*world, path, state->identity->directory);
-    if (!marks.ok()) {
-        report->problem(path, std::nullopt, reason_of(marks.error()));
-        state->marks_complete = false;
-        co_return;
-    }
-    for (const auto& [identity, values] : (*marks)->all()) state->marks[identity] = values;
-    co_await (*marks)->close();
+    auto marks = log::Marks::replay(*world, contents->records);
+    if (!marks) report->problem(path, std::nullopt, "an entry is of a newer version");
+    if (!marks || contents->commits_lost > 0) co_return take_good_entries(*contents, state);
+    state->marks.merge(*marks);
 }
 
 }  // namespace
@@ -81,13 +71,13 @@ Task<void> read_marks(World* world, std::string path, DirectoryState* state, Ver
 Task<DirectoryState> read_directory_state(World* world, std::string path, VerifyReport* report) {
     DirectoryState state;
     std::string problem;
-    Result<std::unique_ptr<log::DataDirectory>> directory = co_await log::DataDirectory::open(world, path, &problem);
-    if (!directory.ok()) {
-        report->problem(path + "/identity", std::nullopt, problem.empty() ? reason_of(directory.error()) : problem);
+    Result<log::DirectoryIdentity> identity = co_await log::DataDirectory::read_identity(world, path, &problem);
+    if (!identity.ok()) {
+        report->problem(path + "/identity", std::nullopt, problem.empty() ? reason_of(identity.error()) : problem);
         state.marks_complete = false;
         co_return state;
     }
-    state.identity = (*directory)->identity();
+    state.identity = *identity;
     Result<std::vector<std::string>> names = co_await world->disk.list(path);
     if (!names.ok()) {
         report->problem(path, std::nullopt, reason_of(names.error()));

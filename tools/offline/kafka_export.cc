@@ -92,8 +92,11 @@ class PartitionExporter {
                                                                          place.offset + 1, starts, std::move(keep));
             if (!scanned.ok()) co_return disk_failure("read", path, scanned.error());
             if (scanned->frames == 0) {
-                bool is_damaged = scanned->end == log::ScanEnd::damaged || limit != Offset(INT64_MAX);
-                if (is_damaged) co_return damaged(path, *scanned);
+                Result<log::Beyond> beyond = co_await log::look_beyond(reader, place_.identity.seed(), scanned->place,
+                                                                       starts, log::unsynced_bytes_max);
+                if (!beyond.ok()) co_return disk_failure("read", path, beyond.error());
+                bool has_more = limit != Offset(INT64_MAX) || beyond->promised > scanned->place.offset;
+                if (has_more) co_return damaged(path, *scanned);
                 break;
             }
             place = scanned->place;

@@ -25,8 +25,6 @@ class ReadOnlyFile final : public File {
     std::unique_ptr<File> file_;
 };
 
-class NoLock final : public DirectoryLock {};
-
 }  // namespace
 
 Task<Result<std::unique_ptr<File>>> ReadOnlyDisk::open(std::string path, OpenMode, bool direct) {
@@ -36,14 +34,11 @@ Task<Result<std::unique_ptr<File>>> ReadOnlyDisk::open(std::string path, OpenMod
 
 Task<Result<void>> ReadOnlyDisk::rename(std::string, std::string) { co_return refused; }
 
-Task<Result<void>> ReadOnlyDisk::remove(std::string) { co_return Result<void>(); }
+Task<Result<void>> ReadOnlyDisk::remove(std::string) { co_return refused; }
 
 Task<Result<void>> ReadOnlyDisk::remove_directory(std::string) { co_return refused; }
 
-Task<Result<void>> ReadOnlyDisk::make_directory(std::string path) {
-    CO_TRY(std::vector<std::string> names, co_await disk_.list(std::move(path)));
-    co_return Result<void>();
-}
+Task<Result<void>> ReadOnlyDisk::make_directory(std::string) { co_return refused; }
 
 Task<Result<void>> ReadOnlyDisk::sync_directory(std::string) { co_return refused; }
 
@@ -51,8 +46,6 @@ Task<Result<std::vector<std::string>>> ReadOnlyDisk::list(std::string path) { re
 
 Task<Result<DiskSpace>> ReadOnlyDisk::space(std::string path) { return disk_.space(std::move(path)); }
 
-Task<Result<std::unique_ptr<DirectoryLock>>> ReadOnlyDisk::lock(std::string) {
-    co_return std::unique_ptr<DirectoryLock>(new NoLock());
-}
+Task<Result<std::unique_ptr<DirectoryLock>>> ReadOnlyDisk::lock(std::string) { co_return refused; }
 
 }  // namespace ironbark::tools

@@ -104,8 +104,8 @@ void PartitionVerifier::add_floor() {
     if (marks_ == nullptr) return;
     if (marks_->floor)
         add_anchor(marks_->floor->offset, {place_.path, "the durable floor of the marks", marks_->floor->chain});
-    Offset watermark = std::max(marks_->high_watermark, marks_->durable_watermark);
-    promised_ = std::max(promised_, watermark);
+    // The high watermark is no promise: what was acknowledged without a sync may be lost with the power.
+    promised_ = std::max(promised_, marks_->durable_watermark);
 }
 
 Task<void> PartitionVerifier::read_snapshots() {
@@ -178,7 +178,14 @@ Task<Expected<log::ScanResult>> PartitionVerifier::scan_once(const SegmentState*
         visit(frame, position, segment->path);
     };
     Result<log::ScanResult> result =
-        co_await log::scan_segment(&reader, seed_, from, segment->limit, std::move(starts), std::move(visitor));
+        co_await log::scan_segment(&reader, seed_, from, segment->limit, starts, std::move(visitor));
+    if (result.ok() && segment->next == nullptr) {
+        // Behind the end of the log a promise may stand, which says that it is not the end.
+        Result<log::Beyond> beyond =
+            co_await log::look_beyond(&reader, seed_, result->place, std::move(starts), log::unsynced_bytes_max);
+        if (beyond.ok()) result->promised = std::max(result->promised, beyond->promised);
+        if (!beyond.ok()) result = beyond.error();
+    }
     if (reader.unreadable_blocks() > 0) {
         report_.problem(segment->path, std::nullopt,
                         fmt::format("the disk cannot read {} of its blocks", reader.unreadable_blocks()));
@@ -192,7 +199,8 @@ Task<Expected<log::ScanResult>> PartitionVerifier::scan_once(const SegmentState*
 Task<Expected<log::ScanResult>> PartitionVerifier::scan(const SegmentState* segment, log::ScanPlace from) {
     Expected<log::ScanResult> result = co_await scan_once(segment, from);
     for (int look = 1; look < looks_max; ++look) {
-        if (!result.ok() || segment->next != nullptr || is_sound(*result)) break;
+        if (!result.ok() || segment->next != nullptr) break;
+        if (is_sound(*result) && result->promised <= result->place.offset) break;
         const log::ScanPlace place = result->place;
         result = co_await scan_once(segment, place);
         if (result.ok() && result->place.position == place.position) break;
@@ -230,11 +238,10 @@ Task<bool> PartitionVerifier::resume_at(const SegmentState* segment, Offset from
     if (size.ok()) {
         log::WindowReader reader(*file, world_.buffers, *size, log::read_size);
         const log::ScanPlace damaged = *place;
-        const Offset beyond = segment->next != nullptr ? segment->limit : std::max(promised_, from);
         PieceVisitor look = [&](const Piece& piece) {
             if (piece.kind != Piece::Kind::frame || piece.fault != nullptr) return true;
             const record::FrameHeader& header = piece.frame.header;
-            if (header.base_offset < from || header.base_offset >= beyond) return true;
+            if (header.base_offset < from || header.base_offset >= segment->limit) return true;
             if (header.leader_epoch < damaged.epoch) return true;
             *place = {header.base_offset, piece.position, header.chain, header.leader_epoch};
             found = true;

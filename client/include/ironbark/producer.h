@@ -44,12 +44,12 @@ struct Receipt {
     int64_t append_time = -1;       // broker clock, ms since 1970
     Acks level = Acks::none;        // reached
     std::vector<int32_t> replicas;  // brokers that hold it at that level
-    // Where the broker spent its time.
-    std::chrono::microseconds queued{0};
-    std::chrono::microseconds written{0};
-    std::chrono::microseconds synced{0};
-    std::chrono::microseconds replicated{0};
-    bool duplicate = false;  // a repeated request found it written already
+    // Where the broker spent its time, one after the other.
+    std::chrono::microseconds queued{0};   // until it was appended, in memory
+    std::chrono::microseconds written{0};  // until its sync began: earlier writes, and its own if it is one by itself
+    std::chrono::microseconds synced{0};   // the sync, or the synced write
+    std::chrono::microseconds replicated{0};  // until the replicas had it
+    bool duplicate = false;                   // a repeated request found it written already
 };
 
 using SendCallback = std::function<void(const Expected<Receipt>&)>;

@@ -53,6 +53,9 @@ ProduceAnswer read_produce(const rpc::CallResult& result) {
         seen.replicas.assign(receipt->replicas()->begin(), receipt->replicas()->end());
         seen.log_start = receipt->log_start();
         seen.duplicate = receipt->duplicate();
+        seen.queued = std::chrono::microseconds(receipt->queued_us());
+        seen.written = std::chrono::microseconds(receipt->written_us());
+        seen.synced = std::chrono::microseconds(receipt->synced_us());
         answer.receipts.push_back(std::move(seen));
     }
     return answer;

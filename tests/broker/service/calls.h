@@ -45,6 +45,9 @@ struct ReceiptSeen {
     std::vector<int32_t> replicas;
     int64_t log_start = -1;
     bool duplicate = false;
+    std::chrono::microseconds queued{};
+    std::chrono::microseconds written{};
+    std::chrono::microseconds synced{};
 };
 struct ProduceAnswer {
     Said said;  // of the request as a whole

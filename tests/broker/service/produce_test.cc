@@ -235,6 +235,26 @@ TEST_P(Produce, AnswersAMemoryLevelWithoutWaitingForTheDisk) {
     EXPECT_EQ(world().read_all(partition), numbered({"a", "b"}));
 }
 
+TEST_P(Produce, SaysWhereTheTimeWent) {
+    options.disk.write = {20ms, 0ns};
+    options.disk.sync = {50ms, 0ns};
+    PartitionIdentity partition = world().make_topic("t");
+    world().produce(partition, make_batch(partition, {"the first one makes the file"}));
+    ReceiptSeen alone = world().produce(partition, make_batch(partition, {"a"}));
+    EXPECT_LT(alone.queued, 1ms);
+    EXPECT_LT(alone.written, 1ms);
+    EXPECT_GT(alone.synced, 40ms);
+    // The round of the first one is under way when the second one comes.
+    Pending first = world().begin_produce(partition, make_batch(partition, {"b"}));
+    world().simulation.run_for(10ms);
+    ReceiptSeen second = world().produce(partition, make_batch(partition, {"c"}));
+    EXPECT_GT(second.written, 30ms);
+    EXPECT_GT(second.synced, 40ms);
+    EXPECT_TRUE(world().receipt_of(first).said.ok());
+    ReceiptSeen in_memory = world().produce(partition, make_batch(partition, {"d"}), AckLevel::leader);
+    EXPECT_EQ(in_memory.written + in_memory.synced, 0us);
+}
+
 TEST_P(Produce, WithoutAnAnswerIsWrittenAllTheSame) {
     PartitionIdentity partition = world().make_topic("t");
     Text frame = make_batch(partition, {"a"});

@@ -125,6 +125,29 @@ TEST(Channel, TakesBackACallWhoseDeadlineComesWhileItIsQueued) {
     EXPECT_TRUE(test.results[0]->ok());
 }
 
+TEST(Channel, GivesUpASilentConnectionAlsoWhenEachCallIsShort) {
+    ChannelTest test;
+    EXPECT_TRUE(test.client.run(test.produce(text("first"))).ok());
+    test.simulation.network().cut(test.broker_node, test.client);
+    for (int call = 0; call < 12; ++call) EXPECT_FALSE(test.client.run(test.produce(text("lost"), 1s)).ok());
+    EXPECT_FALSE(test.program->channel.is_connected());
+    test.simulation.network().heal_all();
+    EXPECT_TRUE(test.client.run(test.produce(text("again"))).ok());
+}
+
+// A fetch may wait at the broker for longer than a dead connection is kept.
+TEST(Channel, KeepsAConnectionOnWhichALongPollWaits) {
+    ChannelTest test;
+    test.begin(test.fetch(60'000, 1, 100s));
+    test.simulation.run_for(50s);
+    test.broker_node.pause();
+    EXPECT_FALSE(test.client.run(test.produce(text("late"), 1s)).ok());
+    test.broker_node.resume();
+    EXPECT_TRUE(test.simulation.run_until([&] { return test.finished.size() == 1; }, 100s));
+    EXPECT_TRUE(test.results[0]->ok());
+    EXPECT_EQ(test.program->channel.counters().connections, 1u);
+}
+
 Task<void> fetch_for_ever(TestClient* program) {
     while (true) {
         Instant deadline = program->world.executor.now() + 1s;

@@ -1,0 +1,53 @@
+#pragma once
+// A program that administers: makes the topics of the plan, then makes, deletes, alters, enlarges and describes topics
+// and deletes records, as the seed draws it; in the end it compares what the broker knows with what it was told.
+
+#include <string>
+
+#include "client/admin_requests.h"
+#include "client/router.h"
+#include "runtime/task/scope.h"
+#include "tests/simulation/cluster/stage.h"
+
+namespace ironbark::simulation {
+
+class AdminClient {
+  public:
+    AdminClient(World& world, Stage& stage);
+    // The topics of the plan are there.
+    bool is_ready() const { return is_ready_; }
+    bool is_done() const { return is_done_; }
+
+  private:
+    using Operation = Task<void> (AdminClient::*)();
+    static const Operation operations_[6];
+
+    Task<void> run();
+    Task<rpc::CallResult> call(rpc::Method method, rpc::Metadata metadata);
+    Task<bool> create(TopicPlan plan);
+    Task<void> create_another();
+    Task<void> delete_topic();
+    Task<void> add_partitions();
+    Task<void> alter();
+    Task<void> delete_records();
+    Task<void> describe();
+    // Nothing is deleted any more: what the readers find at the end is what there is.
+    Task<void> end_retention();
+    Task<void> check_topics();
+    Task<bool> learn_topic(std::string name);
+    void forget(const std::string& name);
+    void note_retention(const KnownTopic& topic);
+    KnownTopic* draw_topic();
+
+    World& world_;
+    Stage& stage_;
+    RandomStream random_;
+    client::Router router_;
+    uint64_t topics_made_ = 0;
+    std::map<std::string, bool> has_retention_;  // by topic: whether it has, or may have had
+    bool is_ready_ = false;
+    bool is_done_ = false;
+    Scope running_;
+};
+
+}  // namespace ironbark::simulation

@@ -1,0 +1,304 @@
+#include "tests/simulation/cluster/history.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <set>
+
+#include "runtime/base/checksum.h"
+#include "tests/simulation/cluster/content.h"
+
+namespace ironbark::simulation {
+namespace {
+
+using Fate = SentRecord::Fate;
+
+constexpr size_t lines_max = 60;  // what a person reads of a failed run
+
+bool is_durable_level(Acks level) { return level == Acks::leader_durable || level == Acks::isr_durable; }
+
+std::string place(const PartitionIdentity& partition, int64_t offset) {
+    return partition.to_string().substr(0, 8) + "/" + std::to_string(partition.partition.value) + "@" +
+           std::to_string(offset);
+}
+
+std::string named(uint64_t number) { return "r" + std::to_string(number); }
+
+}  // namespace
+
+void History::say(const std::string& who, const std::string& what) {
+    char time[32];
+    std::snprintf(time, sizeof(time), "%10.6f s  ",
+                  static_cast<double>(simulation_.elapsed().count()) / 1e9);
+    std::string line = time + who + ": " + what;
+    simulation_.record(TraceKind::told, 0, xxh3(as_bytes(line), 0));
+    if (is_loud_) std::fprintf(stderr, "%s\n", line.c_str());
+    lines_.push_back(std::move(line));
+    if (lines_.size() > lines_max) lines_.pop_front();
+}
+
+std::string History::last_lines() const {
+    std::string text;
+    for (const std::string& line : lines_) text += "  " + line + "\n";
+    return text;
+}
+
+void History::fail(const std::string& expected, const std::string& seen) const {
+    simulation_.fail("a promise is broken\n  expected: " + expected + "\n  seen:     " + seen);
+}
+
+void History::send(const std::string& who, SentRecord record) {
+    ++counts_.sent;
+    record.sent = simulation_.now();
+    record.durable_before = partitions_[record.partition].durable_end;
+    ++open_[record.producer];
+    say(who, "sends " + named(record.number) + " to " + place(record.partition, -1) + " acks=" + ironbark::name(record.asked));
+    records_.emplace(record.number, std::move(record));
+}
+
+void History::settle(SentRecord& record, Fate fate) {
+    if (record.fate != Fate::open) fail("a record is resolved once", named(record.number) + " is resolved again");
+    record.fate = fate;
+    --open_[record.producer];
+}
+
+void History::refused(const std::string& who, uint64_t number, const Failure& failure) {
+    ++counts_.refused;
+    say(who, named(number) + " is not accepted: " + failure.to_string());
+    SentRecord& refused_record = record(number);
+    settle(refused_record, Fate::not_written);
+    if (failure.outcome != Outcome::not_written) fail("a record that is not accepted is not written", failure.to_string());
+    if (refused_record.was_shown) fail(named(number) + " was shown to a consumer", "it is not accepted");
+}
+
+void History::resolved(const std::string& who, uint64_t number, const Expected<Receipt>& result) {
+    SentRecord& sent = record(number);
+    if (result.ok()) {
+        const Receipt& receipt = *result;
+        ++counts_.written;
+        counts_.duplicates += receipt.duplicate ? 1 : 0;
+        say(who, named(number) + " is written at " + place(sent.partition, receipt.offset) + " epoch " +
+                     std::to_string(receipt.leader_epoch) + " level " + ironbark::name(receipt.level) +
+                     (receipt.duplicate ? " (found written)" : ""));
+        settle(sent, Fate::written);
+        bool is_kept = is_durable_level(receipt.level);
+        counts_.written_durable += is_kept ? 1 : 0;
+        if (receipt.offset < 0) return;
+        if (is_durable_level(sent.asked) && !is_kept) {
+            fail("a receipt of a durable level", named(number) + ": " + ironbark::name(receipt.level));
+        }
+        claim(who, sent, receipt.offset, receipt.leader_epoch, is_kept);
+        return;
+    }
+    const Failure& failure = result.error();
+    say(who, named(number) + " fails: " + failure.to_string());
+    bool is_certain = failure.outcome == Outcome::not_written;
+    settle(sent, is_certain ? Fate::not_written : Fate::unknown);
+    ++(is_certain ? counts_.not_written : counts_.unknown);
+    if (is_certain && sent.was_shown) fail(named(number) + " was shown to a consumer", failure.to_string());
+}
+
+void History::producer_died(uint64_t producer) {
+    for (auto& [number, sent] : records_) {
+        if (sent.producer != producer || sent.fate != Fate::open) continue;
+        settle(sent, Fate::unknown);
+        ++counts_.unknown;
+    }
+}
+
+size_t History::open_records(uint64_t producer) const {
+    auto found = open_.find(producer);
+    return found == open_.end() ? 0 : found->second;
+}
+
+// What has been in the log long enough, or stands before what is durable, is durable by now.
+void History::broker_ended(bool in_order) {
+    if (in_order) return;
+    for (auto& [identity, partition] : partitions_) {
+        for (auto& [offset, claim] : partition.claims) {
+            SentRecord& sent = record(claim.number);
+            if (claim.is_durable || may_be_undone(sent)) continue;
+            bool is_old = simulation_.now() - claim.told > flush_bound_;
+            if (is_old || offset < partition.durable_end) make_durable(sent, partition, offset, claim.epoch);
+        }
+    }
+    last_unclean_end_ = simulation_.now();
+}
+
+void History::may_delete(const PartitionIdentity& partition, int64_t before) {
+    int64_t& most = partitions_[partition].may_start_at;
+    most = std::max(most, before);
+}
+
+void History::deleted(const PartitionIdentity& partition, int64_t log_start) {
+    int64_t& start = partitions_[partition].starts_at;
+    start = std::max(start, log_start);
+}
+
+void History::damaged(const PartitionIdentity& partition) { partitions_[partition].is_damaged = true; }
+
+bool History::is_durable(const Partition& partition, int64_t offset, const Claim& claim) const {
+    if (claim.is_durable) return true;
+    auto last = partition.durable_of_epoch.find(claim.epoch);
+    return last != partition.durable_of_epoch.end() && offset <= last->second;
+}
+
+void History::make_durable(SentRecord& sent, Partition& partition, int64_t offset, int32_t epoch) {
+    if (sent.durable_at.value_or(offset) != offset) {
+        fail(named(sent.number) + " is durable at " + place(sent.partition, *sent.durable_at) + " and nowhere else",
+             "it is durable at " + place(sent.partition, offset) + " too");
+    }
+    sent.durable_at = offset;
+    partition.claims.at(offset).is_durable = true;
+    partition.durable_end = std::max(partition.durable_end, offset + 1);
+    int64_t& last = partition.durable_of_epoch.emplace(epoch, offset).first->second;
+    last = std::max(last, offset);
+}
+
+void History::claim(const std::string& who, SentRecord& sent, int64_t offset, int32_t epoch, bool is_told_durable) {
+    Partition& partition = partitions_[sent.partition];
+    if (partition.is_damaged || is_gone(sent.partition)) return;
+    std::string here = named(sent.number) + " at " + place(sent.partition, offset) + " in epoch " + std::to_string(epoch);
+    if (offset < sent.durable_before) {
+        fail("what is sent after " + place(sent.partition, sent.durable_before - 1) + " was durable stands behind it",
+             who + " was told of " + here);
+    }
+    Claim news{sent.number, epoch, simulation_.now(), false};
+    auto [found, is_new] = partition.claims.emplace(offset, news);
+    Claim& known = found->second;
+    if (!is_new && (known.number != sent.number || known.epoch != epoch)) {
+        bool is_older = epoch < known.epoch;
+        const SentRecord& undone = is_older ? sent : record(known.number);
+        bool may_be = may_be_undone(undone) && epoch != known.epoch &&
+                      (is_older ? !is_told_durable : !is_durable(partition, offset, known));
+        if (!may_be) {
+            fail(place(sent.partition, offset) + " holds " + named(known.number) + " of epoch " +
+                     std::to_string(known.epoch) + (is_durable(partition, offset, known) ? ", durable" : ""),
+                 who + " was told of " + here + (is_told_durable ? ", durable" : ""));
+        }
+        ++counts_.undone;
+        if (is_older) return;
+        known = news;
+    }
+    if (is_told_durable) make_durable(sent, partition, offset, epoch);
+}
+
+SentRecord& History::show(const std::string& who, const ConsumerRecord& shown, bool is_durable_read) {
+    ++counts_.shown;
+    Content content = content_of(shown);
+    std::string here = std::string(shown.topic) + "/" + std::to_string(shown.partition) + "@" +
+                       std::to_string(shown.offset);
+    std::optional<uint64_t> number = number_in(content);
+    if (!number || !records_.contains(*number)) fail("only what was sent is shown", here + ": " + content.to_string());
+    SentRecord& sent = record(*number);
+    say(who, "is shown " + named(*number) + " at " + place(sent.partition, shown.offset) + " epoch " +
+                 std::to_string(shown.leader_epoch));
+    Content wanted = content_of(*number, sent.size);
+    if (!(content == wanted)) fail(wanted.to_string(), who + " is shown at " + here + ": " + content.to_string());
+    if (shown.timestamp != sent.timestamp) {
+        fail(named(*number) + " has timestamp " + std::to_string(sent.timestamp),
+             who + " is shown " + std::to_string(shown.timestamp));
+    }
+    if (shown.partition != sent.partition.partition.value) {
+        fail(named(*number) + " was sent to partition " + std::to_string(sent.partition.partition.value),
+             who + " is shown it at " + here);
+    }
+    if (sent.fate == Fate::not_written) fail(named(*number) + " is not written", who + " is shown it at " + here);
+    sent.was_shown = true;
+    claim(who, sent, shown.offset, shown.leader_epoch, is_durable_read);
+    return sent;
+}
+
+void History::gap(const std::string& who, const PartitionIdentity& name, const Gap& gap, bool is_durable_read) {
+    ++counts_.gaps;
+    std::string text = "a gap " + std::to_string(gap.from) + ".." + std::to_string(gap.to) + " of " + place(name, -1) +
+                       " (" + ironbark::name(gap.reason) + ")";
+    say(who, "is told of " + text);
+    Partition& partition = partitions_[name];
+    if (partition.is_damaged || is_gone(name)) return;
+    switch (gap.reason) {
+        case Gap::Reason::deleted:
+            if (gap.to > partition.may_start_at) {
+                fail("nobody asked to delete beyond " + std::to_string(partition.may_start_at), who + ": " + text);
+            }
+            return;
+        case Gap::Reason::truncated:
+            if (is_durable_read) fail("what is durable is never taken back", who + ": " + text);
+            if (!has_ended_uncleanly()) fail("the broker never ended uncleanly", who + ": " + text);
+            if (gap.from < partition.durable_end) {
+                fail("everything below " + std::to_string(partition.durable_end) + " is durable", who + ": " + text);
+            }
+            return;
+        case Gap::Reason::compacted:
+        case Gap::Reason::missing: fail("no record is missing", who + ": " + text);
+    }
+}
+
+void History::see_marks(const std::string& who, const PartitionIdentity& name, const Marks& marks) {
+    Partition& partition = partitions_[name];
+    if (partition.is_damaged || is_gone(name) || marks.log_start < 0) return;
+    std::string text = place(name, -1) + ": log start " + std::to_string(marks.log_start) + ", durable " +
+                       std::to_string(marks.durable_watermark) + ", high " + std::to_string(marks.high_watermark) +
+                       ", end " + std::to_string(marks.log_end);
+    bool is_ordered = marks.log_start <= marks.durable_watermark && marks.durable_watermark <= marks.high_watermark &&
+                      marks.high_watermark <= marks.log_end;
+    if (!is_ordered) fail("marks in order", who + " is told " + text);
+    if (marks.log_start > partition.may_start_at) {
+        fail("nobody asked to delete beyond " + std::to_string(partition.may_start_at), who + " is told " + text);
+    }
+    partition.starts_at = std::max(partition.starts_at, marks.log_start);
+    partition.durable_end = std::max(partition.durable_end, marks.durable_watermark);
+}
+
+void History::check_final(const PartitionIdentity& name, int64_t log_start, const std::vector<FinalRecord>& log) {
+    Partition& partition = partitions_[name];
+    counts_.final_records += log.size();
+    if (partition.is_damaged) return;
+    int64_t next = log_start;
+    int32_t epoch = -1;
+    for (const FinalRecord& standing : log) {
+        if (standing.offset != next) fail(place(name, next), "the log goes on at " + place(name, standing.offset));
+        if (standing.epoch < epoch) fail("epochs that do not fall", place(name, next) + " has an older one");
+        epoch = standing.epoch;
+        ++next;
+    }
+    if (log_start < partition.starts_at) {
+        fail("the log starts at " + std::to_string(partition.starts_at), "it starts at " + place(name, log_start));
+    }
+    if (next < partition.durable_end) {
+        fail("everything below " + place(name, partition.durable_end) + " is durable", "the log ends at " + place(name, next));
+    }
+    check_claims(name, log_start, log);
+    check_order(name, log);
+}
+
+void History::check_claims(const PartitionIdentity& name, int64_t log_start, const std::vector<FinalRecord>& log) {
+    Partition& partition = partitions_[name];
+    for (const auto& [offset, claim] : partition.claims) {
+        if (offset < log_start) continue;
+        bool is_kept = is_durable(partition, offset, claim);
+        if (!is_kept && may_be_undone(record(claim.number))) continue;
+        std::string wanted = named(claim.number) + " at " + place(name, offset) + (is_kept ? ", durable" : "");
+        size_t index = static_cast<size_t>(offset - log_start);
+        if (index >= log.size()) fail(wanted, "the log ends at " + place(name, log_start + static_cast<int64_t>(log.size())));
+        if (log[index].number != claim.number) fail(wanted, named(log[index].number) + " stands there");
+    }
+}
+
+void History::check_order(const PartitionIdentity& name, const std::vector<FinalRecord>& log) {
+    std::map<uint64_t, uint64_t> last_of_producer;
+    std::set<uint64_t> standing;
+    for (const FinalRecord& entry : log) {
+        if (!standing.insert(entry.number).second) {
+            fail(named(entry.number) + " is in the log once", "it stands again at " + place(name, entry.offset));
+        }
+        const SentRecord& sent = record(entry.number);
+        if (!sent.is_ordered) continue;
+        uint64_t& last = last_of_producer[sent.producer];
+        if (entry.number < last) {
+            fail(named(entry.number) + " stands before " + named(last), "it stands after it at " + place(name, entry.offset));
+        }
+        last = entry.number;
+    }
+}
+
+}  // namespace ironbark::simulation

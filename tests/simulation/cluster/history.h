@@ -1,0 +1,150 @@
+#pragma once
+// The checker: what every client did and was told, and whether all of it can be true together. It is told by the
+// clients as they go (in virtual time, on one thread) and ends the run at the first contradiction. The promises are
+// those of docs/DURABILITY.md:
+//
+//   - A record that was told to be durable (by a receipt of a durable level, or by a read that shows only what is
+//     durable) stands at its offset for ever, together with everything before it in its epoch.
+//   - A record of a memory level stands at its offset until the broker ends other than in order.
+//   - What was told to be not written is never shown. Every record is in the log at most once.
+//   - Records of one idempotent producer stand in the order in which they were sent.
+//   - Nothing that is sent after an offset was durable stands below it. Log starts and durable watermarks only rise.
+//
+// A claim is what somebody was told about one offset. Of two claims about one offset, the one of the older epoch may
+// have been undone: if it was never durable, and the broker has ended uncleanly since its record was sent.
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ironbark/consumer.h"
+#include "ironbark/producer.h"
+#include "runtime/base/ids.h"
+#include "tests/simulation/simulation.h"
+
+namespace ironbark::simulation {
+
+struct SentRecord {
+    enum class Fate : uint8_t { open, written, not_written, unknown };
+    uint64_t number = 0;
+    uint64_t producer = 0;  // one life of one producer
+    bool is_ordered = false;
+    PartitionIdentity partition;
+    size_t size = 0;
+    int64_t timestamp = 0;
+    Acks asked = Acks::topic;
+    Instant sent;
+    int64_t durable_before = 0;  // the partition's durable end when it was sent: it stands nowhere below
+    Fate fate = Fate::open;
+    bool was_shown = false;
+    std::optional<int64_t> durable_at;
+};
+
+// A record as it stands in the log at the end.
+struct FinalRecord {
+    int64_t offset;
+    int32_t epoch;
+    uint64_t number;
+};
+
+class History {
+  public:
+    History(Simulation& simulation, Duration flush_bound, bool is_loud)
+        : simulation_(simulation), flush_bound_(flush_bound), is_loud_(is_loud) {}
+
+    // A line for people; part of the trace.
+    void say(const std::string& who, const std::string& what);
+    [[noreturn]] void fail(const std::string& expected, const std::string& seen) const;
+    std::string last_lines() const;
+
+    // ---- producers ----
+    uint64_t next_number() { return ++numbers_; }
+    // Before the record is given to the producer, which may still refuse it.
+    void send(const std::string& who, SentRecord record);
+    void refused(const std::string& who, uint64_t number, const Failure& failure);
+    void resolved(const std::string& who, uint64_t number, const Expected<Receipt>& result);
+    // Its process died: what was not resolved is unknown.
+    void producer_died(uint64_t producer);
+    size_t open_records(uint64_t producer) const;
+    bool was_written(uint64_t number) const { return records_.at(number).fate == SentRecord::Fate::written; }
+
+    // ---- the broker ----
+    void broker_ended(bool in_order);
+    bool has_ended_uncleanly() const { return last_unclean_end_ != Instant{}; }
+
+    // ---- topics ----
+    // Everything below may be deleted from now on, by retention or by request.
+    void may_delete(const PartitionIdentity& partition, int64_t before);
+    void deleted(const PartitionIdentity& partition, int64_t log_start);
+    // Bytes of the partition were damaged on purpose: it may refuse, but not lie about what a record holds.
+    void damaged(const PartitionIdentity& partition);
+    bool is_damaged(const PartitionIdentity& partition) { return partitions_[partition].is_damaged; }
+    void topic_deleted(const Uuid& topic) { deleted_topics_[topic] = true; }
+
+    // ---- consumers ----
+    // Returns which record it is.
+    SentRecord& show(const std::string& who, const ConsumerRecord& record, bool is_durable);
+    void gap(const std::string& who, const PartitionIdentity& partition, const Gap& gap, bool is_durable);
+    void see_marks(const std::string& who, const PartitionIdentity& partition, const Marks& marks);
+
+    // The whole log, read when everything has come to rest.
+    void check_final(const PartitionIdentity& partition, int64_t log_start, const std::vector<FinalRecord>& log);
+
+    struct Counts {
+        uint64_t sent = 0;
+        uint64_t refused = 0;
+        uint64_t written = 0;
+        uint64_t written_durable = 0;
+        uint64_t duplicates = 0;
+        uint64_t not_written = 0;
+        uint64_t unknown = 0;
+        uint64_t shown = 0;
+        uint64_t gaps = 0;
+        uint64_t undone = 0;  // claims of memory levels that were lost, as they may
+        uint64_t final_records = 0;
+    };
+    const Counts& counts() const { return counts_; }
+
+  private:
+    struct Claim {
+        uint64_t number;
+        int32_t epoch;
+        Instant told;
+        bool is_durable;
+    };
+    struct Partition {
+        std::map<int64_t, Claim> claims;
+        std::map<int32_t, int64_t> durable_of_epoch;  // the last offset of the epoch that was told to be durable
+        int64_t durable_end = 0;
+        int64_t may_start_at = 0;   // the highest log start that anybody asked for
+        int64_t starts_at = 0;      // the highest log start that was told
+        bool is_damaged = false;
+    };
+    SentRecord& record(uint64_t number) { return records_.at(number); }
+    void settle(SentRecord& record, SentRecord::Fate fate);
+    void claim(const std::string& who, SentRecord& record, int64_t offset, int32_t epoch, bool is_durable);
+    void make_durable(SentRecord& record, Partition& partition, int64_t offset, int32_t epoch);
+    bool is_durable(const Partition& partition, int64_t offset, const Claim& claim) const;
+    // Whether what was told of it while it was in memory only may have been undone.
+    bool may_be_undone(const SentRecord& record) const { return last_unclean_end_ >= record.sent; }
+    bool is_gone(const PartitionIdentity& partition) const { return deleted_topics_.contains(partition.topic); }
+    void check_claims(const PartitionIdentity& name, int64_t log_start, const std::vector<FinalRecord>& log);
+    void check_order(const PartitionIdentity& name, const std::vector<FinalRecord>& log);
+
+    Simulation& simulation_;
+    const Duration flush_bound_;  // after so long an acknowledged record is on the disk, whatever its level
+    const bool is_loud_;
+    uint64_t numbers_ = 0;
+    std::map<uint64_t, SentRecord> records_;
+    std::map<uint64_t, size_t> open_;  // by producer
+    std::map<PartitionIdentity, Partition> partitions_;
+    std::map<Uuid, bool> deleted_topics_;
+    Instant last_unclean_end_{};
+    std::deque<std::string> lines_;
+    Counts counts_;
+};
+
+}  // namespace ironbark::simulation

@@ -1,0 +1,280 @@
+#include "tests/simulation/cluster/run.h"
+
+#include <cstdio>
+
+namespace ironbark::simulation {
+namespace {
+
+// Of virtual time, once nothing is wrong any more: what is not done by then is stuck.
+constexpr Duration liveness_limit = std::chrono::minutes(5);
+
+}  // namespace
+
+Run::Run(uint64_t seed, Profile profile, bool is_loud)
+    : plan_(Plan::draw(seed, profile)),
+      simulation_(seed, plan_.world),
+      stage_(simulation_, plan_, is_loud),
+      random_(seed, "run"),
+      broker_(stage_, "broker") {
+    simulation_.on_report([this] { report(); });
+}
+
+Run::~Run() = default;
+
+void Run::report() const {
+    std::fprintf(stderr, "what happened last:\n%splan: %s\nreplay: simulate --seed %llu --profile %s --trace\n",
+                 stage_.history.last_lines().c_str(), plan_.to_string().c_str(),
+                 static_cast<unsigned long long>(plan_.seed), name(plan_.profile));
+}
+
+Outcome Run::execute() {
+    stage_.history.say("plan", plan_.to_string());
+    start_clients();
+    live_through_faults();
+    recover();
+    settle();
+    read_everything();
+    end_clients();
+    Outcome outcome;
+    outcome.hash = simulation_.trace_hash();
+    outcome.events = simulation_.events();
+    outcome.virtual_time = simulation_.elapsed();
+    outcome.broker_starts = broker_.starts();
+    outcome.counts = stage_.history.counts();
+    return outcome;
+}
+
+void Run::start_producer(Client<ProducerClient>& client) {
+    std::string name = client.node->name();
+    auto make = [this, &client, name, life = ++lives_](World& world) {
+        return std::make_unique<ProducerClient>(world, stage_, plan_.producers[client.index], name, life);
+    };
+    client.program = &client.node->start(make);
+}
+
+void Run::start_consumer(Client<ConsumerClient>& client) {
+    std::string name = client.node->name();
+    auto make = [this, &client, name, life = ++lives_](World& world) {
+        return std::make_unique<ConsumerClient>(world, stage_, plan_.consumers[client.index], name, life);
+    };
+    client.program = &client.node->start(make);
+}
+
+void Run::start_clients() {
+    broker_.start();
+    admin_.node = &simulation_.node("admin");
+    admin_.program = &admin_.node->start([this](World& world) { return std::make_unique<AdminClient>(world, stage_); });
+    // A log that fails meanwhile is well again after a restart.
+    while (!admin_.program->is_ready()) {
+        pass(10s);
+        if (broker_.is_up() && !admin_.program->is_ready()) broker_.stop();
+        if (!broker_.is_up()) broker_.start();
+    }
+    producers_.resize(plan_.producers.size());
+    for (size_t index = 0; index < producers_.size(); ++index) {
+        producers_[index].index = index;
+        producers_[index].node = &simulation_.node("producer-" + std::to_string(index));
+        start_producer(producers_[index]);
+    }
+    consumers_.resize(plan_.consumers.size());
+    for (size_t index = 0; index < consumers_.size(); ++index) {
+        consumers_[index].index = index;
+        consumers_[index].node = &simulation_.node("consumer-" + std::to_string(index));
+        start_consumer(consumers_[index]);
+    }
+}
+
+void Run::pass(Duration duration) {
+    simulation_.run_until([this] { return broker_.has_died(); }, duration);
+    broker_.notice_death();
+}
+
+void Run::live_through_faults() {
+    Instant end = simulation_.now() + plan_.chaos;
+    while (simulation_.now() < end) {
+        pass(random_.duration({50ms, plan_.faults.pause_mean}));
+        if (broker_.is_up()) befall(draw_mishap());
+        if (broker_.is_up()) continue;
+        if (random_.chance(one_in(2))) simulation_.run_for(random_.duration({1ms, 2s}));
+        broker_.start();
+    }
+}
+
+Mishap Run::draw_mishap() {
+    uint64_t sum = 1;
+    for (uint64_t weight : plan_.faults.weights) sum += weight;
+    uint64_t draw = random_.below(sum);
+    size_t index = 0;
+    while (index < mishaps && draw >= plan_.faults.weights[index]) draw -= plan_.faults.weights[index++];
+    return static_cast<Mishap>(index);  // beyond the last one: none, this time
+}
+
+void Run::befall(Mishap mishap) {
+    if (static_cast<size_t>(mishap) >= mishaps) return;
+    stage_.history.say("mishap", name(mishap));
+    switch (mishap) {
+        case Mishap::kill: return broker_.crash(Crash::kill);
+        case Mishap::lose_power: return broker_.crash(Crash::power_loss);
+        case Mishap::stop: return broker_.stop();
+        case Mishap::die_between: {
+            uint64_t operations = random_.between(1, 60);
+            bool is_kill = random_.chance(one_in(2));
+            return broker_.node().disk().stop_after(operations, is_kill ? Crash::kill : Crash::power_loss);
+        }
+        case Mishap::pause:
+            broker_.node().pause();
+            pass(random_.duration({10ms, 3s}));
+            if (broker_.is_up()) broker_.node().resume();
+            return;
+        case Mishap::cut: return cut_links();
+        case Mishap::fill_disk: return fill_disk();
+        case Mishap::kill_client: return kill_client();
+        case Mishap::rot: return rot_something();
+        case Mishap::skew: {
+            int64_t skew = static_cast<int64_t>(random_.below(1200'000)) - 600'000;
+            return broker_.node().set_wall_skew_milliseconds(skew);
+        }
+    }
+}
+
+void Run::kill_client() {
+    size_t index = random_.below(producers_.size() + consumers_.size());
+    Duration pause = random_.duration({1ms, 1s});
+    if (index < producers_.size()) {
+        Client<ProducerClient>& client = producers_[index];
+        stage_.history.say(client.node->name(), "is killed");
+        stage_.history.producer_died(client.program->life());
+        client.node->kill();
+        simulation_.run_for(0ns);
+        start_producer(client);
+    } else {
+        Client<ConsumerClient>& client = consumers_[index - producers_.size()];
+        stage_.history.say(client.node->name(), "is killed");
+        client.node->kill();
+        start_consumer(client);
+    }
+    pass(pause);
+}
+
+void Run::cut_links() {
+    for (Node* node : simulation_.nodes()) {
+        if (node == &broker_.node() || !random_.chance(one_in(2))) continue;
+        uint64_t kind = random_.below(3);
+        if (kind != 0) simulation_.network().cut(broker_.node(), *node);
+        if (kind != 1) simulation_.network().cut(*node, broker_.node());
+    }
+    Duration healed_after = random_.duration({100ms, 4s});
+    simulation_.after(healed_after, [this] { simulation_.network().heal_all(); });
+}
+
+void Run::fill_disk() {
+    SimulatedDisk& disk = broker_.node().disk();
+    uint64_t whole = plan_.world.disk.capacity_bytes;
+    disk.set_capacity(disk.used_bytes() + random_.below(4 << 20));
+    Duration freed_after = random_.duration({100ms, 4s});
+    simulation_.after(freed_after, [&disk, whole] { disk.set_capacity(whole); });
+}
+
+// One bit of a file of the kind that this run damages. What is in a log may then be refused, but never served wrongly;
+// indexes and snapshots are made anew.
+void Run::rot_something() {
+    const char* suffix = plan_.faults.rot == Rot::index ? ".index" : plan_.faults.rot == Rot::producers ? ".producers" : ".log";
+    SimulatedDisk& disk = broker_.node().disk();
+    std::vector<std::string> files;
+    for (const std::string& path : disk.files()) {
+        bool is_kind = path.ends_with(suffix) && path.find("/partitions/") != std::string::npos;
+        if (is_kind && path.find("graveyard") == std::string::npos && disk.size(path) > 0) files.push_back(path);
+    }
+    if (files.empty()) return;
+    const std::string& path = files[random_.below(files.size())];
+    if (plan_.faults.rot == Rot::log) {
+        for (const KnownTopic& topic : stage_.topics) {
+            for (int32_t index = 0; index < topic.partitions; ++index) {
+                PartitionIdentity identity{topic.id, PartitionIndex(index)};
+                if (path.find(identity.to_string()) != std::string::npos) stage_.history.damaged(identity);
+            }
+        }
+    }
+    uint64_t position = random_.below(disk.size(path));
+    uint32_t bit = static_cast<uint32_t>(random_.below(8));
+    stage_.history.say("mishap", "a bit of " + path + " rots at " + std::to_string(position));
+    disk.rot(path, position, bit);
+}
+
+void Run::wait_until(const std::string& what, const std::function<bool()>& condition) {
+    bool is_done = simulation_.run_until([&] { return broker_.has_died() || condition(); }, liveness_limit);
+    if (broker_.has_died()) stage_.history.fail("a broker that nobody kills lives", "it died");
+    if (!is_done) stage_.history.fail(what + " within five minutes without faults", "they are not done");
+}
+
+// From here on nothing goes wrong. Logs that failed come back with a restart.
+void Run::recover() {
+    stage_.history.say("run", "the faults end");
+    stage_.phase = Phase::recovery;
+    broker_.node().disk().stop_never();
+    broker_.node().disk().set_capacity(plan_.world.disk.capacity_bytes);
+    broker_.node().disk().evict();
+    simulation_.end_faults();
+    if (broker_.is_up()) broker_.stop();
+    broker_.start();
+    wait_until("producers finish", [this] {
+        for (const Client<ProducerClient>& client : producers_) {
+            if (!client.program->is_done()) return false;
+        }
+        return true;
+    });
+}
+
+void Run::settle() {
+    stage_.history.say("run", "the producers have ended");
+    stage_.phase = Phase::settled;
+    wait_until("consumers and the administrator finish", [this] {
+        for (const Client<ConsumerClient>& client : consumers_) {
+            if (!client.program->is_done()) return false;
+        }
+        return admin_.program->is_done();
+    });
+}
+
+namespace {
+
+struct Auditor {
+    Auditor(World& the_world, Stage& stage, const Settings& settings)
+        : world(the_world), reader(the_world, stage, settings, "auditor") {}
+    World& world;
+    Reader reader;
+};
+
+}  // namespace
+
+void Run::read_everything() {
+    Settings settings = plan_.consumers.front().settings;
+    settings.visibility = Visibility::replicated;
+    settings.offset_reset = OffsetReset::none;
+    for (int round = 0; round < 2; ++round) {
+        Node& node = simulation_.node("auditor");
+        Auditor& auditor =
+            node.start([&](World& world) { return std::make_unique<Auditor>(world, stage_, settings); });
+        for (const TopicPartition& name : stage_.good_partitions()) {
+            int64_t log_start = -1;
+            std::vector<FinalRecord> log =
+                node.run(read_whole(&auditor.world, &auditor.reader, name, &log_start), liveness_limit);
+            PartitionIdentity identity{stage_.topic(name.topic)->id, PartitionIndex(name.partition)};
+            stage_.history.check_final(identity, log_start, log);
+        }
+        node.try_run(auditor.reader.close());
+        node.end();
+        // Once more after a clean stop: nothing has changed.
+        broker_.stop();
+        if (round == 0) broker_.start();
+    }
+}
+
+void Run::end_clients() {
+    simulation_.run_for(1ms);
+    admin_.node->end();
+    for (Client<ProducerClient>& client : producers_) client.node->end();
+    for (Client<ConsumerClient>& client : consumers_) client.node->end();
+}
+
+}  // namespace ironbark::simulation

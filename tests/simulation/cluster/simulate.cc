@@ -1,0 +1,173 @@
+// The simulator: whole runs of a broker and its clients, one for each seed, in virtual time.
+//
+//     simulate [--seed N] [--count M] [--jobs J] [--profile swarm|calm|crashes] [--trace] [--hashes]
+//
+// Runs the seeds N, N+1, ... N+M-1, J at a time, each in a process of its own. A run that breaks a promise says which,
+// prints its last events and the command that repeats it; the others go on. `--trace` prints what happens as it
+// happens, `--hashes` a line for each seed, which is the same in every build.
+
+#include <spdlog/spdlog.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <string>
+
+#include "tests/simulation/cluster/run.h"
+
+namespace ironbark::simulation {
+namespace {
+
+struct Arguments {
+    uint64_t seed = 1;
+    uint64_t count = 1;
+    uint64_t jobs = 1;
+    Profile profile = Profile::swarm;
+    bool is_loud = false;
+    bool prints_hashes = false;
+};
+
+constexpr const char* usage =
+    "usage: simulate [--seed N] [--count M] [--jobs J] [--profile swarm|calm|crashes] [--trace] [--hashes]\n";
+
+bool parse_profile(const std::string& word, Profile* profile) {
+    for (Profile known : {Profile::swarm, Profile::calm, Profile::crashes}) {
+        if (word != name(known)) continue;
+        *profile = known;
+        return true;
+    }
+    return false;
+}
+
+bool parse_number(const char* word, uint64_t* number) {
+    char* end = nullptr;
+    *number = std::strtoull(word, &end, 10);
+    return end != word && *end == '\0';
+}
+
+bool parse(int count, char** words, Arguments* arguments) {
+    const std::map<std::string, uint64_t*> numbers{
+        {"--seed", &arguments->seed}, {"--count", &arguments->count}, {"--jobs", &arguments->jobs}};
+    for (int index = 1; index < count; ++index) {
+        std::string word = words[index];
+        bool has_value = index + 1 < count;
+        if (word == "--trace") {
+            arguments->is_loud = true;
+        } else if (word == "--hashes") {
+            arguments->prints_hashes = true;
+        } else if (word == "--profile" && has_value) {
+            if (!parse_profile(words[++index], &arguments->profile)) return false;
+        } else if (auto number = numbers.find(word); number != numbers.end() && has_value) {
+            if (!parse_number(words[++index], number->second)) return false;
+        } else {
+            return false;
+        }
+    }
+    return arguments->jobs > 0;
+}
+
+void print(uint64_t seed, const Outcome& outcome) {
+    std::printf("seed %llu hash %016llx events %llu virtual %.3f s\n", static_cast<unsigned long long>(seed),
+                static_cast<unsigned long long>(outcome.hash), static_cast<unsigned long long>(outcome.events),
+                static_cast<double>(outcome.virtual_time.count()) / 1e9);
+    std::fflush(stdout);
+}
+
+void add(Outcome& sum, const Outcome& outcome) {
+    // Every member is a count.
+    static_assert(sizeof(Outcome) % sizeof(uint64_t) == 0);
+    auto* into = reinterpret_cast<uint64_t*>(&sum);
+    auto* from = reinterpret_cast<const uint64_t*>(&outcome);
+    for (size_t index = 0; index < sizeof(Outcome) / sizeof(uint64_t); ++index) into[index] += from[index];
+}
+
+// A child that runs one seed and writes its outcome into a pipe.
+struct Child {
+    uint64_t seed;
+    int pipe;
+};
+
+pid_t start_child(uint64_t seed, const Arguments& arguments, int* from) {
+    int ends[2];
+    if (pipe(ends) != 0) std::abort();
+    std::fflush(nullptr);
+    pid_t child = fork();
+    if (child < 0) std::abort();
+    if (child == 0) {
+        close(ends[0]);
+        Outcome outcome = Run(seed, arguments.profile, arguments.is_loud).execute();
+        bool is_told = write(ends[1], &outcome, sizeof(outcome)) == sizeof(outcome);
+        _exit(is_told ? 0 : 1);
+    }
+    close(ends[1]);
+    *from = ends[0];
+    return child;
+}
+
+void print_sum(const Arguments& arguments, const Outcome& sum, const std::vector<uint64_t>& failed) {
+    const History::Counts& counts = sum.counts;
+    auto number = [](uint64_t value) { return static_cast<unsigned long long>(value); };
+    std::printf("%llu seeds, hash %016llx, %llu events, %.0f s of virtual time, %llu starts of brokers\n",
+                number(arguments.count), number(sum.hash), number(sum.events),
+                static_cast<double>(sum.virtual_time.count()) / 1e9, number(sum.broker_starts));
+    std::printf(
+        "records: %llu sent, %llu written (%llu durable, %llu found written), %llu not written, %llu unknown, %llu not "
+        "accepted; %llu shown, %llu gaps, %llu undone, %llu in the end\n",
+        number(counts.sent), number(counts.written), number(counts.written_durable), number(counts.duplicates),
+        number(counts.not_written), number(counts.unknown), number(counts.refused), number(counts.shown),
+        number(counts.gaps), number(counts.undone), number(counts.final_records));
+    if (failed.empty()) return;
+    std::printf("%zu FAILED:", failed.size());
+    for (uint64_t seed : failed) std::printf(" %llu", number(seed));
+    std::printf("\n");
+}
+
+int run_all(const Arguments& arguments) {
+    std::map<pid_t, Child> children;
+    std::vector<uint64_t> failed;
+    Outcome sum;
+    uint64_t started = 0;
+    while (started < arguments.count || !children.empty()) {
+        if (started < arguments.count && children.size() < arguments.jobs) {
+            uint64_t seed = arguments.seed + started++;
+            int from = -1;
+            pid_t child = start_child(seed, arguments, &from);
+            children[child] = {seed, from};
+            continue;
+        }
+        int status = 0;
+        pid_t ended = wait(&status);
+        auto child = children.find(ended);
+        if (child == children.end()) continue;
+        Outcome outcome;
+        bool is_whole = read(child->second.pipe, &outcome, sizeof(outcome)) == sizeof(outcome);
+        close(child->second.pipe);
+        if (is_whole && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+            add(sum, outcome);
+            if (arguments.prints_hashes) print(child->second.seed, outcome);
+        } else {
+            failed.push_back(child->second.seed);
+        }
+        children.erase(child);
+    }
+    print_sum(arguments, sum, failed);
+    return failed.empty() ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace ironbark::simulation
+
+int main(int count, char** words) {
+    using namespace ironbark::simulation;
+    Arguments arguments;
+    if (!parse(count, words, &arguments)) {
+        std::fprintf(stderr, "%s", usage);
+        return 2;
+    }
+    spdlog::set_level(arguments.is_loud ? spdlog::level::info : spdlog::level::off);
+    if (arguments.count > 1) return run_all(arguments);
+    print(arguments.seed, Run(arguments.seed, arguments.profile, arguments.is_loud).execute());
+    return 0;
+}
