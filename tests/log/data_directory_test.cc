@@ -77,7 +77,8 @@ TEST_F(DataDirectoryTest, IsLockedForOthersAsLongAsItIsOpen) {
     ASSERT_TRUE(open().ok());
     std::unique_ptr<DataDirectory> first = std::move(directory);
     EXPECT_EQ(open().error().code, ErrorCode::locked);
-    EXPECT_EQ(problem, "data is in use by another ironbarkd. Stop that one, or choose another directory with --data-dir.");
+    EXPECT_EQ(problem,
+              "data is in use by another ironbarkd. Stop that one, or choose another directory with --data-dir.");
     first.reset();
     EXPECT_TRUE(open().ok());
 }

@@ -330,9 +330,10 @@ TEST_F(JournalTest, HasTheseBytes) {
     ASSERT_TRUE(commit({"two"}).ok());
     std::vector<uint8_t> golden = from_hex("21cc3181ecb14398 2349424a524e4c31 0f1e2d3c4b5a469788796a5b4c3d2e1f");
     golden.resize(block_size);
-    for (const char* commit : {"ca5d69302e57c2c2 42434d31 02000000 0100000000000000 2b00000000000000"
-                               "03000000 6f6e65 00000000",
-                               "346bc996d135045c 42434d31 01000000 0200000000000000 2700000000000000 03000000 74776f"}) {
+    for (const char* commit :
+         {"ca5d69302e57c2c2 42434d31 02000000 0100000000000000 2b00000000000000"
+          "03000000 6f6e65 00000000",
+          "346bc996d135045c 42434d31 01000000 0200000000000000 2700000000000000 03000000 74776f"}) {
         std::vector<uint8_t> bytes = from_hex(commit);
         golden.insert(golden.end(), bytes.begin(), bytes.end());
         golden.resize(round_up(golden.size(), block_size));

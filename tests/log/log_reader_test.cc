@@ -110,7 +110,8 @@ TEST_P(ReadingDisk, OfADamagedRecordSaysWhereAndGivesNothingWrong) {
     world.disk().rot(LogWorld::path(0, log_suffix), block_size + 500);
     Result<ReadFrames> damaged = world.run(log->read(Offset(0), Offset(40), 1));
     EXPECT_EQ(damaged.error().code, ErrorCode::corrupt_data);
-    EXPECT_EQ(log->last_read_problem(), LogWorld::path(0, log_suffix) + " at byte 4096: the payload checksum does not match");
+    EXPECT_EQ(log->last_read_problem(),
+              LogWorld::path(0, log_suffix) + " at byte 4096: the payload checksum does not match");
     EXPECT_EQ(world.counters().corrupt_reads, 1u);
     EXPECT_EQ(read(1, 2), std::vector<int>{1}) << "what is behind it is there";
     EXPECT_FALSE(log->has_failed());

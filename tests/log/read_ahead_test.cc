@@ -18,7 +18,8 @@ class ReadAheadTest : public testing::Test {
     ReadAheadTest() {
         world = &node.boot();
         std::vector<uint8_t> bytes(2 * window_size);
-        for (size_t index = 0; index < bytes.size(); ++index) bytes[index] = static_cast<uint8_t>(index / window_size + 1);
+        for (size_t index = 0; index < bytes.size(); ++index)
+            bytes[index] = static_cast<uint8_t>(index / window_size + 1);
         EXPECT_TRUE(node.run(world->disk.make_directory("data")).ok());
         node.disk().replace(path, bytes);
     }

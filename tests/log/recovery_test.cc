@@ -285,7 +285,8 @@ TEST(Recovery, WithoutMarksReadsEverySegmentAndStartsWithTheFirst) {
 // A log of 15 records that retention has removed, all of them.
 void make_emptied(LogWorld& world) {
     Log& log = world.begin();
-    for (int number = 0; number < 15; ++number) world.append(log, {value(number)}, {ProducerId(4), ProducerEpoch(0), number});
+    for (int number = 0; number < 15; ++number)
+        world.append(log, {value(number)}, {ProducerId(4), ProducerEpoch(0), number});
     world.make_durable(log);
     log.note_watermarks(log.log_end(), log.log_end());
     log.change_settings([&] { LogSettings old = world.settings; old.retention_ms = 1; return old; }());
@@ -312,7 +313,8 @@ TEST(Recovery, OfALogWhoseRecordsWereAllDeletedGoesOnWithItsOffsets) {
 TEST(Recovery, WithoutASnapshotReadsEverySegmentAndRemembersTheProducers) {
     LogWorld world;
     Log& before = world.begin();
-    for (int number = 0; number < 15; ++number) world.append(before, {value(number)}, {ProducerId(4), ProducerEpoch(0), number});
+    for (int number = 0; number < 15; ++number)
+        world.append(before, {value(number)}, {ProducerId(4), ProducerEpoch(0), number});
     world.make_durable(before);
     world.stop();
     ASSERT_FALSE(bases(world, producers_suffix).empty());
@@ -392,8 +394,10 @@ TEST(Recovery, RefusesDamageBelowTheDurableFloor) {
     make_three_segments(world);
     const uint64_t position = position_of(world, 10, 12);
     world.disk().rot(LogWorld::path(10, log_suffix), position + 700);
-    expect_refused(world, "at byte " + std::to_string(position) + ": record 12 is missing or damaged, and records up to "
-                          "14 were promised to be on disk. Restore the file from a copy, or delete the topic.",
+    expect_refused(world,
+                   "at byte " + std::to_string(position) +
+                       ": record 12 is missing or damaged, and records up to "
+                       "14 were promised to be on disk. Restore the file from a copy, or delete the topic.",
                    LogWorld::path(10, log_suffix));
     EXPECT_EQ(world.report.end, ScanEnd::damaged);
 }

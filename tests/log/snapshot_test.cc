@@ -79,7 +79,8 @@ TEST(Snapshot, OfAnotherPartitionIsRefused) {
 TEST(Snapshot, OfImpossibleProducersIsRefused) {
     auto decode = [](const std::string& producers) {
         std::vector<uint8_t> bytes = from_hex(producers);
-        return decode_snapshot(encode_snapshot(sample_partition, sample_place, Timestamp(), bytes), sample_partition).ok();
+        return decode_snapshot(encode_snapshot(sample_partition, sample_place, Timestamp(), bytes), sample_partition)
+            .ok();
     };
     const std::string id = "6712000000000000 0200";
     const std::string batch = "00000000 04000000 2a00000000000000 2e00000000000000 03000000 0000000000000000";

@@ -36,8 +36,8 @@ std::string WorkloadCounts::to_string() const {
         "retained {}, checkpoints {}, marks rewritten {}, rounds {}, segments removed {} reused {}\n"
         "opened {} (torn {}, left over {}, records buried {}), refused {}, clean stops {}, logs failed {}",
         appended, refused_full, duplicates, reads, reads_across_cut, lookups, cuts, deletions, retained, checkpoints,
-        marks_rewritten, rounds, segments_removed, segments_reused, opened, opened_torn, opened_left_over, buried, refused_open,
-        clean_stops, logs_failed);
+        marks_rewritten, rounds, segments_removed, segments_reused, opened, opened_torn, opened_left_over, buried,
+        refused_open, clean_stops, logs_failed);
 }
 
 namespace {

@@ -152,7 +152,8 @@ TEST_F(Abuse, ADamagedPartitionIsRefusedAndTheOthersGoOn) {
     EXPECT_EQ(tool.run({"log", "verify", directory / "data"}).exit_code, 1);
     daemon.start();
     EXPECT_THAT(daemon.said(), HasSubstr("record 0 is missing or damaged"));
-    Finished refused = tool.run({"produce", "hurt", "--acks", "leader_durable", "--set", "delivery.timeout.ms=2s"}, "more\n");
+    Finished refused =
+        tool.run({"produce", "hurt", "--acks", "leader_durable", "--set", "delivery.timeout.ms=2s"}, "more\n");
     EXPECT_NE(refused.exit_code, 0);
     EXPECT_THAT(refused.errors, HasSubstr("missing or damaged"));
     expect_well();
