@@ -1,9 +1,9 @@
 // Checkpoints: index and producers beside the log, of a place that is durable. Recovery starts reading at the newest.
 //
 // One is due after every `checkpoint_bytes`, at every roll, and at a clean stop. Those of segment boundaries stay as
-// long as the segment behind them, and nothing before a boundary is removed while its own is missing: a replay can start
-// there when everything before is gone and everything behind is cut. Of the others the last two stay, so that a damaged
-// one costs time and nothing else.
+// long as the segment behind them, and nothing before a boundary is removed while its own is missing: a replay can
+// start there when everything before is gone and everything behind is cut. Of the others the last two stay, so that a
+// damaged one costs time and nothing else.
 
 #include <algorithm>
 

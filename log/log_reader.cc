@@ -111,7 +111,9 @@ Task<Result<Log::ReadPlace>> Log::place_for(Offset from, Offset base) {
 std::shared_ptr<ReadAhead> Log::begin_read_ahead(const Segment& segment, uint64_t position, size_t window) {
     const uint64_t begin = round_down(position, block_size);
     uint64_t end = begin + window;
-    if (segment.sealed && segment.end <= written_end_) end = std::min(end, round_down(segment.written_position, block_size));
+    if (segment.sealed && segment.end <= written_end_) {
+        end = std::min(end, round_down(segment.written_position, block_size));
+    }
     if (closing_ || !segment.file || end <= position || end > segment.written_position) return nullptr;
     std::shared_ptr<ReadAhead> ahead =
         ReadAhead::make(context_->world, context_->read_ahead, begin, static_cast<size_t>(end - begin));
@@ -196,14 +198,17 @@ Task<Result<ReadFrames>> Log::read_disk(Offset from, Offset limit, size_t bytes_
         place.epoch = frame->header.leader_epoch;
     }
     context_->counters.reads_disk_bytes += taken;
-    if (taken > 0) {
-        segment = segment_at(base);
-        std::shared_ptr<ReadAhead> ahead;
-        if (segment != nullptr && place.is_sequential) ahead = begin_read_ahead(*segment, place.position, window);
-        cursors_.push_front({frames.next, base, place.position, *place.chain, place.epoch, std::move(ahead)});
-        if (cursors_.size() > cursors_max) cursors_.pop_back();
-    }
+    if (taken > 0) remember_reader(base, place, window);
     co_return std::move(frames);
+}
+
+// Who has read up to the place will go on there.
+void Log::remember_reader(Offset segment_base, const ReadPlace& place, size_t window) {
+    const Segment* segment = segment_at(segment_base);
+    std::shared_ptr<ReadAhead> ahead;
+    if (segment != nullptr && place.is_sequential) ahead = begin_read_ahead(*segment, place.position, window);
+    cursors_.push_front({place.expected, segment_base, place.position, *place.chain, place.epoch, std::move(ahead)});
+    if (cursors_.size() > cursors_max) cursors_.pop_back();
 }
 
 }  // namespace ironbark::log

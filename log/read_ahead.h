@@ -34,8 +34,8 @@ class ReadAhead {
     Task<void> fill(File* file);
     // Instead of `fill`: whoever waits gets nothing.
     void abandon();
-    // Suspends until it is filled, and hands the bytes over. Empty if they were not to be had: then the reader finds out
-    // for itself why.
+    // Suspends until it is filled, and hands the bytes over. Empty if they were not to be had: then the reader finds
+    // out for itself why.
     Task<BufferSlice> take();
     uint64_t begin() const { return begin_; }
 

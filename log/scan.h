@@ -58,8 +58,8 @@ using ScanVisitor = std::function<void(const record::FrameView& frame, uint64_t 
 // The first offset that frames of `epoch` must stay below, by the known epoch starts.
 Offset epoch_limit(const std::vector<EpochStart>& starts, Epoch epoch);
 
-// Whether a pad at `position`, behind a frame of `epoch`, belongs to this log: pads end on block boundaries, and those of
-// an epoch that ended before were not written by this log's last life.
+// Whether a pad at `position`, behind a frame of `epoch`, belongs to this log: pads end on block boundaries, and those
+// of an epoch that ended before were not written by this log's last life.
 bool is_own_pad(const record::FrameView& frame, uint64_t position, Epoch epoch);
 
 // A file read in windows: blocks that the disk cannot read are taken as zero, so that their checksums fail.

@@ -70,14 +70,23 @@ void CrashMachine::note(const char* what, const Result<void>& result) {
     if (!result.ok()) note(fmt::format("{}: {} {}", what, name(result.error().code), result.error().text));
 }
 
-bool CrashMachine::open() {
+std::string CrashMachine::path_of(Offset base, const char* suffix) const {
+    return std::string(directory_path) + "/partitions/" + model_.identity().to_string() + "/" +
+           segment_file_name(base, suffix);
+}
+
+bool CrashMachine::open() { return start(true); }
+
+bool CrashMachine::open_without_reading() { return start(false); }
+
+bool CrashMachine::start(bool reads) {
     is_open_ = false;
     auto make = [](World&) { return std::make_unique<Program>(); };
     program_ = &node_.start(make);
-    return node_.try_run(open_all()) && is_open_ && wrong_.empty();
+    return node_.try_run(open_all(reads)) && is_open_ && wrong_.empty();
 }
 
-Task<void> CrashMachine::open_all() {
+Task<void> CrashMachine::open_all(bool reads) {
     World& world = node_.world();
     std::string problem;
     Result<std::unique_ptr<DataDirectory>> directory = co_await DataDirectory::open(&world, directory_path, &problem);
@@ -93,7 +102,7 @@ Task<void> CrashMachine::open_all() {
     if (!log.ok()) co_return note(fmt::format("not opened: {} {}", name(log.error().code), report.problem));
     std::string wrong = model_.check_opened(**log, StorageModel::Excuses{});
     if (!wrong.empty()) note(wrong);
-    co_await read_all();
+    if (reads) co_await read_all();
     co_await check_graveyard();
     co_await begin_epoch();
     is_open_ = true;

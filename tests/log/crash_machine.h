@@ -25,14 +25,17 @@ class CrashMachine {
     const StorageModel& model() const { return model_; }
     Log& log() { return *program_->store->find(model_.identity()); }
     LogStore& store() { return *program_->store; }
+    World& world() { return node_.world(); }
+    std::string path_of(Offset base, const char* suffix) const;
     // Where the segments begin that are on disk.
     std::vector<Offset> segment_bases() const;
     bool is_running() const { return node_.is_running(); }
     // The first thing that was not as it must be; empty: all is right.
     const std::string& wrong() const { return wrong_; }
 
-    // A new process. False: it died on the way, or something is wrong.
+    // A new process, which reads everything. False: it died on the way, or something is wrong.
     bool open();
+    bool open_without_reading();
     // Runs the task; false: the process died under it.
     bool run(Task<void> task) { return node_.try_run(std::move(task)); }
     void crash(simulation::Crash how) { node_.crash(how); }
@@ -61,7 +64,8 @@ class CrashMachine {
         Offset end;
         Epoch epoch;
     };
-    Task<void> open_all();
+    bool start(bool reads);
+    Task<void> open_all(bool reads);
     Task<void> append_one(size_t size);
     void note(const std::string& what);
     void note(const char* what, const Result<void>& result);

@@ -1,6 +1,6 @@
 // The process dies, or the power goes, in place of each change that an operation makes to the disk, and again in place
-// of each change that the recovery after it makes. Whatever is found then is compared with the model: what was durable is
-// there, unaltered; nothing is there that never was; the operation is done or not done; and the log goes on.
+// of each change that the recovery after it makes. Whatever is found then is compared with the model: what was durable
+// is there, unaltered; nothing is there that never was; the operation is done or not done; and the log goes on.
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
