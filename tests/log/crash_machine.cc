@@ -75,18 +75,14 @@ std::string CrashMachine::path_of(Offset base, const char* suffix) const {
            segment_file_name(base, suffix);
 }
 
-bool CrashMachine::open() { return start(true); }
-
-bool CrashMachine::open_without_reading() { return start(false); }
-
-bool CrashMachine::start(bool reads) {
+bool CrashMachine::open() {
     is_open_ = false;
     auto make = [](World&) { return std::make_unique<Program>(); };
     program_ = &node_.start(make);
-    return node_.try_run(open_all(reads)) && is_open_ && wrong_.empty();
+    return node_.try_run(open_all()) && is_open_ && wrong_.empty();
 }
 
-Task<void> CrashMachine::open_all(bool reads) {
+Task<void> CrashMachine::open_all() {
     World& world = node_.world();
     std::string problem;
     Result<std::unique_ptr<DataDirectory>> directory = co_await DataDirectory::open(&world, directory_path, &problem);
@@ -102,7 +98,7 @@ Task<void> CrashMachine::open_all(bool reads) {
     if (!log.ok()) co_return note(fmt::format("not opened: {} {}", name(log.error().code), report.problem));
     std::string wrong = model_.check_opened(**log, StorageModel::Excuses{});
     if (!wrong.empty()) note(wrong);
-    if (reads) co_await read_all();
+    co_await read_all();
     co_await check_graveyard();
     co_await begin_epoch();
     is_open_ = true;

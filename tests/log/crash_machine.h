@@ -33,9 +33,8 @@ class CrashMachine {
     // The first thing that was not as it must be; empty: all is right.
     const std::string& wrong() const { return wrong_; }
 
-    // A new process, which reads everything. False: it died on the way, or something is wrong.
+    // A new process. False: it died on the way, or something is wrong.
     bool open();
-    bool open_without_reading();
     // Runs the task; false: the process died under it.
     bool run(Task<void> task) { return node_.try_run(std::move(task)); }
     void crash(simulation::Crash how) { node_.crash(how); }
@@ -64,8 +63,7 @@ class CrashMachine {
         Offset end;
         Epoch epoch;
     };
-    bool start(bool reads);
-    Task<void> open_all(bool reads);
+    Task<void> open_all();
     Task<void> append_one(size_t size);
     void note(const std::string& what);
     void note(const char* what, const Result<void>& result);

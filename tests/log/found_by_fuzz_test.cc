@@ -68,33 +68,6 @@ TEST(FoundByFuzz, AFailedLogDoesNotCallCorruptWhatItCouldNotSync) {
     EXPECT_TRUE(machine.open()) << machine.wrong();
 }
 
-Task<void> read_first(Log* log, ErrorCode* outcome) {
-    Result<ReadFrames> frames = co_await log->read(log->log_start(), log->log_end(), 1000);
-    *outcome = frames.ok() ? ErrorCode::none : frames.error().code;
-}
-
-Task<void> read_beside_deletion(CrashMachine* machine, std::vector<ErrorCode>* outcomes) {
-    Scope readers(machine->world().executor);
-    for (ErrorCode& outcome : *outcomes) readers.spawn(read_first(&machine->log(), &outcome));
-    co_await machine->delete_before(machine->model().end());
-    co_await readers.join();
-}
-
-TEST(FoundByFuzz, ASegmentThatGoesWhileAReaderOpensItIsOutOfRange) {
-    for (uint64_t seed = 1; seed <= 100; ++seed) {
-        CrashMachine machine(seed);
-        ASSERT_TRUE(machine.open());
-        ASSERT_TRUE(machine.run(fill_segments(&machine)));
-        machine.crash(Crash::kill);  // files are closed now
-        ASSERT_TRUE(machine.open_without_reading());
-        std::vector<ErrorCode> outcomes(8, ErrorCode::unknown_server_error);
-        ASSERT_TRUE(machine.run(read_beside_deletion(&machine, &outcomes)));
-        for (ErrorCode outcome : outcomes) {
-            EXPECT_TRUE(outcome == ErrorCode::none || outcome == ErrorCode::offset_out_of_range) << name(outcome);
-        }
-    }
-}
-
 PartitionMarks marks_of(int32_t partition, int64_t log_start) {
     PartitionMarks marks;
     marks.identity.partition = PartitionIndex(partition);
