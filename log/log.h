@@ -244,8 +244,7 @@ class Log {
     Task<void> close_idle_file(const Segment* keep);
     Task<Result<ReadFrames>> read_disk(Offset from, Offset limit, size_t bytes_max);
     Task<Result<ReadPlace>> place_for(Offset from, Offset base);
-    bool is_next(const record::FrameView& frame, const ReadPlace& place) const;
-    void keep_cursor(Offset base, Offset next, const ReadPlace& place, size_t window);
+    void remember_reader(Offset segment_base, const ReadPlace& place, size_t window);
     std::shared_ptr<ReadAhead> begin_read_ahead(const Segment& segment, uint64_t position, size_t window);
     Task<void> fill_read_ahead(std::shared_ptr<File> file, std::shared_ptr<ReadAhead> ahead);
     Error corrupt_read(Offset segment_base, uint64_t position, const char* what);

@@ -37,7 +37,11 @@ Task<Result<Segment*>> Log::indexed_segment(Offset offset) {
         Segment* segment = segment_holding(offset);
         if (segment == nullptr || offset < log_start_ || offset >= log_end_) co_return ErrorCode::offset_out_of_range;
         if (segment->index.is_complete_to(segment->end)) co_return segment;
-        CO_TRY_VOID(co_await ensure_index(segment->head.base));
+        const Offset base = segment->head.base;
+        CO_TRY_VOID(co_await ensure_index(base));
+        segment = segment_at(base);
+        bool is_short = segment != nullptr && !segment->index.is_complete_to(segment->end);
+        if (failure_ && is_short) co_return ErrorCode::storage_error;  // its end is not to be had any more
     }
 }
 
@@ -148,7 +152,6 @@ Task<Result<void>> Log::rebuild_index(Offset segment_base) {
         }
     }
     segment->index = std::move(rebuilt);
-    if (failure_ && !segment->index.is_complete_to(segment->end)) co_return ErrorCode::storage_error;
     co_return Result<void>();
 }
 

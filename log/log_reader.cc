@@ -111,8 +111,9 @@ Task<Result<Log::ReadPlace>> Log::place_for(Offset from, Offset base) {
 std::shared_ptr<ReadAhead> Log::begin_read_ahead(const Segment& segment, uint64_t position, size_t window) {
     const uint64_t begin = round_down(position, block_size);
     uint64_t end = begin + window;
-    if (segment.sealed && segment.end <= written_end_)
+    if (segment.sealed && segment.end <= written_end_) {
         end = std::min(end, round_down(segment.written_position, block_size));
+    }
     if (closing_ || !segment.file || end <= position || end > segment.written_position) return nullptr;
     std::shared_ptr<ReadAhead> ahead =
         ReadAhead::make(context_->world, context_->read_ahead, begin, static_cast<size_t>(end - begin));
@@ -128,22 +129,6 @@ Task<void> Log::fill_read_ahead(std::shared_ptr<File> file, std::shared_ptr<Read
     }
     InFlight::Mark disk_read(disk_reads_);
     co_await ahead->fill(file.get());
-}
-
-// Whether the frame is the one that belongs at the place.
-bool Log::is_next(const record::FrameView& frame, const ReadPlace& place) const {
-    const record::FrameHeader& header = frame.header;
-    return !header.is_pad() && header.base_offset == place.expected && (!place.chain || header.chain == *place.chain) &&
-           header.base_offset < epoch_limit(epoch_starts_, header.leader_epoch);
-}
-
-// The reader will go on where it has come to: at `next`, which stands at the place.
-void Log::keep_cursor(Offset base, Offset next, const ReadPlace& place, size_t window) {
-    const Segment* segment = segment_at(base);
-    std::shared_ptr<ReadAhead> ahead;
-    if (segment != nullptr && place.is_sequential) ahead = begin_read_ahead(*segment, place.position, window);
-    cursors_.push_front({next, base, place.position, *place.chain, place.epoch, std::move(ahead)});
-    if (cursors_.size() > cursors_max) cursors_.pop_back();
 }
 
 Task<Result<ReadFrames>> Log::read_disk(Offset from, Offset limit, size_t bytes_max) {
@@ -177,7 +162,10 @@ Task<Result<ReadFrames>> Log::read_disk(Offset from, Offset limit, size_t bytes_
             place.position += frame->header.length;
             continue;
         }
-        if (!frame.ok() || !is_next(*frame, place)) {
+        bool is_next = frame.ok() && !frame->header.is_pad() && frame->header.base_offset == place.expected &&
+                       (!place.chain || frame->header.chain == *place.chain) &&
+                       frame->header.base_offset < epoch_limit(epoch_starts_, frame->header.leader_epoch);
+        if (!is_next) {
             // After a recovery the log goes on at the next block.
             const uint64_t next_block = round_up(place.position, block_size);
             if (before_gap || next_block == place.position) {
@@ -210,8 +198,17 @@ Task<Result<ReadFrames>> Log::read_disk(Offset from, Offset limit, size_t bytes_
         place.epoch = frame->header.leader_epoch;
     }
     context_->counters.reads_disk_bytes += taken;
-    if (taken > 0) keep_cursor(base, frames.next, place, window);
+    if (taken > 0) remember_reader(base, place, window);
     co_return std::move(frames);
+}
+
+// Who has read up to the place will go on there.
+void Log::remember_reader(Offset segment_base, const ReadPlace& place, size_t window) {
+    const Segment* segment = segment_at(segment_base);
+    std::shared_ptr<ReadAhead> ahead;
+    if (segment != nullptr && place.is_sequential) ahead = begin_read_ahead(*segment, place.position, window);
+    cursors_.push_front({place.expected, segment_base, place.position, *place.chain, place.epoch, std::move(ahead)});
+    if (cursors_.size() > cursors_max) cursors_.pop_back();
 }
 
 }  // namespace ironbark::log

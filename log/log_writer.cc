@@ -201,8 +201,9 @@ Task<Result<void>> Log::ensure_file(Segment* segment, uint64_t end_position, Gro
     CO_TRY(std::shared_ptr<File> file, co_await open_segment(segment));
     if (segment->allocated >= end_position) co_return Result<void>();
     uint64_t target = next_allocation(segment->allocated, end_position, settings_.segment_bytes);
-    if (growth == Growth::written)
+    if (growth == Growth::written) {
         target = std::max(end_position, std::min(target, segment->allocated + zeros_ahead_bytes));
+    }
     CO_TRY_VOID(co_await file->allocate(segment->allocated, target - segment->allocated));
     if (growth == Growth::written) {
         std::vector<BufferSlice> zeros;

@@ -70,6 +70,11 @@ void CrashMachine::note(const char* what, const Result<void>& result) {
     if (!result.ok()) note(fmt::format("{}: {} {}", what, name(result.error().code), result.error().text));
 }
 
+std::string CrashMachine::path_of(Offset base, const char* suffix) const {
+    return std::string(directory_path) + "/partitions/" + model_.identity().to_string() + "/" +
+           segment_file_name(base, suffix);
+}
+
 bool CrashMachine::open() {
     is_open_ = false;
     auto make = [](World&) { return std::make_unique<Program>(); };

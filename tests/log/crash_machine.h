@@ -25,6 +25,8 @@ class CrashMachine {
     const StorageModel& model() const { return model_; }
     Log& log() { return *program_->store->find(model_.identity()); }
     LogStore& store() { return *program_->store; }
+    World& world() { return node_.world(); }
+    std::string path_of(Offset base, const char* suffix) const;
     // Where the segments begin that are on disk.
     std::vector<Offset> segment_bases() const;
     bool is_running() const { return node_.is_running(); }

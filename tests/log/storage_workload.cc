@@ -157,6 +157,7 @@ Task<void> StorageWorkload::run(uint64_t operations, bool ends_clean) {
         if (partition.log->has_failed()) {
             if (!shape_.may_fail && !shape_.may_rot) fail(*partition.model, "the log failed");
             ++counts_.logs_failed;
+            co_await read_failed(&partition);
             break;
         }
         partition.model->reached_durable(partition.log->durable_end());
@@ -336,7 +337,9 @@ Task<Offset> StorageWorkload::read_checked(Partition* partition, Offset from, Of
         bool gone = frames.error().code == ErrorCode::offset_out_of_range &&
                     (from < model.log_start_wanted() || from > std::min(believed, partition->log->log_end()));
         bool closed = frames.error().code == ErrorCode::closed;
-        if (gone || closed || expects(frames.error(), *partition->log)) co_return from;
+        // A log that has failed still shows what is durable.
+        bool withheld = frames.error().code == ErrorCode::storage_error && from < partition->log->durable_end();
+        if (gone || closed || (!withheld && expects(frames.error(), *partition->log))) co_return from;
         fail(model, fmt::format("read from {}: {} ({})", from.value, name(frames.error().code),
                                 partition->log->last_read_problem()));
     }
@@ -352,6 +355,13 @@ Task<void> StorageWorkload::read_all(Partition* partition) {
         if (next == at) co_return;
         at = next;
     }
+}
+
+// When the disk may have forgotten what it could not sync.
+Task<void> StorageWorkload::read_failed(Partition* partition) {
+    co_await sleep_for(world_.executor, Duration(static_cast<int64_t>(random_.exponential(1'000'000'000))));
+    while (partition->log->release_memory() > 0) continue;
+    co_await read_all(partition);
 }
 
 // A reader of its own, that goes on as far as it gets.

@@ -122,6 +122,7 @@ class StorageWorkload {
     // Returns where the next read goes on; `from` if nothing was read, as may be.
     Task<Offset> read_checked(Partition* partition, Offset from, Offset limit, size_t bytes_max);
     Task<void> read_all(Partition* partition);
+    Task<void> read_failed(Partition* partition);
     Task<void> read_on(Partition* partition, Offset from, uint64_t reads, size_t bytes_max);
     Task<void> reach_checked(Partition* partition, Offset end);
 
