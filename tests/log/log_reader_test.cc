@@ -8,7 +8,9 @@
 namespace ironbark::log {
 namespace {
 
-std::string value(int number) { return std::to_string(number) + std::string(1000, '.'); }
+std::string value(int number) {
+    return std::to_string(number) + std::string(1000, '.');
+}
 
 // Records 0 to 39, one a batch, in several segments, read by a process that has none of them in memory.
 class Reading : public testing::TestWithParam<bool> {
@@ -44,8 +46,9 @@ class Reading : public testing::TestWithParam<bool> {
     Log* log = nullptr;
 };
 
-INSTANTIATE_TEST_SUITE_P(From, Reading, testing::Bool(),
-                         [](const auto& parameter) { return parameter.param ? "Memory" : "Disk"; });
+INSTANTIATE_TEST_SUITE_P(From, Reading, testing::Bool(), [](const auto& parameter) {
+    return parameter.param ? "Memory" : "Disk";
+});
 
 TEST_P(Reading, FromAnyOffsetFindsTheRecord) {
     for (int from = 0; from < 40; ++from) EXPECT_EQ(read(from, 40, 1), std::vector<int>{from});
@@ -110,7 +113,8 @@ TEST_P(ReadingDisk, OfADamagedRecordSaysWhereAndGivesNothingWrong) {
     world.disk().rot(LogWorld::path(0, log_suffix), block_size + 500);
     Result<ReadFrames> damaged = world.run(log->read(Offset(0), Offset(40), 1));
     EXPECT_EQ(damaged.error().code, ErrorCode::corrupt_data);
-    EXPECT_EQ(log->last_read_problem(), LogWorld::path(0, log_suffix) + " at byte 4096: the payload checksum does not match");
+    EXPECT_EQ(log->last_read_problem(),
+              LogWorld::path(0, log_suffix) + " at byte 4096: the payload checksum does not match");
     EXPECT_EQ(world.counters().corrupt_reads, 1u);
     EXPECT_EQ(read(1, 2), std::vector<int>{1}) << "what is behind it is there";
     EXPECT_FALSE(log->has_failed());
