@@ -2,17 +2,23 @@
 
 #include <algorithm>
 #include <cstring>
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "log/limits.h"
 #include "log/segment.h"
+#include "runtime/base/checksum.h"
 
 namespace ironbark::log {
 namespace {
 
 constexpr const char* grave_suffix = ".grave";
 constexpr size_t copy_size = size_t{1} << 20;
+
+std::string checksum_of(const nlohmann::json& head) {
+    return fmt::format("{:016x}", xxh3(as_bytes(head.dump()), 0));
+}
 
 std::string encode_head(const BuriedRange& range) {
     nlohmann::json head = {{"ironbark", "graveyard 1"},
@@ -24,6 +30,7 @@ std::string encode_head(const BuriedRange& range) {
                            {"time_ms", range.time.milliseconds},
                            {"reason", range.reason},
                            {"bytes", range.bytes}};
+    head["checksum"] = checksum_of(head);
     return head.dump() + "\n";
 }
 
@@ -43,6 +50,9 @@ Result<BuriedRange> decode_head_line(std::string_view line) try {
     nlohmann::json head = nlohmann::json::parse(line);
     std::optional<Uuid> topic = Uuid::parse(head.at("topic").get<std::string>());
     if (!topic || head.at("ironbark") != "graveyard 1") return no_head;
+    const std::string checksum = head.at("checksum").get<std::string>();
+    head.erase("checksum");
+    if (checksum != checksum_of(head)) return Error(ErrorCode::corrupt_data, "the graveyard file's head is damaged");
     BuriedRange range;
     range.identity.topic = *topic;
     range.reason = head.at("reason").get<std::string>();

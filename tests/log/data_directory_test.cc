@@ -15,9 +15,19 @@ namespace {
 using simulation::Crash;
 using testing::HasSubstr;
 
+// A process that has a directory open, and its lock until it dies.
+struct Program {
+    std::unique_ptr<DataDirectory> directory;
+};
+
 class DataDirectoryTest : public testing::Test {
   protected:
-    DataDirectoryTest() { world = &node.boot(); }
+    DataDirectoryTest() { start(); }
+    void start() {
+        program = &node.start([](World&) { return std::make_unique<Program>(); });
+        world = &node.world();
+    }
+    std::unique_ptr<DataDirectory>& directory() { return program->directory; }
     template <typename T>
     T run(Task<T> task) {
         return node.run(std::move(task));
@@ -26,13 +36,12 @@ class DataDirectoryTest : public testing::Test {
         problem.clear();
         Result<std::unique_ptr<DataDirectory>> opened = run(DataDirectory::open(world, "data", &problem));
         if (!opened.ok()) return opened.error();
-        directory = std::move(opened).value();
+        directory() = std::move(opened).value();
         return {};
     }
     void restart(Crash how = Crash::kill) {
-        directory.reset();
         node.crash(how);
-        world = &node.boot();
+        start();
     }
     std::string identity_text() { return std::string(as_text(node.disk().read("data/identity"))); }
     void write_identity(const std::string& text) { node.disk().replace("data/identity", as_bytes(text)); }
@@ -40,19 +49,19 @@ class DataDirectoryTest : public testing::Test {
     simulation::Simulation simulation{1};
     simulation::Node& node = simulation.node("n1");
     World* world = nullptr;
-    std::unique_ptr<DataDirectory> directory;
+    Program* program = nullptr;
     std::string problem;
 };
 
 TEST_F(DataDirectoryTest, IsMadeWithAnIdentityThatStays) {
     ASSERT_TRUE(open().ok());
-    const DirectoryIdentity made = directory->identity();
+    const DirectoryIdentity made = directory()->identity();
     EXPECT_FALSE(made.directory.is_zero() || made.cluster.is_zero());
     EXPECT_NE(made.directory, made.cluster);
     restart(Crash::power_loss);
     ASSERT_TRUE(open().ok());
-    EXPECT_EQ(directory->identity().directory, made.directory);
-    EXPECT_EQ(directory->identity().cluster, made.cluster);
+    EXPECT_EQ(directory()->identity().directory, made.directory);
+    EXPECT_EQ(directory()->identity().cluster, made.cluster);
     EXPECT_EQ(run(world->disk.list("data")).value(),
               (std::vector<std::string>{"identity", "lock", "partitions", "pool"}));
 }
@@ -75,7 +84,7 @@ TEST_F(DataDirectoryTest, IsMadeOnceWhereverThatIsInterrupted) {
 
 TEST_F(DataDirectoryTest, IsLockedForOthersAsLongAsItIsOpen) {
     ASSERT_TRUE(open().ok());
-    std::unique_ptr<DataDirectory> first = std::move(directory);
+    std::unique_ptr<DataDirectory> first = std::move(directory());
     EXPECT_EQ(open().error().code, ErrorCode::locked);
     EXPECT_EQ(problem,
               "data is in use by another ironbarkd. Stop that one, or choose another directory with --data-dir.");
@@ -151,7 +160,7 @@ TEST_F(DataDirectoryTest, HasThisIdentityFile) {
     restart();
     write_identity(text);
     ASSERT_TRUE(open().ok()) << problem;
-    EXPECT_EQ(directory->identity().directory, record::sample_partition.topic);
+    EXPECT_EQ(directory()->identity().directory, record::sample_partition.topic);
 }
 
 // Shards
@@ -173,14 +182,14 @@ TEST_F(DataDirectoryTest, HasShardsThatPartitionsBelongToByTheirIdentity) {
 TEST_F(DataDirectoryTest, GivesEachShardTheMarksOfItsPartitions) {
     ASSERT_TRUE(open().ok());
     auto open_marks = [&](size_t shard) {
-        return run(Marks::open(*world, directory->marks_path(shard), directory->identity().directory)).value();
+        return run(Marks::open(*world, directory()->marks_path(shard), directory()->identity().directory)).value();
     };
     std::unique_ptr<Marks> single = open_marks(0);
     for (int32_t number = 0; number < 50; ++number) single->set(marks_of(number));
     ASSERT_TRUE(run(single->commit()).ok());
     run(single->close());
     for (size_t shards : {3u, 5u, 2u, 1u}) {
-        ASSERT_TRUE(run(directory->spread_marks(world, shards)).ok());
+        ASSERT_TRUE(run(directory()->spread_marks(world, shards)).ok());
         size_t found = 0;
         for (size_t shard = 0; shard < shards; ++shard) {
             std::unique_ptr<Marks> marks = open_marks(shard);
@@ -192,40 +201,37 @@ TEST_F(DataDirectoryTest, GivesEachShardTheMarksOfItsPartitions) {
             run(marks->close());
         }
         EXPECT_EQ(found, 50u);
-        EXPECT_FALSE(node.disk().exists(directory->marks_path(shards))) << "no shard has it";
+        EXPECT_FALSE(node.disk().exists(directory()->marks_path(shards))) << "no shard has it";
     }
 }
 
 TEST_F(DataDirectoryTest, LosesNoMarksWhereverTheirMoveIsInterrupted) {
     ASSERT_TRUE(open().ok());
     std::unique_ptr<Marks> single =
-        run(Marks::open(*world, directory->marks_path(0), directory->identity().directory)).value();
+        run(Marks::open(*world, directory()->marks_path(0), directory()->identity().directory)).value();
     for (int32_t number = 0; number < 10; ++number) single->set(marks_of(number));
     ASSERT_TRUE(run(single->commit()).ok());
     run(single->close());
-    directory.reset();
+    single.reset();
     node.kill();
     const simulation::DiskImage image = node.disk().snapshot();
     for (uint64_t step = 1; step < 60; step += 2) {
         node.disk().restore(image);
-        world = &node.boot();
+        start();
         ASSERT_TRUE(open().ok());
         node.disk().stop_after(step, Crash::power_loss);
-        node.try_run(directory->spread_marks(world, 3));
+        node.try_run(directory()->spread_marks(world, 3));
         node.disk().stop_never();
-        directory.reset();
         if (node.is_running()) node.kill();
-        world = &node.boot();
+        start();
         ASSERT_TRUE(open().ok());
-        ASSERT_TRUE(run(directory->spread_marks(world, 1)).ok());
+        ASSERT_TRUE(run(directory()->spread_marks(world, 1)).ok());
         std::unique_ptr<Marks> back =
-            run(Marks::open(*world, directory->marks_path(0), directory->identity().directory)).value();
+            run(Marks::open(*world, directory()->marks_path(0), directory()->identity().directory)).value();
         EXPECT_EQ(back->all().size(), 10u) << step;
         run(back->close());
-        directory.reset();
         node.kill();
     }
-    world = &node.boot();
 }
 
 TEST_F(DataDirectoryTest, GivesEachFileOfThePoolToOneShard) {
@@ -233,7 +239,7 @@ TEST_F(DataDirectoryTest, GivesEachFileOfThePoolToOneShard) {
     for (int number = 0; number < 40; ++number) node.disk().replace("data/pool/f" + std::to_string(number), {});
     std::set<std::string> all;
     for (size_t shard = 0; shard < 3; ++shard) {
-        std::vector<std::string> names = run(directory->pool_files(world, shard, 3)).value();
+        std::vector<std::string> names = run(directory()->pool_files(world, shard, 3)).value();
         for (const std::string& name : names) {
             EXPECT_TRUE(all.insert(name).second) << name;
         }

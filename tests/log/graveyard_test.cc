@@ -29,26 +29,41 @@ BuriedRange sample_range(int64_t time = record::sample_time) {
     return range;
 }
 
+// The head of such a burial, of one block. The checksums were computed by another program.
+std::string head_line(const std::string& checksum, const std::string& first_offset) {
+    return R"({"bytes":4096,"checksum":")" + checksum + R"(","end_offset":50,"first_offset":)" + first_offset +
+           R"(,"ironbark":"graveyard 1","new_epoch":3,"partition":7,"reason":"cut","time_ms":1700000000000,)" +
+           R"("topic":"0f1e2d3c-4b5a-4697-8879-6a5b4c3d2e1f"})";
+}
+
+// A process that has a segment open, which dies with it.
+struct Program {
+    std::unique_ptr<File> file;
+};
+
 class GraveyardTest : public testing::Test {
   protected:
     GraveyardTest() {
-        world = &node.boot();
+        start();
         EXPECT_TRUE(run(world->disk.make_directory(directory)).ok());
         EXPECT_TRUE(run(world->disk.sync_directory(".")).ok());
         for (char letter = 'a'; letter < 'e'; ++letter) log += std::string(block_size, letter);
         node.disk().replace("partition/0.log", as_bytes(log));
-        file = run(world->disk.open("partition/0.log", OpenMode::read, true)).value();
+        open();
     }
-    ~GraveyardTest() override {
-        if (file) run(file->close());
+    void start() {
+        program = &node.start([](World&) { return std::make_unique<Program>(); });
+        world = &node.world();
     }
+    void open() { program->file = run(world->disk.open("partition/0.log", OpenMode::read, true)).value(); }
+    File* file() { return program->file.get(); }
     template <typename T>
     T run(Task<T> task) {
         return node.run(std::move(task));
     }
     Result<void> bury_bytes(uint64_t begin, uint64_t end, BuriedRange range = sample_range(), uint64_t most = plenty) {
         std::vector<BuriedBytes> parts;
-        parts.push_back({file.get(), begin, end});
+        parts.push_back({file(), begin, end});
         return run(bury(world, directory, std::move(range), std::move(parts), most));
     }
     Names list() { return run(list_graveyard(world, directory)).value(); }
@@ -59,10 +74,12 @@ class GraveyardTest : public testing::Test {
     simulation::Node& node = simulation.node("n1");
     World* world = nullptr;
     std::string log;
-    std::unique_ptr<File> file;
+    Program* program = nullptr;
 };
 
-TEST_F(GraveyardTest, IsEmptyWhereNothingWasBuried) { EXPECT_EQ(list(), Names{}); }
+TEST_F(GraveyardTest, IsEmptyWhereNothingWasBuried) {
+    EXPECT_EQ(list(), Names{});
+}
 
 TEST_F(GraveyardTest, KeepsTheBlocksThatHoldTheBytes) {
     ASSERT_TRUE(bury_bytes(block_size + 100, 2 * block_size + 1).ok());
@@ -73,8 +90,8 @@ TEST_F(GraveyardTest, KeepsTheBlocksThatHoldTheBytes) {
 
 TEST_F(GraveyardTest, JoinsThePartsOfSeveralFiles) {
     std::vector<BuriedBytes> parts;
-    parts.push_back({file.get(), 3 * block_size, 4 * block_size});
-    parts.push_back({file.get(), 0, block_size});
+    parts.push_back({file(), 3 * block_size, 4 * block_size});
+    parts.push_back({file(), 0, block_size});
     ASSERT_TRUE(run(bury(world, directory, sample_range(), std::move(parts), plenty)).ok());
     EXPECT_EQ(read().substr(block_size), std::string(block_size, 'd') + std::string(block_size, 'a'));
 }
@@ -92,12 +109,9 @@ TEST_F(GraveyardTest, SaysWhatWasBuried) {
     EXPECT_EQ(head->bytes, 2 * block_size);
 }
 
-// The line is sorted by its keys; other JSON that says the same is read, too.
 TEST_F(GraveyardTest, HasThisHead) {
     ASSERT_TRUE(bury_bytes(0, block_size).ok());
-    const std::string line =
-        R"({"bytes":4096,"end_offset":50,"first_offset":42,"ironbark":"graveyard 1","new_epoch":3,"partition":7,)"
-        R"("reason":"cut","time_ms":1700000000000,"topic":"0f1e2d3c-4b5a-4697-8879-6a5b4c3d2e1f"})";
+    const std::string line = head_line("1017860235f46cbb", "42");
     EXPECT_EQ(read().substr(0, block_size), line + "\n" + std::string(block_size - line.size() - 1, '\0'));
     EXPECT_EQ(list().front(), "00000001700000000000-00000000000000000042.grave");
 }
@@ -125,8 +139,7 @@ TEST_F(GraveyardTest, KeepsTheNewestHoweverLarge) {
 TEST_F(GraveyardTest, IsOnDiskBeforeItIsSaidToBe) {
     ASSERT_TRUE(bury_bytes(0, block_size).ok());
     node.lose_power();
-    file.reset();
-    world = &node.boot();
+    start();
     ASSERT_EQ(list().size(), 1u);
     EXPECT_EQ(read().substr(block_size), std::string(block_size, 'a'));
 }
@@ -135,18 +148,16 @@ TEST_F(GraveyardTest, HasNoHalfFiles) {
     const simulation::DiskImage image = node.disk().snapshot();
     for (uint64_t step = 1; step < 12; ++step) {
         node.kill();
-        file.reset();
         node.disk().restore(image);
-        world = &node.boot();
-        file = run(world->disk.open("partition/0.log", OpenMode::read, true)).value();
+        start();
+        open();
         std::vector<BuriedBytes> parts;
-        parts.push_back({file.get(), 0, 4 * block_size});
+        parts.push_back({file(), 0, 4 * block_size});
         node.disk().stop_after(step, simulation::Crash::power_loss);
         bool ended = node.try_run(bury(world, directory, sample_range(), std::move(parts), plenty)).has_value();
         node.disk().stop_never();
         if (node.is_running()) node.lose_power();
-        file.reset();
-        world = &node.boot();
+        start();
         for (size_t index = 0; index < list().size(); ++index) EXPECT_EQ(read(index).substr(block_size), log);
         EXPECT_EQ(list().size(), ended ? 1u : list().size());
     }
@@ -181,8 +192,8 @@ TEST_F(GraveyardTest, TakesNoOtherFileForAGrave) {
     }
     ASSERT_TRUE(bury_bytes(0, block_size).ok());
     std::string good = read();
-    for (const char* key : {"ironbark", "topic", "partition", "first_offset", "end_offset", "new_epoch", "time_ms",
-                            "reason", "bytes"}) {
+    for (const char* key :
+         {"ironbark", "topic", "partition", "first_offset", "end_offset", "new_epoch", "time_ms", "reason", "bytes"}) {
         std::string bad = good;
         bad[bad.find(key)] = 'X';
         node.disk().replace("partition/any", as_bytes(bad));
@@ -191,13 +202,25 @@ TEST_F(GraveyardTest, TakesNoOtherFileForAGrave) {
     EXPECT_EQ(run(read_buried_head(world, "partition/missing")).error().code, ErrorCode::not_found);
 }
 
-TEST_F(GraveyardTest, TakesNoAbsurdNumberForAnOffset) {
+TEST_F(GraveyardTest, WithADamagedHeadIsRefused) {
     ASSERT_TRUE(bury_bytes(0, block_size).ok());
-    for (const char* number : {"1e300", "4.5", "-1", "\"42\"", "null", "99999999999999999999"}) {
-        std::string bad = read();
-        bad.replace(bad.find("42,\"ironbark"), 2, number);
-        node.disk().replace("partition/any", as_bytes(bad));
-        EXPECT_EQ(run(read_buried_head(world, "partition/any")).error().code, ErrorCode::corrupt_data) << number;
+    std::string bytes = read();
+    for (size_t at = 0; bytes[at] != '\n'; ++at) {
+        bytes[at] ^= 1;
+        node.disk().replace("partition/any", as_bytes(bytes));
+        EXPECT_EQ(run(read_buried_head(world, "partition/any")).error().code, ErrorCode::corrupt_data) << at;
+        bytes[at] ^= 1;
+    }
+}
+
+// Heads with a good checksum, as a faulty program would write them.
+TEST_F(GraveyardTest, TakesNoAbsurdNumberForAnOffset) {
+    for (const std::string& head : {head_line("f2ffb7bfe3ea6471", "4.5"), head_line("df39ef89728b0497", "-1"),
+                                    head_line("c839f95f52096741", "\"42\""), head_line("33ec03bb83c753c8", "null")}) {
+        node.disk().replace("partition/any", as_bytes(head));
+        Result<BuriedRange> decoded = run(read_buried_head(world, "partition/any"));
+        ASSERT_FALSE(decoded.ok()) << head;
+        EXPECT_STREQ(decoded.error().text, "not the head of a graveyard file");
     }
 }
 

@@ -22,6 +22,14 @@ using Texts = std::vector<std::string>;
 
 JournalRecord as_record(const std::string& text) { return {text.begin(), text.end()}; }
 
+// A process that has a journal open, which dies with it.
+struct Program {
+    std::unique_ptr<Journal> journal;
+};
+Program& start(simulation::Node& node) {
+    return node.start([](World&) { return std::make_unique<Program>(); });
+}
+
 // One machine with one journal, opened in a new process whenever it is asked for.
 class JournalTest : public testing::Test {
   protected:
@@ -30,11 +38,7 @@ class JournalTest : public testing::Test {
         EXPECT_TRUE(run(world().disk.make_directory("data")).ok());
         EXPECT_TRUE(run(world().disk.sync_directory(".")).ok());
     }
-    ~JournalTest() override {
-        if (journal) run(journal->close());
-    }
-
-    void boot() { node.boot(); }
+    void boot() { program = &start(node); }
     World& world() { return node.world(); }
     simulation::SimulatedDisk& disk() { return node.disk(); }
     template <typename T>
@@ -45,22 +49,22 @@ class JournalTest : public testing::Test {
     Result<void> open(Uuid of = owner) {
         Result<std::unique_ptr<Journal>> opened = run(Journal::open(world(), path, of));
         if (!opened.ok()) return opened.error();
-        journal = std::move(opened).value();
-        contents = journal->take_contents();
+        journal() = std::move(opened).value();
+        contents = journal()->take_contents();
         return {};
     }
     void close() {
-        run(journal->close());
-        journal.reset();
+        run(journal()->close());
+        journal().reset();
     }
     void crash(Crash how) {
         node.crash(how);
-        journal.reset();
         boot();
     }
+    std::unique_ptr<Journal>& journal() { return program->journal; }
     // What is in the journal, when it is opened by another process.
     Texts reopen() {
-        if (journal) close();
+        if (journal()) close();
         EXPECT_TRUE(open().ok());
         return texts();
     }
@@ -70,8 +74,8 @@ class JournalTest : public testing::Test {
         return texts;
     }
     Result<void> commit(const Texts& records) {
-        for (const std::string& text : records) journal->append(as_record(text));
-        return run(journal->commit());
+        for (const std::string& text : records) journal()->append(as_record(text));
+        return run(journal()->commit());
     }
     // Three commits of one record, one block each, as the process left them that wrote them.
     void make_three() {
@@ -82,7 +86,7 @@ class JournalTest : public testing::Test {
 
     simulation::Simulation simulation{1};
     simulation::Node& node = simulation.node("n1");
-    std::unique_ptr<Journal> journal;
+    Program* program = nullptr;
     JournalContents contents;
 };
 
@@ -105,7 +109,7 @@ TEST_F(JournalTest, GivesRecordsBackInOrder) {
 TEST_F(JournalTest, HasOnDiskWhatWasCommitted) {
     ASSERT_TRUE(open().ok());
     ASSERT_TRUE(commit({"committed"}).ok());
-    journal->append(as_record("only queued"));
+    journal()->append(as_record("only queued"));
     crash(Crash::power_loss);
     EXPECT_EQ(reopen(), Texts{"committed"});
 }
@@ -130,11 +134,11 @@ Task<void> commit_many(Executor* executor, Journal* journal, int* done) {
 
 TEST_F(JournalTest, CommitsThatAreAskedForMeanwhileJoinTheNext) {
     ASSERT_TRUE(open().ok());
-    uint64_t before = journal->size();
+    uint64_t before = journal()->size();
     int done = 0;
-    run(commit_many(&world().executor, journal.get(), &done));
+    run(commit_many(&world().executor, journal().get(), &done));
     EXPECT_EQ(done, 50);
-    EXPECT_LE(journal->size() - before, 2 * block_size) << "the first, and all others";
+    EXPECT_LE(journal()->size() - before, 2 * block_size) << "the first, and all others";
     EXPECT_EQ(reopen().size(), 50u);
 }
 
@@ -146,34 +150,33 @@ TEST_F(JournalTest, IsThereAsAWholeOrNotAtAll) {
         options.disk.write = simulation::Latency{10ms, 1us};
         simulation::Simulation other(seed, options);
         simulation::Node& machine = other.node("n1");
-        World& first = machine.boot();
-        ASSERT_TRUE(machine.run(first.disk.make_directory("data")).ok());
-        ASSERT_TRUE(machine.run(first.disk.sync_directory(".")).ok());
-        std::unique_ptr<Journal> torn = machine.run(Journal::open(first, path, owner)).value();
+        Program* first = &start(machine);
+        ASSERT_TRUE(machine.run(machine.world().disk.make_directory("data")).ok());
+        ASSERT_TRUE(machine.run(machine.world().disk.sync_directory(".")).ok());
+        first->journal = machine.run(Journal::open(machine.world(), path, owner)).value();
         int done = 0;
-        machine.run(commit_one(torn.get(), "whole", &done));
-        machine.spawn(commit_one(torn.get(), large, &done));
+        machine.run(commit_one(first->journal.get(), "whole", &done));
+        machine.spawn(commit_one(first->journal.get(), large, &done));
         other.run_for(5ms);
         machine.crash(seed % 2 == 0 ? Crash::kill : Crash::power_loss);
-        torn.reset();
-        torn = machine.run(Journal::open(machine.boot(), path, owner)).value();
-        std::vector<JournalRecord> records = torn->take_contents().records;
+        Program& second = start(machine);
+        second.journal = machine.run(Journal::open(machine.world(), path, owner)).value();
+        std::vector<JournalRecord> records = second.journal->take_contents().records;
         ASSERT_GE(records.size(), 1u);
         EXPECT_EQ(as_text(records[0]), "whole");
         if (records.size() > 1) {
             EXPECT_EQ(as_text(records[1]), large);
         }
-        machine.run(torn->close());
     }
 }
 
 TEST_F(JournalTest, RewriteReplacesEverything) {
     make_three();
     ASSERT_TRUE(open().ok());
-    journal->append(as_record("superseded"));
+    journal()->append(as_record("superseded"));
     std::vector<JournalRecord> live;
     live.push_back(as_record("all"));
-    ASSERT_TRUE(run(journal->rewrite(live)).ok());
+    ASSERT_TRUE(run(journal()->rewrite(live)).ok());
     ASSERT_TRUE(commit({"next"}).ok());
     crash(Crash::power_loss);
     EXPECT_EQ(reopen(), (Texts{"all", "next"}));
@@ -193,10 +196,9 @@ TEST_F(JournalTest, RewriteIsOldOrNewWhereverItIsInterrupted) {
             disk().stop_after(step, how);
             std::vector<JournalRecord> live;
             live.push_back(as_record("all"));
-            bool ended = node.try_run(journal->rewrite(live)).has_value();
+            bool ended = node.try_run(journal()->rewrite(live)).has_value();
             disk().stop_never();
             if (node.is_running()) node.crash(how);
-            journal.reset();
             boot();
             Texts found = reopen();
             EXPECT_TRUE(found == Texts{"all"} || (!ended && found == (Texts{"one", "two", "three"}))) << step;
@@ -213,7 +215,7 @@ TEST_F(JournalTest, EndsBeforeATornCommit) {
     EXPECT_EQ(reopen(), (Texts{"one", "two", "three"})) << "the zeros that fill a block count for nothing";
     ASSERT_TRUE(commit({"four"}).ok());
     close();
-    disk().rot(path, 2 * block_size + 20);  // opened, it had one commit of three; the fourth is behind it
+    disk().rot(path, 2 * block_size + 20);  // since it was opened, the three are one commit, and this is the next
     EXPECT_EQ(reopen(), (Texts{"one", "two", "three"}));
     EXPECT_TRUE(contents.ends_torn);
     EXPECT_EQ(contents.commits_lost, 0u);
@@ -239,7 +241,7 @@ TEST_F(JournalTest, WithADamagedHeadIsKnownByItsCommits) {
     EXPECT_EQ(reopen(), (Texts{"one", "two", "three"}));
     EXPECT_TRUE(contents.head_damaged);
     std::vector<JournalRecord> live = std::move(contents.records);
-    ASSERT_TRUE(run(journal->rewrite(std::move(live))).ok());
+    ASSERT_TRUE(run(journal()->rewrite(std::move(live))).ok());
     EXPECT_EQ(reopen(), (Texts{"one", "two", "three"}));
     EXPECT_FALSE(contents.head_damaged);
 }
@@ -318,9 +320,8 @@ TEST_F(JournalTest, OpensOnAFullDisk) {
 
 TEST_F(JournalTest, IsClosedForWhoComesLater) {
     ASSERT_TRUE(open().ok());
-    run(journal->close());
+    run(journal()->close());
     EXPECT_EQ(commit({"late"}).error().code, ErrorCode::closed);
-    journal.reset();
 }
 
 // Computed by another program (Python's struct, and libxxhash).

@@ -10,7 +10,9 @@ namespace {
 
 using testing::HasSubstr;
 
-std::string value(int number) { return std::to_string(number) + std::string(3500, '.'); }
+std::string value(int number) {
+    return std::to_string(number) + std::string(3500, '.');
+}
 Values first_values(int count) {
     Values values;
     for (int number = 0; number < count; ++number) values.push_back(value(number));

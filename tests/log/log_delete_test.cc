@@ -7,7 +7,9 @@
 namespace ironbark::log {
 namespace {
 
-std::string value(int number) { return std::to_string(number) + std::string(3500, '.'); }
+std::string value(int number) {
+    return std::to_string(number) + std::string(3500, '.');
+}
 
 // Records 0 to 16, one a batch, five a segment, a second apart.
 class Deletion : public testing::Test {

@@ -8,7 +8,9 @@
 namespace ironbark::log {
 namespace {
 
-std::string value(int number) { return std::to_string(number) + std::string(1000, '.'); }
+std::string value(int number) {
+    return std::to_string(number) + std::string(1000, '.');
+}
 
 // Records 0 to 39, one a batch, in several segments, read by a process that has none of them in memory.
 class Reading : public testing::TestWithParam<bool> {
@@ -44,8 +46,9 @@ class Reading : public testing::TestWithParam<bool> {
     Log* log = nullptr;
 };
 
-INSTANTIATE_TEST_SUITE_P(From, Reading, testing::Bool(),
-                         [](const auto& parameter) { return parameter.param ? "Memory" : "Disk"; });
+INSTANTIATE_TEST_SUITE_P(From, Reading, testing::Bool(), [](const auto& parameter) {
+    return parameter.param ? "Memory" : "Disk";
+});
 
 TEST_P(Reading, FromAnyOffsetFindsTheRecord) {
     for (int from = 0; from < 40; ++from) EXPECT_EQ(read(from, 40, 1), std::vector<int>{from});

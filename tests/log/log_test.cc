@@ -258,7 +258,8 @@ TEST(Log, TakesNothingMoreAfterAFailedWriteOrSync) {
         EXPECT_EQ(world.run(log.delete_before(Offset(1))).error().code, ErrorCode::storage_error);
         EXPECT_EQ(world.run(log.cut(Offset(1), Epoch(9), "")).error().code, ErrorCode::storage_error);
         EXPECT_EQ(values_of(frames_in(world.run(log.read(Offset(0), Offset(1), 1)).value(), here).front()),
-                  Values{"kept"}) << "what is there can be read";
+                  Values{"kept"})
+            << "what is there can be read";
     }
 }
 
@@ -285,8 +286,7 @@ TEST(Log, GivesUpWaitingAtItsDeadline) {
     LogWorld world;
     Log& log = world.begin();
     world.append(log, {"a"});
-    EXPECT_EQ(world.run(log.reach_durable(Offset(1), world.world().executor.now())).error().code,
-              ErrorCode::timed_out);
+    EXPECT_EQ(world.run(log.reach_durable(Offset(1), world.world().executor.now())).error().code, ErrorCode::timed_out);
 }
 
 Task<void> reach(Log* log, Offset end, std::optional<ErrorCode>* code) {

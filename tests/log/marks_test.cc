@@ -37,17 +37,23 @@ PartitionMarks marks_of(int32_t partition, int64_t log_start = 0) {
     return marks;
 }
 
+// A process that has marks open, which die with it.
+struct Program {
+    std::unique_ptr<Marks> marks;
+};
+
 class MarksTest : public testing::Test {
   protected:
     MarksTest() {
-        node.boot();
+        start();
         EXPECT_TRUE(run(node.world().disk.make_directory("data")).ok());
         EXPECT_TRUE(run(node.world().disk.sync_directory(".")).ok());
         open();
     }
-    ~MarksTest() override {
-        if (marks) run(marks->close());
+    void start() {
+        program = &node.start([](World&) { return std::make_unique<Program>(); });
     }
+    Marks* marks() { return program->marks.get(); }
     template <typename T>
     T run(Task<T> task) {
         return node.run(std::move(task));
@@ -55,55 +61,54 @@ class MarksTest : public testing::Test {
     Result<void> try_open() {
         Result<std::unique_ptr<Marks>> opened = run(Marks::open(node.world(), path, owner));
         if (!opened.ok()) return opened.error();
-        marks = std::move(opened).value();
+        program->marks = std::move(opened).value();
         return {};
     }
     void open() { ASSERT_TRUE(try_open().ok()); }
     void close() {
-        run(marks->close());
-        marks.reset();
+        run(marks()->close());
+        program->marks.reset();
     }
     void lose_power() {
         node.lose_power();
-        marks.reset();
-        node.boot();
+        start();
         open();
     }
-    void commit() { ASSERT_TRUE(run(marks->commit()).ok()); }
+    void commit() { ASSERT_TRUE(run(marks()->commit()).ok()); }
     const PartitionMarks* find(int32_t partition) {
-        return marks->find({sample_partition.topic, PartitionIndex(partition)});
+        return marks()->find({sample_partition.topic, PartitionIndex(partition)});
     }
 
     simulation::Simulation simulation{1};
     simulation::Node& node = simulation.node("n1");
-    std::unique_ptr<Marks> marks;
+    Program* program = nullptr;
 };
 
 TEST_F(MarksTest, AreWhatWasSetAndCommitted) {
-    marks->set(sample_marks());
+    marks()->set(sample_marks());
     commit();
     lose_power();
-    ASSERT_NE(marks->find(sample_partition), nullptr);
-    EXPECT_TRUE(*marks->find(sample_partition) == sample_marks());
-    EXPECT_EQ(marks->all().size(), 1u);
+    ASSERT_NE(marks()->find(sample_partition), nullptr);
+    EXPECT_TRUE(*marks()->find(sample_partition) == sample_marks());
+    EXPECT_EQ(marks()->all().size(), 1u);
     EXPECT_EQ(find(1), nullptr);
 }
 
 TEST_F(MarksTest, AreForgottenWithThePowerUntilTheyAreCommitted) {
-    marks->set(marks_of(1, 5));
+    marks()->set(marks_of(1, 5));
     commit();
-    marks->set(marks_of(1, 6));
-    marks->set(marks_of(2));
+    marks()->set(marks_of(1, 6));
+    marks()->set(marks_of(2));
     lose_power();
     EXPECT_EQ(find(1)->log_start, Offset(5));
     EXPECT_EQ(find(2), nullptr);
 }
 
 TEST_F(MarksTest, OfAPartitionThatWasRemovedAreGone) {
-    marks->set(marks_of(1));
-    marks->set(marks_of(2));
+    marks()->set(marks_of(1));
+    marks()->set(marks_of(2));
     commit();
-    marks->remove(marks_of(1).identity);
+    marks()->remove(marks_of(1).identity);
     commit();
     lose_power();
     EXPECT_EQ(find(1), nullptr);
@@ -111,67 +116,67 @@ TEST_F(MarksTest, OfAPartitionThatWasRemovedAreGone) {
 }
 
 TEST_F(MarksTest, RememberACleanStopUntilTheNextStart) {
-    EXPECT_EQ(marks->clean_stop(), std::nullopt);
-    marks->set_clean_stop(Incarnation(9));
+    EXPECT_EQ(marks()->clean_stop(), std::nullopt);
+    marks()->set_clean_stop(Incarnation(9));
     commit();
     lose_power();
-    EXPECT_EQ(marks->clean_stop(), Incarnation(9));
-    marks->set_clean_stop(std::nullopt);
+    EXPECT_EQ(marks()->clean_stop(), Incarnation(9));
+    marks()->set_clean_stop(std::nullopt);
     commit();
     lose_power();
-    EXPECT_EQ(marks->clean_stop(), std::nullopt);
+    EXPECT_EQ(marks()->clean_stop(), std::nullopt);
 }
 
 TEST_F(MarksTest, ManyChangesAreOneCommit) {
-    uint64_t before = marks->journal_bytes();
-    for (int32_t partition = 0; partition < 40; ++partition) marks->set(marks_of(partition));
+    uint64_t before = marks()->journal_bytes();
+    for (int32_t partition = 0; partition < 40; ++partition) marks()->set(marks_of(partition));
     commit();
-    EXPECT_EQ(marks->journal_bytes() - before, block_size);
+    EXPECT_EQ(marks()->journal_bytes() - before, block_size);
 }
 
 TEST_F(MarksTest, AreRewrittenWhenTheJournalIsLong) {
     for (int64_t round = 0; round < 20; ++round) {
-        for (int32_t partition = 0; partition < 8000; ++partition) marks->set(marks_of(partition, round));
+        for (int32_t partition = 0; partition < 8000; ++partition) marks()->set(marks_of(partition, round));
         commit();
-        EXPECT_LE(marks->journal_bytes(), journal_rewrite_bytes + (uint64_t{1} << 20));
+        EXPECT_LE(marks()->journal_bytes(), journal_rewrite_bytes + (uint64_t{1} << 20));
     }
     lose_power();
-    EXPECT_EQ(marks->all().size(), 8000u);
+    EXPECT_EQ(marks()->all().size(), 8000u);
     EXPECT_EQ(find(7999)->log_start, Offset(19));
 }
 
 TEST_F(MarksTest, WithADamagedEntryKeepTheOthersAndAreWrittenAnew) {
     for (int32_t partition : {1, 2, 3}) {
-        marks->set(marks_of(partition));
+        marks()->set(marks_of(partition));
         commit();
     }
     close();
     node.disk().rot(path, 2 * block_size + 40);
     open();
-    EXPECT_EQ(marks->health().commits_lost, 1u);
+    EXPECT_EQ(marks()->health().commits_lost, 1u);
     EXPECT_TRUE(find(1) != nullptr && find(2) == nullptr && find(3) != nullptr);
     close();
     open();
-    EXPECT_EQ(marks->health().commits_lost, 0u);
+    EXPECT_EQ(marks()->health().commits_lost, 0u);
     EXPECT_TRUE(find(1) != nullptr && find(3) != nullptr);
 }
 
 TEST_F(MarksTest, WithADamagedHeadAreAllThereAndAreWrittenAnew) {
-    marks->set(marks_of(1));
+    marks()->set(marks_of(1));
     commit();
     close();
     node.disk().rot(path, 0);
     open();
-    EXPECT_TRUE(marks->health().head_damaged);
+    EXPECT_TRUE(marks()->health().head_damaged);
     EXPECT_NE(find(1), nullptr);
     close();
     open();
-    EXPECT_FALSE(marks->health().head_damaged);
+    EXPECT_FALSE(marks()->health().head_damaged);
     EXPECT_NE(find(1), nullptr);
 }
 
 TEST_F(MarksTest, WithADamagedHeadOpenOnAFullDisk) {
-    marks->set(marks_of(1));
+    marks()->set(marks_of(1));
     commit();
     close();
     node.disk().rot(path, 0);
@@ -202,11 +207,11 @@ TEST(MarksRecord, HasTheseBytes) {
 }
 
 TEST_F(MarksTest, OfTheOtherKindsHaveTheseBytes) {
-    marks->set(marks_of(7));
-    marks->set_clean_stop(Incarnation(9));
+    marks()->set(marks_of(7));
+    marks()->set_clean_stop(Incarnation(9));
     commit();
-    marks->remove(marks_of(7).identity);
-    marks->set_clean_stop(std::nullopt);
+    marks()->remove(marks_of(7).identity);
+    marks()->set_clean_stop(std::nullopt);
     commit();
     close();
     std::unique_ptr<Journal> journal = run(Journal::open(node.world(), path, owner)).value();

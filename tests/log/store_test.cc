@@ -8,7 +8,9 @@
 namespace ironbark::log {
 namespace {
 
-PartitionIdentity numbered(int32_t number) { return {here.topic, PartitionIndex(number)}; }
+PartitionIdentity numbered(int32_t number) {
+    return {here.topic, PartitionIndex(number)};
+}
 
 TEST(LogStore, HoldsTheLogsThatWereOpened) {
     LogWorld world;

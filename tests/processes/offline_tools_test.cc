@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "runtime/base/checksum.h"
 #include "tests/processes/daemon.h"
 #include "tests/processes/temporary_directory.h"
 #include "tests/processes/tool.h"
@@ -360,17 +361,20 @@ TEST_F(OfflineTools, ListShowAndExportWhatIsBuried) {
     filesystem::create_directory(partition + "/graveyard");
     const std::string name = filesystem::path(partition).filename().string();
     const std::string segment = read_text(segments.back());
-    std::string head = Json({{"ironbark", "graveyard 1"},
-                             {"topic", name.substr(0, 36)},
-                             {"partition", 0},
-                             {"first_offset", std::stoll(filesystem::path(segments.back()).stem().string())},
-                             {"end_offset", 1800},
-                             {"new_epoch", 5},
-                             {"time_ms", 1714979289123},
-                             {"reason", "cut"},
-                             {"bytes", segment.size() - 4096}})
-                           .dump() +
-                       "\n";
+    Json line = {{"ironbark", "graveyard 1"},
+                 {"topic", name.substr(0, 36)},
+                 {"partition", 0},
+                 {"first_offset", std::stoll(filesystem::path(segments.back()).stem().string())},
+                 {"end_offset", 1800},
+                 {"new_epoch", 5},
+                 {"time_ms", 1714979289123},
+                 {"reason", "cut"},
+                 {"bytes", segment.size() - 4096}};
+    char checksum[17];
+    std::snprintf(checksum, sizeof(checksum), "%016llx",
+                  static_cast<unsigned long long>(ironbark::xxh3(ironbark::as_bytes(line.dump()), 0)));
+    line["checksum"] = checksum;
+    std::string head = line.dump() + "\n";
     head.resize(4096);
     const std::string grave = partition + "/graveyard/00000001714979289123-00000000000000000000.grave";
     write_text(grave, head + segment.substr(4096));
