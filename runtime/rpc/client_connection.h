@@ -17,8 +17,8 @@ namespace ironbark::rpc {
 struct ClientLimits {
     ReadLimits read;
     WriteLimits write;
-    // A call that ran out of time ends the connection if nothing at all came for so long since the first such call began,
-    // however short their deadlines: the peer or the path is dead, and the next call should not wait for it too.
+    // A call that ran out of time ends the connection if nothing at all came for so long since the first such call
+    // began, however short their deadlines: the peer or the path is dead, and the next call should not wait for it too.
     Duration silence_time_max = 10s;
 };
 
@@ -70,7 +70,8 @@ class ClientConnection {
     Event callers_left_;
     Event ended_;
     Instant last_received_;
-    Instant silent_since_{};  // if that is not before `last_received_`: a call has run out of time, and nothing came since
+    // Not before `last_received_`: since then a call has run out of time, and nothing came.
+    Instant silent_since_{};
     uint64_t answers_ = 0;
     bool closed_ = false;
     Error error_{ErrorCode::none};
