@@ -79,8 +79,10 @@ Task<void> Router::run() {
         if (wanted_.empty()) continue;
         std::vector<std::string> names(wanted_.begin(), wanted_.end());
         wanted_.clear();
-        rpc::CallResult result = co_await refresh(std::move(names), world_.executor.now() + options_.request_time_max);
+        rpc::CallResult result = co_await refresh(names, world_.executor.now() + options_.request_time_max);
         failures = result.ok() ? 0 : failures + 1;
+        // Whoever wanted them waits for news, and does not ask again.
+        if (!result.ok()) wanted_.insert(names.begin(), names.end());
         // News that come by the dozen are asked for once.
         if (!closed_) co_await closing_.wait(world_.executor.now() + pause_after(failures));
     }

@@ -70,8 +70,8 @@ class ClientConnection {
     Event callers_left_;
     Event ended_;
     Instant last_received_;
-    Instant
-        silent_since_{};  // if that is not before `last_received_`: a call has run out of time, and nothing came since
+    // Not before `last_received_`: since then a call has run out of time, and nothing came.
+    Instant silent_since_{};
     uint64_t answers_ = 0;
     bool closed_ = false;
     Error error_{ErrorCode::none};

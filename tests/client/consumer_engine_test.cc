@@ -323,6 +323,19 @@ TEST(ConsumerEngine, ATopicThatWasMadeAfterItWasMissedIsRead) {
     test.stop();
 }
 
+TEST(ConsumerEngine, WaitsForBrokersThatAreAwayForLongerThanARequestMayTake) {
+    Settings impatient = test_settings();
+    impatient.request_timeout = std::chrono::milliseconds(500);
+    ConsumerTest test(impatient);
+    test.write({"a"});
+    test.simulation.network().cut_both(test.broker_node, test.consumer_node);
+    test.read_from(Start::beginning());
+    test.simulation.run_for(20s);
+    test.simulation.network().heal_all();
+    EXPECT_THAT(test.read(1), ElementsAre("a"));
+    test.stop();
+}
+
 TEST(ConsumerEngine, APartitionThatDoesNotExistIsAnError) {
     ConsumerTest test;
     test.read_from(Start::beginning(), 7);

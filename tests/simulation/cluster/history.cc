@@ -87,6 +87,7 @@ void History::resolved(const std::string& who, uint64_t number, const Expected<R
         settle(sent, Fate::written);
         bool is_kept = is_durable_level(receipt.level);
         counts_.written_durable += is_kept ? 1 : 0;
+        sent.has_no_place = receipt.offset < 0 && sent.asked != Acks::none;
         if (receipt.offset < 0) return;
         if (is_durable_level(sent.asked) && !is_kept) {
             fail("a receipt of a durable level", named(number) + ": " + ironbark::name(receipt.level));
@@ -277,7 +278,7 @@ void History::check_final(const PartitionIdentity& name, int64_t log_start, cons
              "the log ends at " + place(name, next));
     }
     check_claims(name, log_start, log);
-    check_order(name, log);
+    check_order(name, log_start, log);
 }
 
 void History::check_claims(const PartitionIdentity& name, int64_t log_start, const std::vector<FinalRecord>& log) {
@@ -294,7 +295,7 @@ void History::check_claims(const PartitionIdentity& name, int64_t log_start, con
     }
 }
 
-void History::check_order(const PartitionIdentity& name, const std::vector<FinalRecord>& log) {
+void History::check_order(const PartitionIdentity& name, int64_t log_start, const std::vector<FinalRecord>& log) {
     std::map<uint64_t, uint64_t> last_of_producer;
     std::set<uint64_t> standing;
     for (const FinalRecord& entry : log) {
@@ -309,6 +310,10 @@ void History::check_order(const PartitionIdentity& name, const std::vector<Final
                  "it stands after it at " + place(name, entry.offset));
         }
         last = entry.number;
+    }
+    for (const auto& [number, sent] : records_) {
+        bool must_stand = sent.has_no_place && sent.partition == name && log_start == 0 && !may_be_undone(sent);
+        if (must_stand && !standing.contains(number)) fail(named(number) + " was written", "it is not in the log");
     }
 }
 

@@ -39,6 +39,7 @@ struct SentRecord {
     Instant sent;
     int64_t durable_before = 0;  // the partition's durable end when it was sent: it stands nowhere below
     Fate fate = Fate::open;
+    bool has_no_place = false;  // written, and nobody said where
     bool was_shown = false;
     std::optional<int64_t> durable_at;
 };
@@ -146,7 +147,7 @@ class History {
     bool may_be_undone(const SentRecord& record) const { return last_unclean_end_ >= record.sent; }
     bool is_gone(const PartitionIdentity& partition) const { return deleted_topics_.contains(partition.topic); }
     void check_claims(const PartitionIdentity& name, int64_t log_start, const std::vector<FinalRecord>& log);
-    void check_order(const PartitionIdentity& name, const std::vector<FinalRecord>& log);
+    void check_order(const PartitionIdentity& name, int64_t log_start, const std::vector<FinalRecord>& log);
 
     Simulation& simulation_;
     const Duration flush_bound_;  // after so long an acknowledged record is on the disk, whatever its level

@@ -1,6 +1,7 @@
 #include "tests/simulation/cluster/reader.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace ironbark::simulation {
 namespace {
@@ -116,7 +117,7 @@ void Reader::take(const Records& records, Polled* polled) {
     for (const ConsumerRecord& record : records) take_record(record, &gaps, polled);
     while (!gaps.empty()) {
         TopicPartition name = gaps.front().partition;
-        if (!take_gap(name, *expected_of(name), &gaps)) {
+        if (!take_gap(name, *expected_of(name), std::numeric_limits<int64_t>::max(), &gaps)) {
             stage_.history.fail("a gap begins where the reader is", who_ + " is told of one from " +
                                                                         std::to_string(gaps.front().from) + " to " +
                                                                         std::to_string(gaps.front().to));
@@ -128,9 +129,9 @@ void Reader::take(const Records& records, Polled* polled) {
 void Reader::take_record(const ConsumerRecord& record, std::vector<Gap>* gaps, Polled* polled) {
     TopicPartition name{std::string(record.topic), record.partition};
     Expected& expected = *expected_of(name);
-    if (expected.next < 0 || expected.may_go_back_to(record.offset)) expected.next = record.offset;
-    while (record.offset != expected.next && take_gap(name, expected, gaps)) {
+    while (record.offset != expected.next && take_gap(name, expected, record.offset, gaps)) {
     }
+    if (expected.next < 0 || expected.may_go_back_to(record.offset)) expected.next = record.offset;
     if (record.offset != expected.next) {
         stage_.history.fail(text_of(name) + " goes on at " + std::to_string(expected.next),
                             who_ + " is shown " + std::to_string(record.offset) + " and told of no gap");
@@ -146,12 +147,14 @@ void Reader::take_record(const ConsumerRecord& record, std::vector<Gap>* gaps, P
     polled->records.emplace_back(name, FinalRecord{record.offset, record.leader_epoch, sent.number});
 }
 
-// Goes over the gap that begins where the reader is, if there is one.
-bool Reader::take_gap(const TopicPartition& name, Expected& expected, std::vector<Gap>* gaps) {
+// Goes over the gap that begins where the reader is, if there is one: where nobody knows that yet, over one that ends
+// at `limit` at most.
+bool Reader::take_gap(const TopicPartition& name, Expected& expected, int64_t limit, std::vector<Gap>* gaps) {
     for (auto gap = gaps->begin(); gap != gaps->end(); ++gap) {
         if (gap->partition != name) continue;
         bool is_back = gap->reason == Gap::Reason::truncated;
         int64_t begin = is_back ? gap->to : gap->from;
+        if (expected.next < 0 && gap->to > limit) continue;
         if (expected.next >= 0 && begin != expected.next && !expected.may_go_back_to(begin)) continue;
         bool to_end = settings_.offset_reset == OffsetReset::latest;
         if (to_end && !is_back) stage_.history.say(who_, "goes on at the end, at " + std::to_string(gap->to));

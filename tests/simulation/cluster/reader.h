@@ -49,7 +49,7 @@ class Reader {
     Task<Records> next_records(Duration patience);
     void take(const Records& records, Polled* polled);
     void take_record(const ConsumerRecord& record, std::vector<Gap>* gaps, Polled* polled);
-    bool take_gap(const TopicPartition& name, Expected& expected, std::vector<Gap>* gaps);
+    bool take_gap(const TopicPartition& name, Expected& expected, int64_t limit, std::vector<Gap>* gaps);
     void take_error(const PartitionError& error, Polled* polled);
     void look_at_marks();
     Expected* expected_of(const TopicPartition& name);
