@@ -1,5 +1,6 @@
 #include "broker/broker.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
@@ -58,6 +59,7 @@ Task<Result<void>> Broker::start(std::string* problem) {
             directory_->path(), *spread.error().text != 0 ? spread.error().text : ironbark::name(spread.error().code));
         co_return spread;
     }
+    CO_TRY_VOID(co_await expect_metadata(problem));
     std::string journal = directory_->path() + "/metadata";
     CO_TRY(metadata_, co_await MetadataStore::open(world, std::move(journal), facts_.directory, problem));
     facts_.metadata = metadata_.get();
@@ -83,6 +85,20 @@ Task<Result<void>> Broker::start(std::string* problem) {
         co_await on<bool>(world, shard, make);
     }
     co_return co_await serve(problem);
+}
+
+// A new journal where there are partitions would make all their topics unknown.
+Task<Result<void>> Broker::expect_metadata(std::string* problem) {
+    Disk& disk = worlds_.front()->disk;
+    CO_TRY(std::vector<std::string> names, co_await disk.list(directory_->path()));
+    CO_TRY(std::vector<std::string> partitions, co_await disk.list(directory_->path() + "/partitions"));
+    const bool is_there = std::find(names.begin(), names.end(), "metadata") != names.end();
+    if (is_there || partitions.empty()) co_return Result<void>();
+    *problem = fmt::format(
+        "{}/metadata is missing, and there are partitions. Restore it from a copy; the records are "
+        "untouched.",
+        directory_->path());
+    co_return ErrorCode::corrupt_data;
 }
 
 Task<Result<void>> Broker::open_shards(std::string* problem) {

@@ -37,6 +37,7 @@ class Broker {
     }
 
   private:
+    Task<Result<void>> expect_metadata(std::string* problem);
     Task<Result<void>> open_shards(std::string* problem);
     Task<Result<void>> register_broker(std::string* problem);
     Task<Result<void>> bind(std::string* problem);

@@ -168,12 +168,13 @@ Task<Result<void>> DataDirectory::open_all_marks(World* world, size_t shard_coun
         auto [end, error] = std::from_chars(digits, last, shard);
         if (error == std::errc{} && end == last) shards.push_back(shard);
     }
+    const size_t known = shards.size();
     for (size_t shard = 0; shard < shard_count; ++shard) {
         if (std::find(shards.begin(), shards.end(), shard) == shards.end()) shards.push_back(shard);
     }
     for (size_t shard : shards) {
         CO_TRY(std::unique_ptr<Marks> marks, co_await Marks::open(*world, marks_path(shard), identity_.directory));
-        all->push_back({shard, std::move(marks)});
+        all->push_back({shard, std::move(marks), all->size() >= known});
     }
     co_return Result<void>();
 }
@@ -183,6 +184,14 @@ Task<Result<void>> DataDirectory::move_marks(std::vector<ShardMarks>* all, size_
         return std::find_if(all->begin(), all->end(), [shard](const ShardMarks& entry) { return entry.shard == shard; })
             ->marks.get();
     };
+    // The stop before was clean if it was for every shard of then; so it is for every shard of now.
+    std::optional<Incarnation> clean = all->front().is_new ? std::nullopt : all->front().marks->clean_stop();
+    for (const ShardMarks& entry : *all) {
+        if (!entry.is_new && entry.marks->clean_stop() != clean) clean.reset();
+    }
+    for (ShardMarks& entry : *all) {
+        if (entry.marks->clean_stop() != clean) entry.marks->set_clean_stop(clean);
+    }
     std::vector<std::pair<Marks*, PartitionIdentity>> moved;
     for (ShardMarks& entry : *all) {
         for (const auto& [identity, values] : entry.marks->all()) {

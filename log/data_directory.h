@@ -52,6 +52,7 @@ class DataDirectory {
     struct ShardMarks {
         size_t shard;
         std::unique_ptr<Marks> marks;
+        bool is_new;  // the shard had none
     };
     Task<Result<void>> open_all_marks(World* world, size_t shard_count, std::vector<ShardMarks>* all);
     static Task<Result<void>> move_marks(std::vector<ShardMarks>* all, size_t shard_count);

@@ -68,11 +68,23 @@ Result<BuriedRange> decode_head_line(std::string_view line) try {
     return Error(ErrorCode::corrupt_data, "not the head of a graveyard file");
 }
 
+Task<Result<size_t>> read_part(const BuriedBytes* part, uint64_t at, BufferSlice into) {
+    Result<size_t> count = co_await read_fully(*part->file, at, into);
+    if (count.ok() || !part->tolerates_unreadable) co_return count;
+    for (size_t done = 0; done < into.size; done += block_size) {
+        BufferSlice block = into.part(done, block_size);
+        Result<size_t> read = co_await read_fully(*part->file, at + done, block);
+        const size_t good = read.ok() ? *read : 0;
+        std::memset(block.data() + good, 0, block_size - good);
+    }
+    co_return into.size;
+}
+
 Task<Result<uint64_t>> copy_part(World* world, File* to, uint64_t position, BuriedBytes part) {
     for (uint64_t at = round_down(part.begin, block_size); at < part.end; at += copy_size) {
         size_t size = static_cast<size_t>(std::min<uint64_t>(copy_size, round_up(part.end, block_size) - at));
         BufferSlice into(world->buffers.take(size), 0, size);
-        CO_TRY(size_t count, co_await read_fully(*part.file, at, into));
+        CO_TRY(size_t count, co_await read_part(&part, at, into));
         std::memset(into.data() + count, 0, size - count);
         std::vector<BufferSlice> slices;
         slices.push_back(std::move(into));

@@ -28,6 +28,7 @@ struct BuriedBytes {
     File* file = nullptr;
     uint64_t begin = 0;
     uint64_t end = 0;
+    bool tolerates_unreadable = false;  // blocks that the disk cannot read become zeros; otherwise an error
 };
 
 // Writes one graveyard file, durably. `directory` is the partition's.

@@ -55,6 +55,12 @@ struct TimestampOffset {
     Epoch epoch;
 };
 
+// Records [first, end) that are damaged, missing, or behind such ones.
+struct LostRange {
+    Offset first;
+    Offset end;
+};
+
 // What opening a log found, for people: empty texts mean nothing worth a word.
 struct RecoveryReport {
     ScanEnd end = ScanEnd::clean;
@@ -62,6 +68,8 @@ struct RecoveryReport {
     uint64_t bytes_scanned = 0;
     uint64_t records_buried = 0;  // good records beyond a torn place, moved to the graveyard
     std::string problem;          // why the log was not opened, with the way out; or what was lost on the way
+    std::optional<LostRange> lost;      // what it would cost to open it all the same
+    std::optional<LostRange> given_up;  // by accept_loss
 };
 
 class Log {
@@ -72,6 +80,10 @@ class Log {
                                                    PartitionIdentity identity,
                                                    LogSettings settings,
                                                    RecoveryReport* report);
+    // For an operator who has no copy: makes a log that is refused open again without what is in its way, which goes to
+    // the graveyard; `report->given_up` names it, and is empty if the log opens as it is. One damage at a time: with
+    // another one behind it the log is refused again, and the error says why.
+    static Task<Result<void>> accept_loss(LogContext* context, PartitionIdentity identity, RecoveryReport* report);
     ~Log();
 
     const PartitionIdentity& identity() const { return identity_; }
@@ -119,7 +131,7 @@ class Log {
     // The first record with a timestamp at or after `time`; empty if there is none.
     Task<Result<std::optional<TimestampOffset>>> find_timestamp(Timestamp time);
     // The record with the highest timestamp; empty if the log is empty.
-    Task<Result<std::optional<TimestampOffset>>> find_max_timestamp();
+    Task<Result<std::optional<TimestampOffset>>> find_max_timestamp(Offset limit = Offset(INT64_MAX));
 
     // Removes the records at and beyond `to` (a frame's boundary), durably and into the graveyard, because `epoch`
     // starts there. REQUIRES: no append meanwhile; epoch > last_epoch(). Reads from disk wait for its end. After an

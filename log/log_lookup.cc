@@ -65,7 +65,7 @@ Task<Result<std::optional<TimestampOffset>>> Log::find_timestamp(Timestamp time)
     co_return found;
 }
 
-Task<Result<std::optional<TimestampOffset>>> Log::find_max_timestamp() {
+Task<Result<std::optional<TimestampOffset>>> Log::find_max_timestamp(Offset limit) {
     InFlight::Mark operation(operations_);
     std::optional<TimestampOffset> highest;
     auto consider = [&](const record::FrameView& frame) {
@@ -74,14 +74,14 @@ Task<Result<std::optional<TimestampOffset>>> Log::find_max_timestamp() {
         if (best && (!highest || best->timestamp > highest->timestamp)) highest = best;
         return true;
     };
-    for (Offset at = log_start_; at < log_end_;) {
+    for (Offset at = log_start_; at < std::min(log_end_, limit);) {
         at = std::max(at, log_start_);
         CO_TRY(const Segment* segment, co_await indexed_segment(at));
-        const Offset end = segment->end;
+        const Offset end = std::min(segment->end, limit);
         const Offset holder = segment->index.offset_of_max_timestamp();
         bool is_higher = !highest || segment->index.max_timestamp() > highest->timestamp;
-        // Of a segment whose beginning is deleted the index may name a record that is gone.
-        if (is_higher && segment->head.base < log_start_) {
+        // Of a segment whose beginning is deleted, or whose end is not asked for, the index may name another record.
+        if (is_higher && (segment->head.base < log_start_ || holder >= limit)) {
             CO_TRY_VOID(co_await visit_frames(at, end, consider));
         } else if (is_higher && holder >= at) {
             FrameVisitor first_only = [&](const record::FrameView& frame) { return consider(frame) && false; };

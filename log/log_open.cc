@@ -23,7 +23,6 @@ namespace ironbark::log {
 namespace {
 
 constexpr size_t index_file_size_max = size_t{16} << 20;
-constexpr const char* way_out = "Restore the file from a copy, or delete the topic.";
 
 }  // namespace
 
@@ -32,9 +31,13 @@ Task<Result<void>> LogOpener::open() {
     if (marks != nullptr) take_marks(*marks);
     CO_TRY_VOID(co_await list_files());
     if (bases_.empty()) co_return co_await open_empty();
-    CO_TRY_VOID(co_await read_heads());
-    CO_TRY_VOID(co_await remove_cut_segments());
-    CO_TRY_VOID(check_heads());
+    Result<void> taken = co_await take_segments();
+    if (!taken.ok() && taken.error().code == ErrorCode::corrupt_data && !bases_.empty()) {
+        CO_TRY_VOID(co_await give_up_segments(taken.error()));
+        if (bases_.empty()) co_return co_await open_empty();
+        taken = co_await take_segments();
+    }
+    CO_TRY_VOID(taken);
     co_await load_snapshot();
     co_await load_index();
     CO_TRY_VOID(co_await scan());
@@ -43,8 +46,17 @@ Task<Result<void>> LogOpener::open() {
     co_return Result<void>();
 }
 
+Task<Result<void>> LogOpener::take_segments() {
+    CO_TRY_VOID(co_await read_heads());
+    CO_TRY_VOID(co_await remove_cut_segments());
+    co_return check_heads();
+}
+
 Error LogOpener::refuse(std::string problem) {
-    report_.problem = std::move(problem);
+    report_.problem = std::move(problem) +
+                      " Restore it from a copy; or, with the broker stopped, accept the loss with "
+                      "`ironbark log accept-loss " +
+                      log_.directory_ + "`; or delete the topic.";
     return {ErrorCode::corrupt_data, "the log cannot be opened without losing records that were promised"};
 }
 
@@ -78,10 +90,11 @@ Task<Result<void>> LogOpener::list_files() {
 // where to go on.
 Task<Result<void>> LogOpener::open_empty() {
     if (floor_ && floor_->offset > log_.log_start_) {
-        co_return refuse(
-            fmt::format("{}: no segment files, but records {} to {} were promised. Restore the files from a "
-                        "copy, or delete the topic.",
-                        log_.directory_, log_.log_start_.value, floor_->offset.value - 1));
+        Error refusal = refuse(fmt::format("{}: no segment files, but records {} to {} were promised.", log_.directory_,
+                                           log_.log_start_.value, floor_->offset.value - 1));
+        report_.lost = LostRange{log_.log_start_, floor_->offset};
+        if (!accepts_) co_return refusal;
+        CO_TRY_VOID(co_await give_up_all(floor_->offset));
     }
     std::optional<ProducersSnapshot> snapshot = co_await newest_snapshot();
     if (!has_marks_ && snapshot) {
@@ -117,6 +130,7 @@ void LogOpener::take_snapshot(ProducersSnapshot snapshot) {
 }
 
 Task<Result<void>> LogOpener::read_heads() {
+    log_.segments_.clear();
     for (size_t index = 0; index < bases_.size(); ++index) {
         CO_TRY(std::unique_ptr<Segment> segment, co_await read_head(bases_[index]));
         log_.segments_.push_back(std::move(segment));
@@ -141,9 +155,9 @@ Task<Result<std::unique_ptr<Segment>>> LogOpener::read_head(Offset base) {
     Result<uint64_t> size = co_await (*file)->size();
     co_await (*file)->close();
     CO_TRY(uint64_t allocated, std::move(size));
-    if (!count.ok()) co_return refuse(fmt::format("{}: its first block cannot be read. {}", path, way_out));
+    if (!count.ok()) co_return refuse(fmt::format("{}: its first block cannot be read.", path));
     Result<SegmentHead> head = decode_head(block.bytes().first(*count), log_.identity_, base);
-    if (!head.ok()) co_return refuse(fmt::format("{}: {}. {}", path, head.error().text, way_out));
+    if (!head.ok()) co_return refuse(fmt::format("{}: {}.", path, head.error().text));
     auto segment = std::make_unique<Segment>();
     segment->head = *head;
     segment->end = base;
@@ -162,25 +176,24 @@ Task<Result<void>> LogOpener::remove_cut_segments() {
         if (head.base <= epoch_limit(log_.epoch_starts_, head.epoch_before)) break;
         CO_TRY_VOID(co_await context_->world.disk.remove(log_.path_of(head.base, log_suffix)));
         log_.segments_.pop_back();
+        bases_.pop_back();
     }
     if (!log_.segments_.empty()) co_return Result<void>();
-    co_return refuse(fmt::format("{}: every segment begins in an epoch that had ended. {}", log_.directory_, way_out));
+    co_return refuse(fmt::format("{}: every segment begins in an epoch that had ended.", log_.directory_));
 }
 
 Result<void> LogOpener::check_heads() {
     const Offset first = log_.segments_.front()->head.base;
     if (!has_marks_) log_.log_start_ = first;
     if (first > log_.log_start_) {
-        return refuse(
-            fmt::format("{}: the segment that holds record {} is missing; the first one starts at {}. "
-                        "Restore it from a copy, or delete the topic.",
-                        log_.directory_, log_.log_start_.value, first.value));
+        return refuse(fmt::format("{}: the segment that holds record {} is missing; the first one starts at {}.",
+                                  log_.directory_, log_.log_start_.value, first.value));
     }
     for (size_t index = 1; index < log_.segments_.size(); ++index) {
         const SegmentHead& head = log_.segments_[index]->head;
         if (head.previous_base == log_.segments_[index - 1]->head.base) continue;
-        return refuse(fmt::format("{}: the segment {} is missing. Restore it from a copy, or delete the topic.",
-                                  log_.directory_, segment_file_name(head.previous_base, log_suffix)));
+        return refuse(fmt::format("{}: the segment {} is missing.", log_.directory_,
+                                  segment_file_name(head.previous_base, log_suffix)));
     }
     return {};
 }

@@ -70,8 +70,8 @@ void LogOpener::note_frame(Segment& segment, const record::FrameView& frame, uin
     }
 }
 
-// The log ends at end_.place, in the segment last_scanned_: is that all right, and what is to be done?
-Task<Result<void>> LogOpener::settle() {
+// The log ends at end_.place, in the segment last_scanned_: is that all right?
+Task<Result<Beyond>> LogOpener::look_behind_end() {
     Segment& last = *log_.segments_[last_scanned_];
     const ScanPlace& place = end_.place;
     // A segment is only started when everything before it has been synced.
@@ -88,6 +88,20 @@ Task<Result<void>> LogOpener::settle() {
     CO_TRY(Beyond beyond, co_await look_beyond(&reader, log_.seed_, place, log_.epoch_starts_,
                                                at_floor ? look_beyond_floor_bytes : unsynced_bytes_max));
     if (place.offset < beyond.promised) co_return refuse_damaged(last, beyond.promised);
+    co_return beyond;
+}
+
+// What is to be done about it.
+Task<Result<void>> LogOpener::settle() {
+    Result<Beyond> looked = co_await look_behind_end();
+    if (!looked.ok() && report_.lost && accepts_) {
+        CO_TRY_VOID(co_await give_up_end());
+        looked = Beyond();
+    }
+    CO_TRY(Beyond beyond, std::move(looked));
+    Segment& last = *log_.segments_[last_scanned_];
+    const ScanPlace& place = end_.place;
+    CO_TRY(std::shared_ptr<File> file, co_await log_.open_segment(&last));
     report_.end = end_.end;
     if (end_.end == ScanEnd::torn) ++context_->counters.torn_recoveries;
     if (beyond.stray_records > 0) CO_TRY_VOID(co_await bury_strays(file.get(), beyond));
@@ -111,17 +125,17 @@ Task<Result<void>> LogOpener::settle() {
 
 Error LogOpener::refuse_damaged(const Segment& last, Offset promised) {
     report_.end = ScanEnd::damaged;
+    report_.lost = LostRange{end_.place.offset, promised};
     return refuse(fmt::format(
-        "{} at byte {}: record {} is missing or damaged, and records up to {} were promised to be "
-        "on disk. Restore the file from a copy, or delete the topic.",
+        "{} at byte {}: record {} is missing or damaged, and records up to {} were promised to be on disk.",
         log_.path_of(last.head.base, log_suffix), end_.place.position, end_.place.offset.value, promised.value - 1));
 }
 
 Error LogOpener::refuse_unreadable(const Segment& last) {
-    return refuse(
-        fmt::format("{} at byte {}: the disk cannot read what stands behind record {}. Try again, restore the "
-                    "file from a copy, or delete the topic.",
-                    log_.path_of(last.head.base, log_suffix), end_.place.position, end_.place.offset.value - 1));
+    report_.lost = LostRange{end_.place.offset, end_.place.offset};  // how many, nobody knows
+    return refuse(fmt::format("{} at byte {}: the disk cannot read what stands behind record {}. Try again.",
+                              log_.path_of(last.head.base, log_suffix), end_.place.position,
+                              end_.place.offset.value - 1));
 }
 
 Task<Result<void>> LogOpener::bury_strays(File* file, const Beyond& beyond) {

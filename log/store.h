@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "log/data_directory.h"
 #include "log/log.h"
@@ -56,6 +57,7 @@ class LogStore {
     Task<void> retention_loop();
     Task<void> look_at_space();
     Task<Result<void>> commit_marks();
+    Task<std::vector<bool>> for_each_log(std::vector<Log*> logs, Task<bool> (*step)(Log*));
 
     World& world_;
     StoreOptions options_;

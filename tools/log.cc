@@ -1,8 +1,9 @@
-// ironbark log dump | verify | export | graveyard: what lies on a disk, without a daemon or beside one.
+// ironbark log dump | verify | export | graveyard | accept-loss: what lies on a disk, without a daemon or beside one.
 
 #include <memory>
 
 #include "tools/command.h"
+#include "tools/offline/accept_loss.h"
 #include "tools/offline/dump.h"
 #include "tools/offline/graveyard.h"
 #include "tools/offline/kafka_export.h"
@@ -73,6 +74,17 @@ void add_graveyard(CLI::App& noun, Session& session) {
     command.add_option("--format", exported->format, "as consume takes it ['%v\\n']")->type_name("TEXT");
 }
 
+void add_accept_loss(CLI::App& noun, Session& session) {
+    auto directory = std::make_shared<std::string>();
+    CLI::App& command = add_offline_command(
+        noun, session,
+        {"accept-loss", "open a log that is refused for damage, without the damaged records",
+         "ironbark log accept-loss ironbark-data/partitions/TOPIC-UUID-0 --yes"},
+        [&session, directory] { return accept_loss(session, *directory); });
+    command.add_option("DIR", *directory, "the partition's directory, as the daemon's message names it")->required();
+    add_yes(command, session);
+}
+
 }  // namespace
 
 void add_log(CLI::App& app, Session& session) {
@@ -81,6 +93,7 @@ void add_log(CLI::App& app, Session& session) {
     add_verify(noun, session);
     add_export(noun, session);
     add_graveyard(noun, session);
+    add_accept_loss(noun, session);
 }
 
 }  // namespace ironbark::tools

@@ -40,7 +40,7 @@ Task<Listed> list_here(Shard* shard, ListQuery query) {
         co_return listed;
     }
     bool by_time = query.place == wire::OffsetPlace::timestamp;
-    auto search = by_time ? partition->log()->find_timestamp(query.time) : partition->log()->find_max_timestamp();
+    auto search = by_time ? partition->log()->find_timestamp(query.time) : partition->log()->find_max_timestamp(end);
     Result<std::optional<log::TimestampOffset>> found = co_await std::move(search);
     if (!found.ok()) {
         listed.error = {ErrorCode::storage_error, "the partition's log cannot be read"};

@@ -160,10 +160,10 @@ Task<rpc::Response> ClientService::create_topic(rpc::Request request) {
     topic.name = std::string(rpc::from_wire(message.name()));
     topic.settings = *std::move(settings);
     topic.created = Timestamp(shard_.executor().wall_milliseconds());
-    topic.min_in_sync = message.min_in_sync() < 0 ? 1 : message.min_in_sync();
-    const int32_t partitions = message.partitions() < 0 ? facts_.config.default_partitions : message.partitions();
+    topic.min_in_sync = message.min_in_sync() == -1 ? 1 : message.min_in_sync();
+    const int32_t partitions = message.partitions() == -1 ? facts_.config.default_partitions : message.partitions();
     const size_t broker_count = shard_.metadata()->brokers().size();
-    const int32_t replicas = message.replicas() < 0 ? 1 : message.replicas();
+    const int32_t replicas = message.replicas() == -1 ? 1 : message.replicas();
     if (replicas < 1 || static_cast<size_t>(replicas) > broker_count) {
         co_return refuse(ErrorCode::invalid_replication_factor,
                          fmt::format("{} replicas need as many brokers; this cluster has {}", replicas, broker_count));

@@ -53,6 +53,19 @@ TEST_P(Offsets, WhatMayNotBeSeenYetIsNotFoundByTime) {
     EXPECT_EQ(world().list(partition, OffsetPlace::timestamp, 0, Visibility::replicated).offset, 0);
 }
 
+TEST_P(Offsets, TheLatestTimeIsThatOfARecordThatMayBeSeen) {
+    PartitionIdentity partition = world().make_topic("t", {.settings = {{"flush.interval.ms", "1h"}}});
+    auto latest = [&](Visibility visibility) {
+        return world().list(partition, OffsetPlace::max_timestamp, -1, visibility).offset;
+    };
+    EXPECT_EQ(latest(Visibility::durable), -1);
+    world().produce(partition, batch_at(partition, 300, {"a"}), AckLevel::leader_durable);
+    world().produce(partition, batch_at(partition, 100, {"b"}), AckLevel::leader_durable);
+    world().produce(partition, batch_at(partition, 900, {"c"}), AckLevel::leader);
+    EXPECT_EQ(latest(Visibility::durable), 0);
+    EXPECT_EQ(latest(Visibility::replicated), 2);
+}
+
 TEST_P(Offsets, AreListedForPartitionsOfAllShards) {
     world().make_topic("t", {.partitions = 7});
     std::vector<ListPart> parts;

@@ -118,6 +118,23 @@ TEST_P(Restart, ARequestThatWasUnderWayAtAKillIsUnknownToTheClient) {
     EXPECT_EQ(answer.said.outcome, Outcome::unknown);
 }
 
+TEST_P(Restart, AStopOfManyLogsWritesBesideEachOther) {
+    options.disk.sync = {10ms, 0ns};
+    PartitionIdentity first = world().make_topic("t", {.partitions = 300});
+    std::vector<ProducePart> parts;
+    for (int32_t index = 0; index < 300; ++index) {
+        PartitionIdentity each{first.topic, PartitionIndex(index)};
+        parts.push_back({each, make_batch(each, {"a"})});
+    }
+    ASSERT_TRUE(world().produce(parts).said.ok());
+    Instant begun = world().simulation.now();
+    world().stop();
+    EXPECT_LT(world().simulation.now() - begun, 2s) << "one after the other it is at least three seconds, of this time";
+    world().start();
+    EXPECT_TRUE(world().broker->started_clean());
+    EXPECT_EQ(world().read_all(first), numbered({"a"}));
+}
+
 TEST_P(Restart, AStopFinishesWhatItHasBegun) {
     options.disk.sync = {1s, 0ns};
     PartitionIdentity partition = world().make_topic("t");
@@ -146,6 +163,7 @@ TEST_P(Restart, WithAnotherNumberOfShardsFindsEverything) {
         shards % 2 == 0 ? world().stop() : world().kill();
         world().shards = shards;
         world().start();
+        EXPECT_EQ(world().broker->started_clean(), shards % 2 == 0) << shards;
         for (int32_t index = 0; index < 8; ++index) {
             EXPECT_EQ(world().read_all(world().partition("t", index)), numbered(values)) << shards;
         }
