@@ -1,7 +1,7 @@
 #pragma once
 // Threads that run blocking system calls for one executor, so that its own thread never blocks. Threads start when
 // there is work that no idle one can take, up to the limit, and live until the end. Of several idle ones the last to
-// become idle takes a call, so that a lone caller always meets the same, warm thread, however many a busy time has made.
+// become idle takes a call: a lone caller always meets the same, warm thread, however many a busy time has made.
 //
 // A call runs to its end: nothing cancels it. Calls run in the order in which they were asked for, several at a time.
 

@@ -1,5 +1,5 @@
-// A graveyard file of any bytes has no head, or one that says the same when it is written again. Read as it is, and with
-// the checksum put right.
+// A graveyard file of any bytes has no head, or one that says the same when it is written again. Read as it is, and
+// with the checksum put right.
 #include "log/graveyard.h"
 
 #include <nlohmann/json.hpp>
