@@ -20,29 +20,39 @@ IoThreads::~IoThreads() {
         stopping_ = true;
         queue_.clear();
     }
-    wake_.notify_all();
-    for (std::thread& thread : threads_) thread.join();
+    for (auto& worker : workers_) worker->wake.notify_one();
+    for (auto& worker : workers_) worker->thread.join();
 }
 
 void IoThreads::start(std::function<void()> job) {
+    Worker* called = nullptr;
     {
         std::lock_guard lock(mutex_);
         queue_.push_back(std::move(job));
-        if (queue_.size() > idle_count_ && threads_.size() < thread_count_max_) add_thread();
+        if (!idle_.empty()) {
+            called = idle_.back();
+            idle_.pop_back();
+            called->is_called = true;
+        } else if (workers_.size() < thread_count_max_) {
+            add_thread();
+        }
     }
-    wake_.notify_one();
+    if (called != nullptr) called->wake.notify_one();
 }
 
 void IoThreads::add_thread() {
+    workers_.push_back(std::make_unique<Worker>());
+    Worker* worker = workers_.back().get();
     try {
-        threads_.emplace_back(&IoThreads::work, this);
+        worker->thread = std::thread(&IoThreads::work, this, worker);
     } catch (const std::system_error&) {
         // The process may have no more threads. With fewer of them calls take longer; with none they would never end.
-        ASSERT(!threads_.empty());
+        workers_.pop_back();
+        ASSERT(!workers_.empty());
     }
 }
 
-void IoThreads::work() {
+void IoThreads::work(Worker* worker) {
     // Signals belong to the threads of the program that this runs in.
     sigset_t all_signals;
     sigfillset(&all_signals);
@@ -50,9 +60,12 @@ void IoThreads::work() {
 
     std::unique_lock lock(mutex_);
     while (true) {
-        ++idle_count_;
-        wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-        --idle_count_;
+        // Whoever was called may find that a thread which had just ended its call was faster.
+        while (queue_.empty() && !stopping_) {
+            worker->is_called = false;
+            idle_.push_back(worker);
+            worker->wake.wait(lock, [this, worker] { return stopping_ || worker->is_called; });
+        }
         if (stopping_) return;
         std::function<void()> job = std::move(queue_.front());
         queue_.pop_front();

@@ -1,6 +1,8 @@
 #pragma once
 // Threads that run blocking system calls for one executor, so that its own thread never blocks. Threads start when
-// there is work that no idle one can take, up to the limit, and live until the end.
+// there is work that no idle one can take, up to the limit, and live until the end. Of several idle ones the last to
+// become idle takes a call, so that a lone caller always meets the same, warm thread, however many a busy time has
+// made.
 //
 // A call runs to its end: nothing cancels it. Calls run in the order in which they were asked for, several at a time.
 
@@ -8,6 +10,7 @@
 #include <coroutine>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -69,19 +72,24 @@ class IoThreads {
         std::coroutine_handle<> caller_;
     };
 
+    struct Worker {
+        std::thread thread;
+        std::condition_variable wake;
+        bool is_called = false;  // taken from the idle ones
+    };
+
     void add_thread();  // REQUIRES: mutex_ is held
-    void work();
+    void work(Worker* worker);
 
     Executor& executor_;
     size_t thread_count_max_;
     Semaphore places_;
 
     std::mutex mutex_;  // guards what follows
-    std::condition_variable wake_;
     std::deque<std::function<void()>> queue_;
-    size_t idle_count_ = 0;
     bool stopping_ = false;
-    std::vector<std::thread> threads_;
+    std::vector<std::unique_ptr<Worker>> workers_;
+    std::vector<Worker*> idle_;  // the one that is to be called next at the end
 };
 
 }  // namespace ironbark

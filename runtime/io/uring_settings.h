@@ -25,9 +25,8 @@ struct UringSettings {
     // How long an idle loop polls before it blocks; see ThreadExecutor.
     Duration spin{0};
     SyncForm sync_form = SyncForm::flush_thread;
-    // Synced writes and syncs in progress at a time, with SyncForm::flush_thread (docs/adr/0004: a second one, of
-    // another log, helps on a busy machine).
-    size_t flush_threads_max = 2;
+    // Synced writes and syncs in progress at a time, with SyncForm::flush_thread: each of another log (docs/adr/0004).
+    size_t flush_threads_max = 16;
     // Places for operations that were prepared and not yet submitted. When full, they are submitted early.
     uint32_t submission_entries = 1024;
     // Places for completions. More than that are kept by the kernel and counted as overflows: they cost, but nothing

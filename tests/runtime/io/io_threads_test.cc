@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <barrier>
 #include <set>
 
@@ -28,6 +29,13 @@ Task<void> meet(IoThreads* threads, std::barrier<>* barrier, std::vector<std::th
 Task<void> number(IoThreads* threads, int value, std::vector<int>* order) {
     auto call = [value] { return value; };
     order->push_back(co_await threads->run(std::move(call)));
+}
+
+Task<void> count_up(IoThreads* threads, int calls, std::atomic<int>* count) {
+    for (int call = 0; call < calls; ++call) {
+        auto add = [count] { return ++*count; };
+        co_await threads->run(std::move(add));
+    }
 }
 
 }  // namespace
@@ -65,6 +73,21 @@ TEST(IoThreads, ServeCallersBeyondTheQueueInOrder) {
     rig.executor().run_until_done(Story::run(&rig.executor(), &threads, &order));
     ASSERT_EQ(order.size(), 100u);
     EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
+}
+
+TEST(IoThreads, RunEveryCallOfCallersThatComeAndGo) {
+    Rig rig;
+    IoThreads threads(rig.executor(), 4, 100);
+    std::atomic<int> count = 0;
+    struct Story {
+        static Task<void> run(Executor* executor, IoThreads* threads, std::atomic<int>* count) {
+            Scope scope(*executor);
+            for (int caller = 0; caller < 8; ++caller) scope.spawn(count_up(threads, 500, count));
+            co_await scope.join();
+        }
+    };
+    rig.executor().run_until_done(Story::run(&rig.executor(), &threads, &count));
+    EXPECT_EQ(count, 8 * 500);
 }
 
 }  // namespace ironbark
