@@ -52,6 +52,11 @@ Task<Result<void>> Broker::start(std::string* problem) {
     CO_TRY(directory_, co_await log::DataDirectory::open(world, facts_.config.data_dir, problem));
     facts_.directory = directory_->identity().directory;
     Result<void> spread = co_await directory_->spread_marks(world, shards_.size());
+    if (!spread.ok() && spread.error().code == ErrorCode::storage_full) {
+        *problem = fmt::format("{}: the disk is full. Free some space, and start again; nothing was changed.",
+                               directory_->path());
+        co_return spread;
+    }
     if (!spread.ok()) {
         *problem = fmt::format(
             "{}: the marks journals cannot be read: {}. Restore them from a copy, or remove them to "

@@ -171,15 +171,21 @@ Task<Result<std::unique_ptr<Segment>>> LogOpener::read_head(Offset base) {
 
 // Their epoch ended before they begin.
 Task<Result<void>> LogOpener::remove_cut_segments() {
-    while (!log_.segments_.empty()) {
-        const SegmentHead& head = log_.segments_.back()->head;
+    size_t kept = log_.segments_.size();
+    for (; kept > 0; --kept) {
+        const SegmentHead& head = log_.segments_[kept - 1]->head;
         if (head.base <= epoch_limit(log_.epoch_starts_, head.epoch_before)) break;
-        CO_TRY_VOID(co_await context_->world.disk.remove(log_.path_of(head.base, log_suffix)));
+    }
+    if (kept == 0) {
+        co_return refuse(fmt::format("{}: every segment begins in an epoch that had ended.", log_.directory_));
+    }
+    while (log_.segments_.size() > kept) {
+        const Offset base = log_.segments_.back()->head.base;
+        CO_TRY_VOID(co_await context_->world.disk.remove(log_.path_of(base, log_suffix)));
         log_.segments_.pop_back();
         bases_.pop_back();
     }
-    if (!log_.segments_.empty()) co_return Result<void>();
-    co_return refuse(fmt::format("{}: every segment begins in an epoch that had ended.", log_.directory_));
+    co_return Result<void>();
 }
 
 Result<void> LogOpener::check_heads() {

@@ -116,7 +116,7 @@ Task<Result<void>> Log::write_round() {
     if (sync) last_synced_round_ = times;
     if (context_->on_round) context_->on_round(times);
     complete(*segment, round, sync);
-    if (durable_end() < log_end_) dirty_since_ = begun;
+    if (sync && durable_end() < log_end_) dirty_since_ = begun;
     co_return Result<void>();
 }
 

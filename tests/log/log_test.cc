@@ -98,6 +98,7 @@ TEST(Log, IsWrittenBehindWhenMuchHasGathered) {
     world.simulation().run_for(100ms);
     EXPECT_EQ(log.written_end(), Offset(2));
     EXPECT_EQ(log.durable_end(), Offset(0));
+    EXPECT_GE(log.unsynced_age(), 200ms) << "what is written is not yet synced";
 }
 
 TEST(Log, IsSyncedWhenMuchIsUnsynced) {

@@ -397,7 +397,8 @@ TEST(Recovery, RefusesDamageBelowTheDurableFloor) {
     expect_refused(world,
                    "at byte " + std::to_string(position) +
                        ": record 12 is missing or damaged, and records up to "
-                       "14 were promised to be on disk. Restore the file from a copy, or delete the topic.",
+                       "14 were promised to be on disk. Restore it from a copy; or, with the broker stopped, accept "
+                       "the loss with ",
                    LogWorld::path(10, log_suffix));
     EXPECT_EQ(world.report.end, ScanEnd::damaged);
 }
@@ -437,7 +438,7 @@ TEST(Recovery, RefusesWhereTheDiskCannotRead) {
     world.append_unsynced(before, {value(2)});
     world.kill();
     world.disk().fail_reads(LogWorld::path(0, log_suffix), position_of(world, 0, 2));
-    expect_refused(world, "the disk cannot read what stands behind record 1. Try again, restore the file from a copy");
+    expect_refused(world, "the disk cannot read what stands behind record 1. Try again. Restore it from a copy");
 }
 
 TEST(Recovery, EndsBeforeATornFrame) {
