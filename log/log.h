@@ -139,7 +139,8 @@ class Log {
     Task<Result<void>> cut(Offset to, Epoch epoch, std::string reason);
 
     // Moves the log's start up to `to`, durably, then removes the segments that lie wholly before it. What the
-    // producers' batches in them were is kept.
+    // producers' batches in them were is kept. After an error the start may have moved for readers only; no segment is
+    // removed before the marks say so.
     Task<Result<void>> delete_before(Offset to);
     // Applies retention by size and time, up to the high watermark. Returns how many records went.
     Task<Result<int64_t>> apply_retention(Timestamp now);

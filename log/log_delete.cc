@@ -35,8 +35,10 @@ Task<Result<void>> Log::delete_locked(Offset to) {
         CO_TRY_VOID(co_await make_durable(to));
         log_start_ = std::max(log_start_, to);
         forget_epochs();
-        CO_TRY_VOID(co_await change_marks());
+        update_marks();
     }
+    // Also of a start that is not new: the commit that was to say it may have failed.
+    CO_TRY_VOID(co_await context_->marks.commit());
     while (is_removing && !segments_.empty() && segments_.front()->head.base < boundary) {
         CO_TRY_VOID(co_await remove_first_segment());
     }

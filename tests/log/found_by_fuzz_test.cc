@@ -68,6 +68,28 @@ TEST(FoundByFuzz, AFailedLogDoesNotCallCorruptWhatItCouldNotSync) {
     EXPECT_TRUE(machine.open()) << machine.wrong();
 }
 
+// The second deletion finds the start where it is to be, and the marks do not know it.
+Task<void> delete_without_marks(CrashMachine* machine, const char* marks_path) {
+    const Offset start = machine->segment_bases()[2];
+    machine->disk().fail_next_write(marks_path);
+    for (Offset to : {start, start, start - 1}) {
+        Result<void> deleted = co_await machine->log().delete_before(to);
+        EXPECT_FALSE(deleted.ok()) << "before " << to.value;
+    }
+}
+
+TEST(FoundByFuzz, NoSegmentIsRemovedBeforeTheMarksKnowTheStart) {
+    CrashMachine machine(2);
+    ASSERT_TRUE(machine.open());
+    ASSERT_TRUE(machine.run(fill_segments(&machine)));
+    const std::vector<Offset> bases = machine.segment_bases();
+    ASSERT_TRUE(machine.run(delete_without_marks(&machine, "/data/marks-0")));
+    EXPECT_EQ(machine.segment_bases(), bases);
+    machine.crash(Crash::kill);
+    EXPECT_TRUE(machine.open()) << machine.wrong();
+    EXPECT_EQ(machine.log().log_start(), Offset(0));
+}
+
 PartitionMarks marks_of(int32_t partition, int64_t log_start) {
     PartitionMarks marks;
     marks.identity.partition = PartitionIndex(partition);
