@@ -290,7 +290,7 @@ bool Log::update_marks() {
     if (!directory_exists_) return false;
     PartitionMarks marks;
     marks.identity = identity_;
-    marks.log_start = log_start_;
+    marks.log_start = start_to_mark_.value_or(log_start_);
     marks.floor = durable_place_;
     marks.durable_watermark = std::min(durable_watermark_, durable_place_.offset);
     marks.high_watermark = std::max(marks.durable_watermark, std::min(high_watermark_, log_end_));

@@ -139,8 +139,8 @@ class Log {
     Task<Result<void>> cut(Offset to, Epoch epoch, std::string reason);
 
     // Moves the log's start up to `to`, durably, then removes the segments that lie wholly before it. What the
-    // producers' batches in them were is kept. After an error the start may have moved for readers only; no segment is
-    // removed before the marks say so.
+    // producers' batches in them were is kept. If the marks cannot be written, the start stays where it is,
+    // and may be at `to` when the log is opened again.
     Task<Result<void>> delete_before(Offset to);
     // Applies retention by size and time, up to the high watermark. Returns how many records went.
     Task<Result<int64_t>> apply_retention(Timestamp now);
@@ -287,6 +287,7 @@ class Log {
     Producers producers_;
     std::vector<EpochStart> epoch_starts_;
     Offset log_start_;
+    std::optional<Offset> start_to_mark_;  // while a deletion commits it: what nobody is told of yet
     Offset log_end_;
     Offset written_end_;
     Threshold durable_;

@@ -33,12 +33,17 @@ Task<Result<void>> Log::delete_locked(Offset to) {
     if (to > log_start_) {
         // Records may be deleted before they are durable; the floor may not lie before the log's start.
         CO_TRY_VOID(co_await make_durable(to));
-        log_start_ = std::max(log_start_, to);
+        // Nobody is told of the new start, and nothing is removed, before the marks have it.
+        start_to_mark_ = to;
+        Result<void> marked = co_await change_marks();
+        start_to_mark_.reset();
+        if (!marked.ok()) {
+            update_marks();  // what a later commit says is the old start
+            co_return marked;
+        }
+        log_start_ = to;
         forget_epochs();
-        update_marks();
     }
-    // Also of a start that is not new: the commit that was to say it may have failed.
-    CO_TRY_VOID(co_await context_->marks.commit());
     while (is_removing && !segments_.empty() && segments_.front()->head.base < boundary) {
         CO_TRY_VOID(co_await remove_first_segment());
     }
