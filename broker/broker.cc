@@ -18,6 +18,20 @@ Task<T> on(World* home, Shard* shard, Make make) {
     return run_on<T>(home->executor, shard->executor(), shard->scope(), std::move(make));
 }
 
+// The system gives the addresses of a killed process back a moment after it has ended.
+constexpr Duration address_patience = 2s;
+constexpr Duration address_pause = 20ms;
+
+Task<Result<std::unique_ptr<Listener>>> listen_patiently(World* world, Address address) {
+    const Instant until = world->executor.now() + address_patience;
+    while (true) {
+        Result<std::unique_ptr<Listener>> listener = co_await world->network.listen(address);
+        bool may_become_free = !listener.ok() && listener.error().code == ErrorCode::address_in_use;
+        if (!may_become_free || world->executor.now() >= until) co_return listener;
+        co_await sleep_for(world->executor, address_pause);
+    }
+}
+
 }  // namespace
 
 std::string version_text() {
@@ -180,13 +194,13 @@ Task<Result<void>> Broker::bind(std::string* problem) {
                                      ironbark::name(error.code), key);
         return error;
     };
-    Result<std::unique_ptr<Listener>> listener = co_await world->network.listen(facts_.config.listen);
+    Result<std::unique_ptr<Listener>> listener = co_await listen_patiently(world, facts_.config.listen);
     if (!listener.ok()) co_return explain("client address", facts_.config.listen, listener.error(), "--listen");
     listener_ = std::move(listener).value();
     client_address_ = listener_->local_address();
     if (facts_.config.advertise.port == 0) facts_.config.advertise.port = client_address_.port;
     if (facts_.config.metrics_enabled) {
-        Result<std::unique_ptr<Listener>> metrics = co_await world->network.listen(facts_.config.metrics);
+        Result<std::unique_ptr<Listener>> metrics = co_await listen_patiently(world, facts_.config.metrics);
         if (!metrics.ok()) {
             co_return explain("metrics address", facts_.config.metrics, metrics.error(), "--metrics");
         }

@@ -102,6 +102,21 @@ class Killed : public testing::TestWithParam<Flags> {
         EXPECT_TRUE(std::move(consumer.poll(100ms).value()).empty()) << "duplicates";
     }
 
+    // Runs beside the test, and is told to stop when the test ends in any way.
+    class Sender {
+      public:
+        explicit Sender(Killed* test) : test_(test), thread_([test] { test->send_until_stopped(); }) {}
+        ~Sender() { stop(); }
+        void stop() {
+            test_->stopped = true;
+            if (thread_.joinable()) thread_.join();
+        }
+
+      private:
+        Killed* test_;
+        std::thread thread_;
+    };
+
     TemporaryDirectory directory;
     Daemon daemon{{.data_directory = directory / "data", .flags = GetParam().flags}};
     Settings settings;
@@ -113,29 +128,27 @@ class Killed : public testing::TestWithParam<Flags> {
 };
 
 TEST_P(Killed, LosesNothingThatWasAcknowledged) {
-    std::thread sender([this] { send_until_stopped(); });
+    Sender sender(this);
     for (size_t kill = 0; kill < kill_count; ++kill) {
         EXPECT_TRUE(wait_for(acknowledged.load() + records_between_kills));
         daemon.kill();
         daemon.start();
     }
     EXPECT_TRUE(wait_for(acknowledged.load() + records_between_kills));
-    stopped = true;
-    sender.join();
+    sender.stop();
     EXPECT_EQ(failure, "");
     EXPECT_EQ(acknowledged, sent);
     expect_all();
 }
 
 TEST_P(Killed, LosesNothingWhenItIsToldToStop) {
-    std::thread sender([this] { send_until_stopped(); });
+    Sender sender(this);
     EXPECT_TRUE(wait_for(records_between_kills));
     EXPECT_EQ(daemon.stop(), 0);
     daemon.start();
     EXPECT_NE(daemon.said().find("after a clean stop"), std::string::npos) << daemon.said();
     EXPECT_TRUE(wait_for(acknowledged.load() + records_between_kills));
-    stopped = true;
-    sender.join();
+    sender.stop();
     EXPECT_EQ(failure, "");
     expect_all();
 }
