@@ -52,6 +52,7 @@ Result<Append> Accumulator::append(PartitionQueue& queue,
     {
         std::lock_guard lock(queue.mutex);
         if (queue.is_retired) return Append::topic_is_gone;
+        const bool was_empty = queue.is_empty();
         if (queue.open != nullptr && !fits(*queue.open, record, size_bound)) {
             queue.closed.push_back(std::move(queue.open));
             is_news = true;
@@ -79,7 +80,8 @@ Result<Append> Accumulator::append(PartitionQueue& queue,
         PendingBatch& batch = *queue.open;
         if (callback) batch.callbacks.push_back({batch.records, std::move(callback)});
         ++batch.records;
-        is_news |= signal(queue);
+        if (was_empty) signal(queue);
+        is_news |= was_empty;
     }
     if (is_news) wake_();
     return Append::done;
@@ -129,13 +131,9 @@ void Accumulator::release(size_t size) {
     memory_used_.fetch_sub(static_cast<int64_t>(size), std::memory_order_relaxed);
 }
 
-// REQUIRES: the queue's lock is held
-bool Accumulator::signal(PartitionQueue& queue) {
-    if (queue.is_signalled) return false;
-    queue.is_signalled = true;
+void Accumulator::signal(PartitionQueue& queue) {
     std::lock_guard lock(signalled_mutex_);
     signalled_.push_back(&queue);
-    return true;
 }
 
 void Accumulator::note_opened(PendingBatch& batch) {
@@ -206,11 +204,9 @@ Accumulator::Front Accumulator::front(PartitionQueue& queue) {
     return {};
 }
 
-bool Accumulator::put_to_rest(PartitionQueue& queue) {
+bool Accumulator::is_empty(PartitionQueue& queue) {
     std::lock_guard lock(queue.mutex);
-    if (queue.open != nullptr || !queue.closed.empty()) return false;
-    queue.is_signalled = false;
-    return true;
+    return queue.is_empty();
 }
 
 std::unique_ptr<record::BatchBuilder> Accumulator::take_builder() {

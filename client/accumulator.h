@@ -58,7 +58,7 @@ class Accumulator {
     // Its partitions accept nothing any more, and its name is free. What waits is still to be taken.
     void retire(ProducerTopic& topic);
     std::vector<ProducerTopic*> topics() const;  // those not retired
-    // Appends the queues that have something since the last call.
+    // Appends the queues that had nothing and have something since the last call; one may come twice.
     void take_signalled(std::vector<PartitionQueue*>* queues);
     // The next batch of the queue: a closed one; else the open one, if it was opened at or before `opened_until`.
     std::unique_ptr<PendingBatch> take(PartitionQueue& queue, Instant opened_until);
@@ -69,8 +69,7 @@ class Accumulator {
         Instant opened = never;
     };
     Front front(PartitionQueue& queue);
-    // Whether the queue is empty; then it signals its next record.
-    bool put_to_rest(PartitionQueue& queue);
+    bool is_empty(PartitionQueue& queue);
     // The batch has been sealed: its builder is free for another.
     void recycle(std::unique_ptr<record::BatchBuilder> builder);
     // The batch is resolved.
@@ -87,7 +86,7 @@ class Accumulator {
     bool take_memory(PendingBatch& batch, size_t size);
     void release(size_t size);
     void note_opened(PendingBatch& batch);
-    bool signal(PartitionQueue& queue);
+    void signal(PartitionQueue& queue);
     std::unique_ptr<record::BatchBuilder> take_builder();
 
     const AccumulatorLimits limits_;

@@ -24,8 +24,9 @@ struct PartitionQueue {
     std::mutex mutex;
     std::unique_ptr<PendingBatch> open;
     std::deque<std::unique_ptr<PendingBatch>> closed;
-    bool is_signalled = false;  // the engine knows that there is something
-    bool is_retired = false;    // the topic is gone: nothing is accepted any more
+    bool is_retired = false;  // the topic is gone: nothing is accepted any more
+
+    bool is_empty() const { return open == nullptr && closed.empty(); }
 };
 
 }  // namespace ironbark::client

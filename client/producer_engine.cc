@@ -133,7 +133,7 @@ void ProducerEngine::give_up_queue(Sender& sender, Instant opened_until, const F
 
 void ProducerEngine::drop_idle_senders() {
     std::erase_if(active_, [this](Sender* sender) {
-        if (!sender->window.is_empty() || !accumulator_.put_to_rest(sender->queue)) return false;
+        if (!sender->window.is_empty() || !accumulator_.is_empty(sender->queue)) return false;
         sender->is_active = false;
         return true;
     });
