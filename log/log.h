@@ -66,8 +66,8 @@ struct RecoveryReport {
     ScanEnd end = ScanEnd::clean;
     uint64_t frames_scanned = 0;
     uint64_t bytes_scanned = 0;
-    uint64_t records_buried = 0;  // good records beyond a torn place, moved to the graveyard
-    std::string problem;          // why the log was not opened, with the way out; or what was lost on the way
+    uint64_t records_buried = 0;        // good records beyond a torn place, moved to the graveyard
+    std::string problem;                // why the log was not opened, with the way out; or what was lost on the way
     std::optional<LostRange> lost;      // what it would cost to open it all the same
     std::optional<LostRange> given_up;  // by accept_loss
 };
@@ -202,7 +202,7 @@ class Log {
     void complete(Segment& segment, const Round& round, bool synced);
     Task<Result<void>> ensure_directory();
     enum class Growth : uint8_t { allocated, written };  // how blocks are made before a round needs them
-    Task<Result<void>> ensure_file(Segment* segment, uint64_t end_position, Growth growth);
+    Task<Result<void>> ensure_file(Segment* segment, const Round& round, Growth growth);
     Task<Result<void>> create_file(Segment* segment);
     Task<Result<void>> fill_new_file(Segment* segment, std::string path, uint64_t size, uint64_t fresh);
 
@@ -241,15 +241,15 @@ class Log {
         uint64_t position = 0;
         uint64_t chain = 0;
         Epoch epoch;
-        std::shared_ptr<ReadAhead> ahead;  // what stands there, if it was read already
+        std::deque<std::shared_ptr<ReadAhead>> ahead;  // what stands there, if it was read already, and behind it
     };
     struct ReadPlace {
         Offset expected;
         uint64_t position = 0;
         std::optional<uint64_t> chain;
-        Epoch epoch{-1};  // of the frame before, if it is known
+        Epoch epoch{-1};             // of the frame before, if it is known
         bool is_sequential = false;  // a reader goes on
-        std::shared_ptr<ReadAhead> ahead{};
+        std::deque<std::shared_ptr<ReadAhead>> ahead{};
     };
     Segment* segment_holding(Offset offset);
     Segment* segment_at(Offset base);
@@ -257,7 +257,10 @@ class Log {
     Task<void> close_idle_file(const Segment* keep);
     Task<Result<ReadFrames>> read_disk(Offset from, Offset limit, size_t bytes_max);
     Task<Result<ReadPlace>> place_for(Offset from, Offset base);
-    void remember_reader(Offset segment_base, const ReadPlace& place, size_t window);
+    void remember_reader(Offset segment_base, ReadPlace place, size_t window);
+    void read_on(const Segment& segment, ReadPlace& place, size_t window);
+    static std::shared_ptr<ReadAhead> take_window(ReadPlace& place);
+    Task<void> adopt_read_ahead(WindowReader* reader, const Segment& segment, ReadPlace* place, size_t bytes_max);
     std::shared_ptr<ReadAhead> begin_read_ahead(const Segment& segment, uint64_t position, size_t window);
     Task<void> fill_read_ahead(std::shared_ptr<File> file, std::shared_ptr<ReadAhead> ahead);
     Error corrupt_read(Offset segment_base, uint64_t position, const char* what);
@@ -319,7 +322,7 @@ class Log {
     bool waits_for_space_ = false;  // the writer does
     Offset flush_target_;           // everything below is to be synced soon
     RoundTimes last_synced_round_;
-    Instant dirty_since_ = never;   // of the oldest byte that is not on disk
+    Instant dirty_since_ = never;  // of the oldest byte that is not on disk
     FlushTimer flush_timer_;
     Event writer_idle_;
 

@@ -105,7 +105,7 @@ Task<Result<void>> Log::write_round() {
     bool last_of_sealed = segment->sealed && round.after.offset == segment->end;
     bool sync = wants_sync() || last_of_sealed || segment->unsynced_bytes + round.size >= settings_.flush_bytes;
     const Growth growth = sync && round.size < zeros_ahead_bytes ? Growth::written : Growth::allocated;
-    CO_TRY_VOID(co_await ensure_file(segment, round.position + round.size, growth));
+    CO_TRY_VOID(co_await ensure_file(segment, round, growth));
     std::shared_ptr<File> file = segment->file;
     bool sync_apart = sync && segment->unsynced_bytes > 0;  // a synced write covers only itself
     CO_TRY_VOID(co_await write_fully(*file, round.position, round.slices, sync && !sync_apart ? Sync::data : Sync::no));
@@ -164,6 +164,7 @@ Log::Round Log::gather(Segment& segment) {
 void Log::complete(Segment& segment, const Round& round, bool synced) {
     tail_.note_written(segment.head.base, round.size);
     segment.written_position = round.after.position;
+    segment.prepared = std::max(segment.prepared, round.after.position);
     written_end_ = round.after.offset;
     written_place_ = round.after;
     while (!unwritten_units_.empty() && unwritten_units_.front().first <= written_end_) unwritten_units_.pop_front();
@@ -194,23 +195,29 @@ Task<Result<void>> Log::ensure_directory() {
 }
 
 // Blocks that were never written make every synced write into them commit metadata, too: 1.5 to 2.1 times its latency.
-// So small synced rounds find blocks of zeros; large ones outrun that, and only have them allocated (ADR 0005).
-Task<Result<void>> Log::ensure_file(Segment* segment, uint64_t end_position, Growth growth) {
+// So small synced rounds find blocks of zeros, even where larger ones, which outrun that, had more allocated (ADR
+// 0005).
+Task<Result<void>> Log::ensure_file(Segment* segment, const Round& round, Growth growth) {
     CO_TRY_VOID(co_await ensure_directory());
     if (segment->allocated == 0) CO_TRY_VOID(co_await create_file(segment));
     CO_TRY(std::shared_ptr<File> file, co_await open_segment(segment));
-    if (segment->allocated >= end_position) co_return Result<void>();
-    uint64_t target = next_allocation(segment->allocated, end_position, settings_.segment_bytes);
-    if (growth == Growth::written) {
-        target = std::max(end_position, std::min(target, segment->allocated + zeros_ahead_bytes));
+    const uint64_t needed = round.after.position;
+    if (segment->allocated < needed) {
+        uint64_t target = next_allocation(segment->allocated, needed, settings_.segment_bytes);
+        if (growth == Growth::written) {
+            target = std::max(needed, std::min(target, segment->allocated + zeros_ahead_bytes));
+        }
+        CO_TRY_VOID(co_await file->allocate(segment->allocated, target - segment->allocated));
+        segment->allocated = target;
     }
-    CO_TRY_VOID(co_await file->allocate(segment->allocated, target - segment->allocated));
-    if (growth == Growth::written) {
+    if (growth == Growth::written && segment->prepared < needed) {
+        const uint64_t begin = std::max(segment->prepared, round.position);
+        const uint64_t end = std::max(needed, std::min(segment->allocated, begin + zeros_ahead_bytes));
         std::vector<BufferSlice> zeros;
-        zeros.push_back(zero_slice(context_->world.buffers, static_cast<size_t>(target - segment->allocated)));
-        CO_TRY_VOID(co_await write_fully(*file, segment->allocated, std::move(zeros), Sync::data));
+        zeros.push_back(zero_slice(context_->world.buffers, static_cast<size_t>(end - begin)));
+        CO_TRY_VOID(co_await write_fully(*file, begin, std::move(zeros), Sync::data));
+        segment->prepared = end;
     }
-    segment->allocated = target;
     co_return Result<void>();
 }
 
@@ -229,7 +236,7 @@ Task<Result<void>> Log::create_file(Segment* segment) {
     CO_TRY_VOID(co_await fill_new_file(segment, temporary, size, taken ? block_size : size));
     CO_TRY_VOID(co_await disk.rename(temporary, path));
     CO_TRY_VOID(co_await disk.sync_directory(directory_));
-    segment->allocated = size;
+    segment->allocated = segment->prepared = size;
     ++(taken ? context_->counters.segments_reused : context_->counters.segments_created);
     co_return Result<void>();
 }

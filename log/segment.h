@@ -52,10 +52,11 @@ std::optional<Offset> offset_of_file_name(const std::string& name, const char* s
 // A segment as its Log knows it. Plain state, owned and changed by the Log.
 struct Segment {
     SegmentHead head;
-    Offset end;                        // next offset after the last frame appended
-    uint64_t end_position = block_size;  // position after it (and its pad), while the segment is the newest
+    Offset end;                              // next offset after the last frame appended
+    uint64_t end_position = block_size;      // position after it (and its pad), while the segment is the newest
     uint64_t written_position = block_size;  // nothing before it is written again
-    uint64_t allocated = 0;  // file size; 0: the file does not exist yet
+    uint64_t allocated = 0;                  // file size; 0: the file does not exist yet
+    uint64_t prepared = 0;  // from written_position up to here, blocks are known to have been written before
     uint64_t unsynced_bytes = 0;
     Timestamp max_append_time;
     SegmentIndex index;

@@ -50,6 +50,22 @@ TEST(Log, StampsOffsetEpochTimeAndChain) {
     EXPECT_EQ(frames[1].header.append_time, second.append_time);
 }
 
+// Blocks that were never written would make each of those syncs commit metadata as well.
+TEST(Log, PreparesBlocksForSyncedRoundsWhereUnsyncedOnesHadThemAllocated) {
+    LogWorld world;
+    world.settings.segment_bytes = 16 << 20;
+    Log& log = world.begin();
+    world.append_unsynced(log, {std::string(300'000, 'x')});
+    auto changes_of_a_round = [&] {
+        uint64_t before = world.disk().changes();
+        world.append(log, {"a"});
+        world.make_durable(log);
+        return world.disk().changes() - before;
+    };
+    EXPECT_EQ(changes_of_a_round(), 3u) << "zeros, the round, and a sync of what was written before";
+    for (int round = 0; round < 100; ++round) EXPECT_EQ(changes_of_a_round(), 1u) << round;
+}
+
 TEST(Log, NeverLetsAppendTimesGoBack) {
     LogWorld world;
     Log& log = world.begin();
