@@ -70,6 +70,11 @@ void store_batch_crc(MutableBytes batch) {
     store_be(batch.data() + 17, batch_crc(batch));
 }
 
+void store_batch_crc(MutableBytes batch, uint32_t records_crc) {
+    Bytes header = Bytes(batch).subspan(batch_crc_begin, batch_header_size - batch_crc_begin);
+    store_be(batch.data() + 17, crc32c_of_both(crc32c(header), records_crc, batch.size() - batch_header_size));
+}
+
 void store_batch_position(MutableBytes batch, Offset base_offset, Epoch leader_epoch) {
     ASSERT(batch.size() >= batch_header_size);
     store_be(batch.data(), base_offset.value);

@@ -72,6 +72,8 @@ const char* batch_header_fault(const BatchHeader& header);
 // The CRC that belongs into a complete batch. REQUIRES: batch.size() >= batch_header_size
 uint32_t batch_crc(Bytes batch);
 void store_batch_crc(MutableBytes batch);
+// The same for a batch whose records, all that stands behind the header, have `records_crc`.
+void store_batch_crc(MutableBytes batch, uint32_t records_crc);
 
 // Offset and epoch, which no checksum of the batch covers. REQUIRES: batch.size() >= batch_header_size
 void store_batch_position(MutableBytes batch, Offset base_offset, Epoch leader_epoch);

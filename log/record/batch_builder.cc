@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "runtime/base/assert.h"
+#include "runtime/base/checksum.h"
 
 namespace ironbark::record {
 namespace {
@@ -41,6 +42,7 @@ Result<int32_t> BatchBuilder::append(const NewRecord& record) {
     frame_.resize(before + size.total);
     uint8_t* end = encode(frame_.data() + before, record, size);
     ASSERT(end == frame_.data() + frame_.size());
+    records_crc_ = crc32c(Bytes(frame_.bytes()).subspan(before), records_crc_);
     max_timestamp_ = std::max(max_timestamp_, record.timestamp);
     return records_count_++;
 }
@@ -59,6 +61,7 @@ void BatchBuilder::compress(Codec codec, Compressor* compressor) {
     if (!compressed.ok() || compressed->size() >= records.size()) return;
     std::copy(compressed->begin(), compressed->end(), frame_.data() + frame_prefix_size);
     frame_.resize(frame_prefix_size + compressed->size());
+    records_crc_ = crc32c(*compressed);
     codec_ = codec;
 }
 
@@ -77,13 +80,14 @@ Bytes BatchBuilder::seal(uint64_t seed, const ProducerSequence& producer) {
     header.base_sequence = producer.base_sequence;
     header.records_count = records_count_;
     encode_batch_header(header, batch);
-    store_batch_crc(batch);
+    store_batch_crc(batch, records_crc_);
     seal_unstamped(frame_.bytes(), seed);
     return frame_.bytes();
 }
 
 void BatchBuilder::reset() {
     frame_.resize(frame_prefix_size);
+    records_crc_ = 0;
     records_count_ = 0;
     base_timestamp_ = {};
     max_timestamp_ = {};

@@ -67,7 +67,8 @@ class BatchBuilder {
     RecordSize size_of(const NewRecord& record) const;
     uint8_t* encode(uint8_t* at, const NewRecord& record, const RecordSize& size) const;
 
-    ByteBuffer frame_;  // both headers' room, then the records
+    ByteBuffer frame_;          // both headers' room, then the records
+    uint32_t records_crc_ = 0;  // grows with them, while they are in the cache of whoever appends
     int32_t records_count_ = 0;
     Timestamp base_timestamp_;
     Timestamp max_timestamp_;

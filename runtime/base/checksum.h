@@ -12,5 +12,7 @@ uint64_t xxh3(Bytes bytes, uint64_t seed);
 
 // CRC-32C of the bytes, continued from `previous` (0 at the start): crc32c(b, crc32c(a)) == crc32c(ab).
 uint32_t crc32c(Bytes bytes, uint32_t previous = 0);
+// The same from the CRCs of both parts: crc32c_of_both(crc32c(a), crc32c(b), b.size()) == crc32c(ab).
+uint32_t crc32c_of_both(uint32_t first, uint32_t second, size_t second_size);
 
 }  // namespace ironbark

@@ -41,7 +41,7 @@ TEST(Crc32c, FollowsItsDefinitionAtEverySizeAndAlignment) {
         Bytes part = Bytes(bytes).subspan(size % 9, size);
         EXPECT_EQ(crc32c(part), slow_crc32c(part)) << size;
     }
-    for (size_t size : {1000u, 3071u, 3072u, 8192u, 24'576u, 65'537u}) {
+    for (size_t size : {383u, 384u, 385u, 1000u, 3071u, 3072u, 8192u, 24'576u, 65'537u}) {
         Bytes part = Bytes(bytes).subspan(3, size);
         EXPECT_EQ(crc32c(part), slow_crc32c(part)) << size;
     }
@@ -51,6 +51,16 @@ TEST(Crc32c, ContinuesWhereItStopped) {
     Bytes bytes = as_bytes(std::string_view("the record batch is the unit of everything"));
     for (size_t cut = 0; cut <= bytes.size(); ++cut) {
         EXPECT_EQ(crc32c(bytes.subspan(cut), crc32c(bytes.first(cut))), crc32c(bytes));
+    }
+}
+
+TEST(Crc32c, OfTwoPartsIsKnownFromThoseOfEach) {
+    std::vector<uint8_t> bytes(10'000);
+    for (size_t index = 0; index < bytes.size(); ++index) bytes[index] = static_cast<uint8_t>(index * 7 >> 3);
+    for (size_t cut : {0u, 1u, 40u, 4096u, 9999u, 10'000u}) {
+        Bytes first = Bytes(bytes).first(cut);
+        Bytes second = Bytes(bytes).subspan(cut);
+        EXPECT_EQ(crc32c_of_both(crc32c(first), crc32c(second), second.size()), crc32c(bytes)) << cut;
     }
 }
 
