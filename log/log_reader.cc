@@ -7,10 +7,14 @@
 namespace ironbark::log {
 namespace {
 
-constexpr size_t cursors_max = 32;       // sequential readers of one log that are remembered
-constexpr size_t open_segments_max = 8;  // sealed segments of one log whose files stay open
+constexpr size_t cursors_max = 32;                    // sequential readers of one log that are remembered
+constexpr size_t open_segments_max = 8;               // sealed segments of one log whose files stay open
 constexpr size_t read_window_min = size_t{64} << 10;  // about an index interval: what has to be read to find a frame
 constexpr size_t read_window_max = size_t{4} << 20;
+
+size_t window_size(size_t bytes_max) {
+    return std::clamp<size_t>(round_up(bytes_max, block_size), read_window_min, read_window_max);
+}
 
 }  // namespace
 
@@ -121,6 +125,40 @@ std::shared_ptr<ReadAhead> Log::begin_read_ahead(const Segment& segment, uint64_
     return ahead;
 }
 
+// Keeps the disk busy while the reader works on what it has: further windows begin at indexed frames before the place
+// where its reads are going to stop, each a window behind the last.
+void Log::read_on(const Segment& segment, ReadPlace& place, size_t window) {
+    const ReadAheadBudget& budget = context_->read_ahead;
+    uint64_t begin = place.ahead.empty() ? place.position : place.ahead.back()->begin();
+    while (place.ahead.size() < read_ahead_windows_max && budget.bytes + window <= read_ahead_bytes_max / 2) {
+        std::optional<uint64_t> next = segment.index.position_before(begin + window - 2 * block_size);
+        if (!next || round_down(*next, block_size) <= begin) return;
+        std::shared_ptr<ReadAhead> ahead = begin_read_ahead(segment, *next, window);
+        if (!ahead) return;
+        begin = ahead->begin();
+        place.ahead.push_back(std::move(ahead));
+    }
+}
+
+// The window that holds the place, of those that were read ahead; null if none does. What stands before it is dropped.
+std::shared_ptr<ReadAhead> Log::take_window(ReadPlace& place) {
+    std::shared_ptr<ReadAhead> window;
+    while (!place.ahead.empty() && (!window || place.ahead.front()->holds(place.position))) {
+        if (place.ahead.front()->holds(place.position)) window = place.ahead.front();
+        place.ahead.pop_front();
+    }
+    return window;
+}
+
+// Gives the reader the window at its place, if it was read ahead, and has more read meanwhile.
+Task<void> Log::adopt_read_ahead(WindowReader* reader, const Segment& segment, ReadPlace* place, size_t bytes_max) {
+    std::shared_ptr<ReadAhead> here = take_window(*place);
+    if (place->is_sequential && bytes_max >= read_window_min) read_on(segment, *place, window_size(bytes_max));
+    if (!here) co_return;
+    BufferSlice bytes = co_await here->take();
+    if (bytes.size > 0) reader->adopt(std::move(bytes), here->begin());
+}
+
 // A cut waits for it, as for any read of the file; if the cut was first, it is too late.
 Task<void> Log::fill_read_ahead(std::shared_ptr<File> file, std::shared_ptr<ReadAhead> ahead) {
     if (!no_cut_.is_set()) {
@@ -145,12 +183,9 @@ Task<Result<ReadFrames>> Log::read_disk(Offset from, Offset limit, size_t bytes_
     // What is in the file up to here stays: cuts wait for us, and removals for our hold on the file.
     const Offset end = std::min({segment->end, limit, stored_end()});
     if (from >= end) co_return ErrorCode::storage_error;  // it was written, and could not be synced
-    const size_t window = std::clamp<size_t>(round_up(bytes_max, block_size), read_window_min, read_window_max);
+    const size_t window = window_size(bytes_max);
     WindowReader reader(*file, context_->world.buffers, segment->written_position, window);
-    if (place.ahead) {
-        BufferSlice bytes = co_await place.ahead->take();
-        if (bytes.size > 0) reader.adopt(std::move(bytes), place.ahead->begin());
-    }
+    co_await adopt_read_ahead(&reader, *segment, &place, bytes_max);
     ReadFrames frames;
     frames.next = from;
     size_t taken = 0;
@@ -198,16 +233,19 @@ Task<Result<ReadFrames>> Log::read_disk(Offset from, Offset limit, size_t bytes_
         place.epoch = frame->header.leader_epoch;
     }
     context_->counters.reads_disk_bytes += taken;
-    if (taken > 0) remember_reader(base, place, window);
+    if (taken > 0) remember_reader(base, std::move(place), window);
     co_return std::move(frames);
 }
 
 // Who has read up to the place will go on there.
-void Log::remember_reader(Offset segment_base, const ReadPlace& place, size_t window) {
+void Log::remember_reader(Offset segment_base, ReadPlace place, size_t window) {
     const Segment* segment = segment_at(segment_base);
-    std::shared_ptr<ReadAhead> ahead;
-    if (segment != nullptr && place.is_sequential) ahead = begin_read_ahead(*segment, place.position, window);
-    cursors_.push_front({place.expected, segment_base, place.position, *place.chain, place.epoch, std::move(ahead)});
+    if (segment != nullptr && place.is_sequential && place.ahead.empty()) {
+        std::shared_ptr<ReadAhead> ahead = begin_read_ahead(*segment, place.position, window);
+        if (ahead) place.ahead.push_back(std::move(ahead));
+    }
+    cursors_.push_front(
+        {place.expected, segment_base, place.position, *place.chain, place.epoch, std::move(place.ahead)});
     if (cursors_.size() > cursors_max) cursors_.pop_back();
 }
 

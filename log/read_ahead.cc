@@ -24,7 +24,12 @@ std::shared_ptr<ReadAhead> ReadAhead::make(World& world, ReadAheadBudget& budget
 }
 
 ReadAhead::ReadAhead(World& world, ReadAheadBudget& budget, uint64_t begin, size_t size)
-    : budget_(budget), begin_(begin), bytes_(world.buffers.take(size), 0, size), counted_(size), done_(world.executor) {
+    : budget_(budget),
+      begin_(begin),
+      end_(begin + size),
+      bytes_(world.buffers.take(size), 0, size),
+      counted_(size),
+      done_(world.executor) {
     budget_.bytes += counted_;
 }
 

@@ -1,8 +1,8 @@
 #pragma once
 // What comes next in a segment, read while the reader is still busy with what it has: so the disk, the network and the
-// client work at the same time, and not in turns. One window for each sequential reader, as long as memory allows:
-// when it does not, the window that has waited longest goes. Belongs to one executor; shared by the cursor that it was
-// made for and the read that fills it. Only bytes that are in the file for good are read ahead.
+// client work at the same time, and not in turns. One window for each sequential reader, and more while there is plenty
+// of memory; when there is none, the window that has waited longest goes. Belongs to one executor; shared by the cursor
+// that it was made for and the read that fills it. Only bytes that are in the file for good are read ahead.
 
 #include <cstdint>
 #include <deque>
@@ -38,6 +38,7 @@ class ReadAhead {
     // out for itself why.
     Task<BufferSlice> take();
     uint64_t begin() const { return begin_; }
+    bool holds(uint64_t position) const { return begin_ <= position && position < end_; }
 
   private:
     bool is_filling() const { return !done_.is_set(); }
@@ -45,6 +46,7 @@ class ReadAhead {
 
     ReadAheadBudget& budget_;
     uint64_t begin_;
+    uint64_t end_;
     BufferSlice bytes_;
     size_t counted_;
     Event done_;

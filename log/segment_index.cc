@@ -34,6 +34,13 @@ const IndexEntry* SegmentIndex::entry_before(Offset offset) const {
     return after == entries_.begin() ? nullptr : &*std::prev(after);
 }
 
+std::optional<uint64_t> SegmentIndex::position_before(uint64_t position) const {
+    auto after = std::upper_bound(entries_.begin(), entries_.end(), position,
+                                  [](uint64_t wanted, const IndexEntry& entry) { return wanted < entry.position; });
+    if (after == entries_.begin()) return std::nullopt;
+    return std::prev(after)->position;
+}
+
 Offset SegmentIndex::offset_before(Timestamp time, Offset base) const {
     auto after =
         std::lower_bound(entries_.begin(), entries_.end(), time,

@@ -4,6 +4,7 @@
 // damaged, not of these frames (it ends with another chain value) or does not reach far enough. Never a source of
 // truth.
 
+#include <optional>
 #include <vector>
 
 #include "log/record/frame.h"
@@ -25,6 +26,8 @@ class SegmentIndex {
 
     // The last indexed frame at or before `offset`; null if there is none.
     const IndexEntry* entry_before(Offset offset) const;
+    // The position of the last indexed frame at or before `position`.
+    std::optional<uint64_t> position_before(uint64_t position) const;
     // No record before this offset has a timestamp at or after `time`; `base` if nothing is known.
     Offset offset_before(Timestamp time, Offset base) const;
 

@@ -43,6 +43,15 @@ TEST(SegmentIndex, HasAnEntryForTheFirstFrameAndThenOnePerInterval) {
     }
 }
 
+TEST(SegmentIndex, FindsTheLastEntryAtOrBeforeAPosition) {
+    SegmentIndex index = sample_index();
+    EXPECT_EQ(index.position_before(block_size - 1), std::nullopt);
+    EXPECT_EQ(index.position_before(block_size), block_size);
+    EXPECT_EQ(index.position_before(block_size + index_interval - 1), block_size);
+    EXPECT_EQ(index.position_before(block_size + index_interval), block_size + index_interval);
+    EXPECT_EQ(index.position_before(UINT64_MAX), block_size + 4 * index_interval);
+}
+
 TEST(SegmentIndex, FindsTheLastEntryAtOrBeforeAnOffset) {
     SegmentIndex index = sample_index();
     EXPECT_EQ(index.entry_before(Offset(99)), nullptr);
