@@ -22,7 +22,7 @@ constexpr ConfigKey keys[] = {
     {"rack", "", "where this broker stands, for placement"},
     {"shards", "0", "threads that own partitions; 0: half of the cores, at least one"},
     {"io", "auto", "auto, io_uring or posix"},
-    {"spin", "0", "how long an idle shard polls before it sleeps, for example 50us"},
+    {"spin", "200us", "how long a shard polls before it sleeps, while requests come so soon; 0: never"},
     {"reserve", "256MiB", "free disk space below which records are refused"},
     {"memory.tail", "64MiB", "per shard: recent records kept in memory for readers"},
     {"memory.unwritten", "64MiB", "per shard: records accepted and not yet written; more wait"},

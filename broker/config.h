@@ -25,7 +25,7 @@ struct Config {
     std::string rack;
     size_t shards = 0;        // 0: half of the cores, at least one
     std::string io = "auto";  // auto, io_uring, posix
-    Duration spin{};
+    Duration spin = 200us;
     int64_t reserve_bytes = int64_t{256} << 20;
     int64_t tail_bytes = int64_t{64} << 20;       // per shard: recent records kept in memory
     int64_t unwritten_bytes = int64_t{64} << 20;  // per shard: appended and not yet written

@@ -10,7 +10,8 @@ using client::Repeatable;
 using rpc::Method;
 
 struct Admin::Implementation {
-    explicit Implementation(const Settings& settings) : router(thread.world(), client::RouterOptions::of(settings)) {
+    explicit Implementation(const Settings& settings)
+        : thread(settings), router(thread.world(), client::RouterOptions::of(settings)) {
         thread.spawn([this] { return router.run(); });
     }
     ~Implementation() {

@@ -18,7 +18,7 @@ const Failure was_closed = not_done(ErrorCode::closed, "the consumer was closed"
 
 struct Consumer::Implementation {
     explicit Implementation(const Settings& settings)
-        : thread(std::make_shared<client::IoThread>()),
+        : thread(std::make_shared<client::IoThread>(settings)),
           router(thread->world(), client::RouterOptions::of(settings)),
           engine(thread->world(), router, client::ConsumerOptions::of(settings)),
           builder(settings.max_poll_records, settings.check_crcs, thread),

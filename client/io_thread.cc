@@ -6,16 +6,17 @@ namespace ironbark::client {
 namespace {
 
 // The posix world reads no files here; names are looked up by a thread of their own.
-PosixSettings client_settings() {
-    PosixSettings settings;
-    settings.io_threads_max = 2;
-    return settings;
+PosixSettings world_settings(const Settings& settings) {
+    PosixSettings world;
+    world.io_threads_max = 2;
+    world.spin = std::chrono::microseconds(settings.spin_us);
+    return world;
 }
 
 }  // namespace
 
-IoThread::IoThread()
-    : world_(make_posix_world(client_settings())),
+IoThread::IoThread(const Settings& settings)
+    : world_(make_posix_world(world_settings(settings))),
       scope_(world_->executor()),
       stopping_(world_->executor()),
       thread_([this] { world_->executor().run_until_done(main()); }) {}

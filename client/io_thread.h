@@ -7,6 +7,7 @@
 #include <memory>
 #include <thread>
 
+#include "ironbark/settings.h"
 #include "runtime/io/posix_world.h"
 #include "runtime/task/scope.h"
 
@@ -14,7 +15,7 @@ namespace ironbark::client {
 
 class IoThread {
   public:
-    IoThread();
+    explicit IoThread(const Settings& settings);
     IoThread(const IoThread&) = delete;
     IoThread& operator=(const IoThread&) = delete;
     ~IoThread();  // stop()

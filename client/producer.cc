@@ -37,6 +37,7 @@ std::span<const record::RecordHeader> convert(std::span<const Header> headers, H
 struct Producer::Implementation {
     explicit Implementation(const Settings& its_settings)
         : settings(its_settings),
+          thread(settings),
           router(thread.world(), client::RouterOptions::of(settings)),
           engine(thread.world(), router, client::ProducerOptions::of(settings)) {
         thread.spawn([this] { return router.run(); });

@@ -27,6 +27,8 @@ constexpr SettingRow rows[] = {
     {"retry.backoff.max.ms", "", &S::retry_backoff_max, 1, 600 * second, "the pause doubles up to this"},
     {"metadata.max.age.ms", "", &S::metadata_max_age, second, 24 * hour,
      "how long leaders are believed without asking"},
+    {"spin.us", "", &S::spin_us, 0, 1'000'000,
+     "how long the client's thread polls before it sleeps, while answers come so soon: latency for processor time"},
 
     {"acks", "request.required.acks", &S::acks, 0, 0, "how well a record is kept before it counts as written"},
     {"enable.idempotence", "", &S::enable_idempotence, 0, 0, "whether repeated requests leave one copy"},

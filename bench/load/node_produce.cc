@@ -18,6 +18,7 @@ const Target throughput_target{Target::Kind::at_least, 0.6, ">= 0.60"};
 
 const Point durable_latency{"leader_durable, 1 in flight, 1 KiB: p50", "us", "RAW + PING", latency_target};
 const Point durable_waited{"  the same, waited for with a future", "us", "RAW + PING", {}};
+const Point durable_asleep{"  the same, the client's thread sleeps (spin.us=0)", "us", "RAW + PING", {}};
 const Point memory_latency{"  leader (memory), 1 in flight: p50", "us", "PING", {}};
 const Point durable_parallel{"leader_durable, 64 in flight over 8 partitions", "records/s", "1 in flight",
                              parallel_target};
@@ -28,6 +29,8 @@ const Point throughput_reused{"leader, 1 KiB records, reused segments", "MB/s", 
 // talk to each other decides whether a message takes 3 or 30 us, and it decides anew for each slice. A round's figure
 // is the mean of its slices, so that each placement weighs as often as it occurs.
 constexpr int slices = 10;
+// Whoever wants the shortest latency lets the client's thread poll, as the daemon's does by default.
+constexpr int client_spin_us = 200;
 constexpr double slice_warm_up_seconds = 0.05;  // connections and metadata
 
 class Slices {
@@ -74,6 +77,7 @@ double own_cpu_seconds() {
 Settings unlingering(const Daemon& daemon, Acks acks) {
     Settings settings = Bench::client_settings(daemon, acks);
     settings.linger = std::chrono::milliseconds(0);
+    settings.spin_us = client_spin_us;
     return settings;
 }
 
@@ -103,13 +107,16 @@ std::vector<Sample> measure_latency(Bench& bench, const std::string& io) {
     daemon->start();
     const Settings durable = unlingering(*daemon, Acks::leader_durable);
     const Settings memory = unlingering(*daemon, Acks::leader);
+    Settings sleeping = durable;
+    sleeping.spin_us = 0;
     Written one = create_topic(durable, "one", 1);
     Written eight = create_topic(durable, "eight", parallel_partitions);
 
     const ProduceLoop single{.in_flight = 1, .seconds = seconds / 4, .warm_up_seconds = slice_warm_up_seconds};
     ProduceLoop many = single;
     many.in_flight = parallel_records;
-    Slices alone(durable_latency), waited(durable_waited), unsynced(memory_latency), parallel(durable_parallel);
+    Slices alone(durable_latency), asleep(durable_asleep), waited(durable_waited), unsynced(memory_latency),
+        parallel(durable_parallel);
     for (int slice = 0; slice < slices; ++slice) {
         const double raw = probe_synced_write(bench.probe_file(), 4 << 10, seconds / 4).latency.p50_us;
         const double ping = probe_ping(seconds / 8).latency.p50_us;
@@ -117,13 +124,14 @@ std::vector<Sample> measure_latency(Bench& bench, const std::string& io) {
         alone.add(lone, raw + ping);
         const Rate rate = produce_closed_loop(durable, eight, many).rate;
         parallel.add(rate.records_per_second(), lone.rate.records_per_second());
+        asleep.add(produce_closed_loop(sleeping, one, single), raw + ping);
         waited.add(produce_one_by_one(durable, one, seconds / 8), raw + ping);
         unsynced.add(produce_closed_loop(memory, one, single), ping);
     }
     read_back(durable, one);
     read_back(durable, eight);
     bench.finish(*daemon);
-    return {alone.sample(), waited.sample(), unsynced.sample(), parallel.sample()};
+    return {alone.sample(), asleep.sample(), waited.sample(), unsynced.sample(), parallel.sample()};
 }
 
 std::vector<Sample> measure_throughput(Bench& bench, const std::string& io) {

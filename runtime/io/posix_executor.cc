@@ -80,7 +80,11 @@ void PosixExecutor::dispatch(const epoll_event& event) {
     if (watch == nullptr) return;  // an interruption: the turn has ended
     // An error or the end of the stream is learnt by trying, in either direction.
     constexpr uint32_t both = EPOLLERR | EPOLLHUP;
-    if ((event.events & (EPOLLIN | EPOLLRDHUP | both)) != 0) watch->readable.wake_all();
+    if ((event.events & (EPOLLRDHUP | both)) != 0) watch->has_ended_ = true;
+    if ((event.events & (EPOLLIN | EPOLLRDHUP | both)) != 0) {
+        watch->has_input_ = true;
+        watch->readable.wake_all();
+    }
     if ((event.events & (EPOLLOUT | both)) != 0) watch->writable.wake_all();
 }
 

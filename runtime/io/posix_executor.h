@@ -26,6 +26,11 @@ class Watch {
     // Wakes everyone who waits with `Wake::closed`.
     void end();
 
+    // Whether a read may find something: set by each edge, taken back by whoever has read all there is. After the end
+    // of the stream there is always something: the end.
+    bool has_input() const { return has_input_; }
+    void note_drained() { has_input_ = has_ended_; }
+
     WaitList readable;
     WaitList writable;
 
@@ -33,6 +38,8 @@ class Watch {
     friend class PosixExecutor;
     PosixExecutor& executor_;
     int fd_ = -1;
+    bool has_input_ = true;
+    bool has_ended_ = false;
 };
 
 class PosixExecutor final : public ThreadExecutor {

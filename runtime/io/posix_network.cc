@@ -58,9 +58,13 @@ Task<Result<size_t>> PosixSocket::receive(BufferSlice into) {
     OneAtATime one(receiving_);
     co_await receive_fairness_.pause();
     while (fd_.is_open()) {
-        ssize_t count = retry_interrupted([&] { return recv(fd_.get(), into.data(), into.size, 0); });
-        if (count >= 0) co_return static_cast<size_t>(count);
-        if (errno != EAGAIN) co_return receive_error(errno);
+        if (watch_.has_input()) {
+            ssize_t count = retry_interrupted([&] { return recv(fd_.get(), into.data(), into.size, 0); });
+            // Less than there was room for is all there was (epoll(7)): what comes next makes an edge.
+            if (count < static_cast<ssize_t>(into.size)) watch_.note_drained();
+            if (count >= 0) co_return static_cast<size_t>(count);
+            if (errno != EAGAIN) co_return receive_error(errno);
+        }
         receive_fairness_.suspended();
         Waiter waiter(executor_, watch_.readable, never);
         co_await waiter;

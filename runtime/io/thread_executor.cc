@@ -1,8 +1,8 @@
 #include "runtime/io/thread_executor.h"
 
-#include <time.h>
-
 #include <algorithm>
+#include <sched.h>
+#include <time.h>
 #include <utility>
 
 #include "runtime/task/scope.h"
@@ -74,17 +74,27 @@ void ThreadExecutor::run_mailbox() {
 void ThreadExecutor::wait_for_work() {
     constexpr Instant past{};
     if (has_ready() || has_mail()) return poll(past);
-    if (spin_ > Duration::zero()) {
-        Instant until = std::min(now() + spin_, next_timer());
-        do {
-            poll(past);
-            if (has_ready() || has_mail() || stop_.load(std::memory_order_relaxed)) return;
-        } while (now() < until);
+    const Instant begin = now();
+    if (spin_.window() > Duration::zero() && poll_until(std::min(begin + spin_.window(), next_timer()))) {
+        return spin_.note(now() - begin);
     }
     if (!fall_asleep()) return poll(past);
     poll(next_timer());
+    spin_.note(now() - begin);
     std::lock_guard lock(mutex_);
     asleep_ = false;
+}
+
+// Whether something came.
+bool ThreadExecutor::poll_until(Instant until) {
+    constexpr Instant past{};
+    do {
+        poll(past);
+        if (has_ready() || has_mail() || stop_.load(std::memory_order_relaxed)) return true;
+        // To whoever is to run on this processor: a flush thread of ours, perhaps, or the one that we wait for.
+        sched_yield();
+    } while (now() < until);
+    return false;
 }
 
 bool ThreadExecutor::fall_asleep() {

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <vector>
 
+#include "runtime/io/spin.h"
 #include "runtime/task/executor.h"
 #include "runtime/task/task.h"
 
@@ -21,9 +22,8 @@ constexpr size_t resumptions_per_turn = 64;
 
 class ThreadExecutor : public Executor {
   public:
-    // `spin`: how long an idle loop polls before it blocks. Worth it where a wake-up is dear and a core is to spare;
-    // it costs that core.
-    explicit ThreadExecutor(Duration spin) : spin_(spin) {}
+    // `spin_max`: how long an idle loop polls at most before it blocks; see Spin.
+    explicit ThreadExecutor(Duration spin_max) : spin_(spin_max) {}
 
     // Reads the clock each time: through the vDSO that is about 20 ns, and a value kept for the turn would lie to
     // whoever measures with it.
@@ -52,10 +52,11 @@ class ThreadExecutor : public Executor {
     void turn();
     void run_mailbox();
     void wait_for_work();
+    bool poll_until(Instant until);
     bool fall_asleep();
     bool has_mail() const { return has_mail_.load(std::memory_order_relaxed); }
 
-    Duration spin_;
+    Spin spin_;
     std::mutex mutex_;
     std::vector<std::function<void()>> mailbox_;  // under mutex_
     bool asleep_ = false;                         // under mutex_: the loop waits and must be interrupted

@@ -75,7 +75,7 @@ class LoopbackBroker {
     }
 
   private:
-    IoThread thread_;
+    IoThread thread_{Settings()};
     Cut cut_;
     CuttingNetwork network_;
     World world_;

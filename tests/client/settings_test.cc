@@ -41,6 +41,7 @@ TEST(Settings, EveryKeySetsItsOwnMember) {
         {"retry.backoff.ms", "7"},
         {"retry.backoff.max.ms", "700"},
         {"metadata.max.age.ms", "7min"},
+        {"spin.us", "7"},
         {"acks", "isr"},
         {"enable.idempotence", "false"},
         {"linger.ms", "7"},

@@ -48,6 +48,7 @@ struct Settings {
     std::chrono::milliseconds retry_backoff{100};
     std::chrono::milliseconds retry_backoff_max{1'000};
     std::chrono::milliseconds metadata_max_age{300'000};
+    int spin_us = 0;
 
     // ---- producers ----
     Acks acks = Acks::topic;
