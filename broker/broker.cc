@@ -82,6 +82,10 @@ Task<Result<void>> Broker::start(std::string* problem) {
     std::string journal = directory_->path() + "/metadata";
     CO_TRY(metadata_, co_await MetadataStore::open(world, std::move(journal), facts_.directory, problem));
     facts_.metadata = metadata_.get();
+    if (metadata_->repaired() > 0) {
+        spdlog::error("{}/metadata: {} entries were damaged and are taken from their copies; the disk is failing",
+                      directory_->path(), metadata_->repaired());
+    }
     facts_.direct_io = metadata_->is_direct();
     if (!facts_.direct_io) {
         spdlog::warn("{}: its file system refuses direct I/O; writes go through the page cache, and are synced",

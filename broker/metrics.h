@@ -55,6 +55,7 @@ struct ShardMetrics {
     uint64_t bytes_out = 0;
     uint64_t batches_refused = 0;
     uint64_t duplicates = 0;
+    uint64_t behind_gap = 0;
 };
 
 }  // namespace ironbark::broker

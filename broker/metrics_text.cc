@@ -87,6 +87,9 @@ void add_requests(Families& families, const ShardMetrics& metrics) {
                      number(metrics.batches_refused));
     families.counter("ironbark_batches_duplicate_total", "batches sent again, answered with their first receipt",
                      number(metrics.duplicates));
+    families.counter("ironbark_batches_behind_gap_total",
+                     "batches in front of which their producer has lost acknowledged records",
+                     number(metrics.behind_gap));
 }
 
 void add_storage(Families& families, const ShardStatus& status) {

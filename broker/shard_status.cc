@@ -81,6 +81,7 @@ void add(ShardMetrics& sum, const ShardMetrics& part) {
     sum.bytes_out += part.bytes_out;
     sum.batches_refused += part.batches_refused;
     sum.duplicates += part.duplicates;
+    sum.behind_gap += part.behind_gap;
 }
 
 void add(std::vector<PoolStatus>& sum, const std::vector<PoolStatus>& part) {

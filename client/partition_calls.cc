@@ -10,6 +10,7 @@ namespace ironbark::client {
 namespace {
 
 struct Asked {
+    rpc::Channel* channel = nullptr;
     std::vector<size_t> places;
     std::vector<PartitionReference> references;
 };
@@ -20,13 +21,9 @@ OffsetAnswer failed(Failure failure) {
     return answer;
 }
 
-Task<void> ask(rpc::Channel* channel,
-               const PartitionCall* call,
-               const Asked* asked,
-               std::vector<OffsetAnswer>* answers,
-               Instant deadline) {
+Task<void> ask(const PartitionCall* call, const Asked* asked, std::vector<OffsetAnswer>* answers, Instant deadline) {
     rpc::Metadata metadata = call->encode(asked->places, asked->references);
-    rpc::CallResult result = co_await channel->call(call->method, std::move(metadata), {}, deadline);
+    rpc::CallResult result = co_await asked->channel->call(call->method, std::move(metadata), {}, deadline);
     std::vector<OffsetAnswer> received = call->decode(result, asked->places.size());
     for (size_t index = 0; index < received.size(); ++index) {
         (*answers)[asked->places[index]] = std::move(received[index]);
@@ -74,12 +71,12 @@ Task<void> load_topics(Router* router,
     }
 }
 
-// Who is to be asked about what. Without a leader: not yet.
-std::map<rpc::Channel*, Asked> group(Router* router,
-                                     const std::vector<TopicPartition>& partitions,
-                                     const std::set<size_t>& open,
-                                     std::vector<OffsetAnswer>* answers) {
-    std::map<rpc::Channel*, Asked> groups;
+// Who is to be asked about what, by broker. Without a leader: not yet.
+std::map<int32_t, Asked> group(Router* router,
+                               const std::vector<TopicPartition>& partitions,
+                               const std::set<size_t>& open,
+                               std::vector<OffsetAnswer>* answers) {
+    std::map<int32_t, Asked> groups;
     for (size_t place : open) {
         const TopicPartition& partition = partitions[place];
         const TopicView* topic = router->find(partition.topic);
@@ -92,7 +89,8 @@ std::map<rpc::Channel*, Asked> group(Router* router,
             (*answers)[place] = failed(not_done(ErrorCode::not_leader_or_follower, "the partition has no leader now"));
             continue;
         }
-        Asked& asked = groups[channel];
+        Asked& asked = groups[leader.broker];
+        asked.channel = channel;
         asked.places.push_back(place);
         asked.references.push_back({topic->id, partition.partition, leader.epoch});
     }
@@ -107,10 +105,10 @@ Task<std::vector<OffsetAnswer>> call_leaders(
     std::set<size_t> open;
     co_await load_topics(router, &partitions, &answers, &open, deadline);
     for (uint64_t round = 0; !open.empty(); ++round) {
-        std::map<rpc::Channel*, Asked> groups = group(router, partitions, open, &answers);
+        std::map<int32_t, Asked> groups = group(router, partitions, open, &answers);
         {
             Scope scope(world->executor);
-            for (auto& [channel, asked] : groups) scope.spawn(ask(channel, call, &asked, &answers, deadline));
+            for (auto& [broker, asked] : groups) scope.spawn(ask(call, &asked, &answers, deadline));
             co_await scope.join();
         }
         std::vector<std::string> stale;

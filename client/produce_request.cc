@@ -28,6 +28,7 @@ Written read_receipt(const wire::ProduceReceipt& receipt) {
     written.synced = microseconds(receipt.synced_us());
     written.replicated = microseconds(receipt.replicated_us());
     written.duplicate = receipt.duplicate();
+    written.gap_from = receipt.gap_from();
     return written;
 }
 
@@ -39,6 +40,7 @@ ProduceAnswer read(const wire::ProduceReceipt& receipt) {
         return answer;
     }
     answer.failure = failure_of(*receipt.error());
+    answer.expected_sequence = receipt.expected_sequence();
     answer.leader = receipt.error()->leader();
     answer.leader_epoch = receipt.error()->leader_epoch();
     return answer;
@@ -52,7 +54,8 @@ rpc::Metadata encode_produce(const std::vector<ProducePart>& parts, Acks acks, i
     for (const ProducePart& part : parts) {
         wire::Uuid topic = rpc::to_wire(part.partition.topic);
         partitions.push_back(wire::CreateProducePartition(builder, &topic, part.partition.partition.value,
-                                                          part.leader_epoch, static_cast<uint32_t>(part.frame.size)));
+                                                          part.leader_epoch, static_cast<uint32_t>(part.frame.size),
+                                                          part.gap_from));
     }
     auto list = builder.CreateVector(partitions);
     auto level = static_cast<wire::AckLevel>(acks);

@@ -14,6 +14,7 @@ struct ProducePart {
     PartitionIdentity partition;
     int32_t leader_epoch = -1;
     BufferSlice frame;
+    int32_t gap_from = -1;  // see SendWindow::Entry
 };
 
 // What became of one part. `leader`: who leads, if the broker knows better.
@@ -21,6 +22,7 @@ struct ProduceAnswer {
     bool is_written = false;
     Written receipt;
     Failure failure;
+    int32_t expected_sequence = -1;  // see SendWindow::Refusal
     int32_t leader = -1;
     int32_t leader_epoch = -1;
 };

@@ -195,7 +195,7 @@ ProducerEngine::Request ProducerEngine::gather(int32_t broker, const std::vector
         request.deadline = std::min(request.deadline, entry->deadline);
         request.senders.push_back(sender);
         request.entries.push_back(entry);
-        request.parts.push_back({sender->queue.identity, sender->leader_epoch, entry->batch->frame});
+        request.parts.push_back({sender->queue.identity, sender->leader_epoch, entry->batch->frame, entry->gap_from});
         if (request.entries.size() == parts_max) break;
     }
     return request;

@@ -69,8 +69,7 @@ class ProducerEngine {
         SendWindow window;
         bool is_active = false;
         int32_t leader_epoch = -1;  // when it was last looked up
-        int64_t last_offset = -1;   // acknowledged
-        Acks last_level = Acks::none;
+        std::optional<Instant> last_acknowledged{};
     };
     struct Request {
         int32_t broker = -1;
@@ -99,7 +98,7 @@ class ProducerEngine {
     void resolve(Sender& sender);
     void finish(const PartitionQueue& queue, PendingBatch& batch, const Written* receipt, const Failure& failure);
     void count(const PendingBatch& batch, const Written* receipt, Outcome outcome);
-    void report_loss(const Sender& sender);
+    void report_loss(Sender& sender, const LostRange& lost);
     void give_identity(Sender& sender);
     Task<void> obtain_identity();
     void topics_changed();

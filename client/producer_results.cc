@@ -2,6 +2,13 @@
 #include "client/producer_engine.h"
 
 namespace ironbark::client {
+namespace {
+
+// Brokers remember an idle producer for a day, unless they are told otherwise: within this time they do not forget one
+// because it is old.
+constexpr Duration remembered_time_min = std::chrono::hours(1);
+
+}  // namespace
 
 void ProducerEngine::refuse(Sender& sender, SendWindow::Entry& entry, const ProduceAnswer& answer) {
     const Failure& failure = answer.failure;
@@ -14,8 +21,11 @@ void ProducerEngine::refuse(Sender& sender, SendWindow::Entry& entry, const Prod
     // The leader's host name is not found: a name service may be late.
     refusal.may_be_repeated |= code == ErrorCode::not_found;
     if (code == ErrorCode::closed) refusal.may_be_repeated = false;
+    refusal.expected = answer.expected_sequence;
+    Instant now = world_.executor.now();
+    refusal.may_have_expired = !sender.last_acknowledged || now - *sender.last_acknowledged >= remembered_time_min;
     Duration pause = router_.pause_after(entry.attempts - 1);
-    sender.window.refused(entry, std::move(refusal), world_.executor.now() + pause);
+    sender.window.refused(entry, std::move(refusal), now + pause);
     if (answer.leader >= 0) {
         Leader leader{answer.leader, answer.leader_epoch};
         router_.learn_leader(sender.queue.topic, sender.queue.identity.partition.value, leader);
@@ -23,15 +33,12 @@ void ProducerEngine::refuse(Sender& sender, SendWindow::Entry& entry, const Prod
 }
 
 void ProducerEngine::resolve(Sender& sender) {
+    if (std::optional<LostRange> lost = sender.window.take_loss()) report_loss(sender, *lost);
     while (std::unique_ptr<SendWindow::Entry> entry = sender.window.pop_resolved()) {
         bool is_written = entry->state == SendWindow::State::written;
-        if (is_written && entry->receipt.base_offset >= 0) {
-            sender.last_offset = entry->receipt.base_offset + entry->records() - 1;
-            sender.last_level = entry->receipt.level;
-        }
+        if (is_written) sender.last_acknowledged = world_.executor.now();
         finish(sender.queue, *entry->batch, is_written ? &entry->receipt : nullptr, entry->failure);
     }
-    if (sender.window.take_loss()) report_loss(sender);
 }
 
 // Tells the records of the batch what became of them; with a receipt they were written.
@@ -75,11 +82,19 @@ void ProducerEngine::count(const PendingBatch& batch, const Written* written, Ou
     }
 }
 
-void ProducerEngine::report_loss(const Sender& sender) {
+void ProducerEngine::report_loss(Sender& sender, const LostRange& lost) {
     ++statistics_.losses;
+    if (lost.records > 0) statistics_.records_lost += static_cast<uint64_t>(lost.records);
+    if (lost.is_fatal) {
+        const Failure reason = not_done(ErrorCode::out_of_order_sequence,
+                                        "acknowledged records of this partition are lost although their level promises "
+                                        "that they are not: this producer writes nothing more to it");
+        retired_.emplace(&sender.queue, reason);
+        sender.window.give_up(reason);
+    }
     if (!loss_listener_) return;
-    Loss loss{sender.queue.topic, sender.queue.identity.partition.value, sender.last_offset, sender.last_level};
-    loss_listener_(loss);
+    loss_listener_({sender.queue.topic, sender.queue.identity.partition.value, lost.records, lost.first_offset,
+                    lost.last_offset, lost.level, lost.is_final, lost.is_fatal});
 }
 
 // Lets the partition go on with the identity that the producer has, or sees to another one.

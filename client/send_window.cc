@@ -26,6 +26,27 @@ int32_t sequence_after(int32_t sequence, int32_t count) {
     return static_cast<int32_t>((int64_t{sequence} + count) & 0x7fffffff);
 }
 
+// How many records stand between two sequence numbers, on the circle.
+int32_t records_between(int32_t from, int32_t to) {
+    return static_cast<int32_t>((static_cast<uint32_t>(to) - static_cast<uint32_t>(from)) & 0x7fffffff);
+}
+
+// Whether a sequence number that is expected instead of this one lies before it.
+bool is_gap(int32_t expected, int32_t sequence) {
+    int32_t records = records_between(expected, sequence);
+    return expected >= 0 && records > 0 && records < 0x40000000;
+}
+
+bool is_isr_level(Acks level) {
+    return level == Acks::isr || level == Acks::isr_durable;
+}
+
+// Whether nothing that the level is to survive can take the record. In the memory of one broker alone, being in that of
+// every in-sync replica promises nothing.
+bool is_promised(const Written& receipt) {
+    return receipt.level == Acks::isr_durable || (receipt.level == Acks::isr && receipt.replicas.size() > 1);
+}
+
 }  // namespace
 
 SendWindow::SendWindow(bool is_idempotent, size_t unresolved_max)
@@ -93,6 +114,11 @@ void SendWindow::succeeded(Entry& entry, Written receipt) {
     --in_flight_;
     entry.state = State::written;
     entry.receipt = std::move(receipt);
+    if (entry.gap_from >= 0 && entry.receipt.gap_from >= 0) {
+        LostRange lost = acknowledged_.lose(records_between(entry.receipt.gap_from, entry.sequence.base_sequence));
+        lost.is_final = is_isr_level(entry.receipt.level);
+        report(lost);
+    }
     settle();
 }
 
@@ -112,18 +138,62 @@ void SendWindow::refused(Entry& entry, Refusal refusal, Instant repeat_at) {
         // Something before it has not arrived yet.
         entry.waits_for_others = true;
         repeat(entry, Instant{});
-    } else if (is_about_sequence && (is_unexpected(code) || code == ErrorCode::invalid_producer_epoch)) {
+    } else if (is_about_sequence && is_unexpected(code)) {
         // Everything before it had been resolved when it was sent: the broker has lost some of it, or has forgotten us.
-        has_loss_ |= code == ErrorCode::out_of_order_sequence;
-        must_change_id_ |= code == ErrorCode::invalid_producer_epoch;
-        must_raise_epoch_ = true;
-        repeat(entry, repeat_at);
+        refused_as_unexpected(entry, std::move(refusal), repeat_at);
+    } else if (is_about_sequence && code == ErrorCode::invalid_producer_epoch) {
+        must_change_id_ = true;
+        raise_epoch(entry, repeat_at);
     } else if (refusal.may_be_repeated && (is_idempotent_ || !entry.may_be_written)) {
         repeat(entry, repeat_at);
     } else {
         fail(entry, std::move(refusal.failure));
     }
     settle();
+}
+
+void SendWindow::refused_as_unexpected(Entry& entry, Refusal refusal, Instant repeat_at) {
+    const int32_t sequence = entry.sequence.base_sequence;
+    if (is_gap(refusal.expected, sequence)) return found_gap(entry, refusal.expected, repeat_at);
+    if (refusal.expected == sequence) {
+        // What was missing is there: another broker has it.
+        entry.gap_from = -1;
+        return repeat(entry, repeat_at);
+    }
+    bool is_out_of_order = refusal.failure.code == ErrorCode::out_of_order_sequence;
+    if (is_out_of_order && refusal.expected < 0) loss_ = acknowledged_.lose_unknown();
+    // State is forgotten when it is old, or when it is too much. What was acknowledged may still be there.
+    if (!is_out_of_order && !refusal.may_have_expired && !acknowledged_.is_empty()) {
+        LostRange lost = acknowledged_.lose(sequence);
+        lost.is_fatal = false;
+        report(lost);
+    }
+    raise_epoch(entry, repeat_at);
+}
+
+void SendWindow::found_gap(Entry& entry, int32_t expected, Instant repeat_at) {
+    Acknowledged all = acknowledged_;
+    LostRange lost = all.lose(records_between(expected, entry.sequence.base_sequence));
+    if (!lost.is_fatal) {
+        repeat(entry, expected == entry.gap_from ? repeat_at : Instant{});
+        entry.gap_from = expected;
+        return;
+    }
+    acknowledged_ = std::move(all);
+    loss_ = lost;
+    fail(entry, not_done(ErrorCode::out_of_order_sequence,
+                         std::string("records before it that were acknowledged at level ") + name(lost.level) +
+                             " are not in the log any more: a promise is broken. This producer writes nothing more to "
+                             "the partition; look into the brokers before another one does"));
+}
+
+void SendWindow::report(LostRange lost) {
+    if (lost.records != 0) loss_ = lost;
+}
+
+void SendWindow::raise_epoch(Entry& entry, Instant repeat_at) {
+    must_raise_epoch_ = true;
+    repeat(entry, repeat_at);
 }
 
 void SendWindow::repeat(Entry& entry, Instant at) {
@@ -177,6 +247,10 @@ std::unique_ptr<SendWindow::Entry> SendWindow::pop_resolved() {
     if (entries_.empty() || !is_resolved(*entries_.front())) return nullptr;
     std::unique_ptr<Entry> entry = std::move(entries_.front());
     entries_.pop_front();
+    if (entry->state == State::written && is_numbered(*entry)) {
+        const Written& receipt = entry->receipt;
+        acknowledged_.note(entry->records(), receipt.base_offset, receipt.level, is_promised(receipt));
+    }
     if (entry->state == State::failed && is_numbered(*entry)) {
         if (entry->failure.outcome != Outcome::not_written) {
             must_raise_epoch_ = true;
@@ -207,6 +281,7 @@ void SendWindow::renumber(int32_t sequence) {
         entry->sequence = is_passed_over ? record::ProducerSequence{} : next_sequence_of(*entry);
         entry->is_sealed = false;
         entry->waits_for_others = false;
+        entry->gap_from = -1;
     }
 }
 
@@ -227,11 +302,8 @@ void SendWindow::set_identity(const ProducerIdentity& identity) {
     }
     identity_ = identity;
     has_hole_ = must_raise_epoch_ = must_change_id_ = false;
+    acknowledged_.clear();
     renumber(0);
-}
-
-bool SendWindow::take_loss() {
-    return std::exchange(has_loss_, false);
 }
 
 }  // namespace ironbark::client

@@ -10,11 +10,17 @@
 //   - A batch that fails leaves a hole in the sequence. Once nothing is in flight, the later ones close it: renumbered
 //     if the failed one is certainly not written and none of them may be, else under a new producer epoch; those that
 //     may have been written are then given up as unknown.
+//   - "Out of order, expected n" in answer to an attempt that was made after everything before it had been resolved
+//   means
+//     that acknowledged records are lost, from sequence n on. The batch goes again, with the same number and `gap_from`
+//     = n; the loss is handed out with the answer. If a promised record is among them, the batch fails instead, and the
+//     window is of no more use.
 
 #include <deque>
 #include <memory>
 #include <optional>
 
+#include "client/acknowledged.h"
 #include "client/failures.h"
 #include "client/pending_batch.h"
 #include "log/record/batch_builder.h"
@@ -42,6 +48,7 @@ struct Written {
     std::chrono::microseconds synced{0};
     std::chrono::microseconds replicated{0};
     bool duplicate = false;
+    int32_t gap_from = -1;  // the broker confirms: what the producer had from here on to this batch is lost
 };
 
 class SendWindow {
@@ -58,6 +65,7 @@ class SendWindow {
         bool may_be_written = false;        // an attempt ended, and nobody knows how
         bool waits_for_others = false;      // refused as out of order: goes again when everything before it is resolved
         bool was_first = false;             // at the latest attempt, everything before it was resolved
+        int32_t gap_from = -1;              // goes with it: what was acknowledged from this sequence on is lost
         uint64_t attempts = 0;
         Instant not_before{};  // after a pause
         Written receipt;       // written
@@ -69,6 +77,8 @@ class SendWindow {
     struct Refusal {
         Failure failure;
         bool may_be_repeated = false;  // the same may succeed later
+        int32_t expected = -1;         // with out_of_order_sequence: the only acceptable one; -1: not told
+        bool may_have_expired = true;  // with unknown_producer_id: nothing was acknowledged for a long time
     };
 
     SendWindow(bool is_idempotent, size_t unresolved_max);
@@ -106,13 +116,18 @@ class SendWindow {
     // REQUIRES: needs_identity(), another identity than before
     void set_identity(const ProducerIdentity& identity);
 
-    // Acknowledged batches that the broker no longer has were found out; true once for each time.
-    bool take_loss();
+    // Acknowledged records that the broker no longer has were found out; given out once. To be asked after each answer,
+    // before the results.
+    std::optional<LostRange> take_loss() { return std::exchange(loss_, std::nullopt); }
 
   private:
     bool is_blocked() const { return has_hole_ || must_raise_epoch_; }
     bool is_first_unresolved(const Entry& entry) const;
     void repeat(Entry& entry, Instant at);
+    void refused_as_unexpected(Entry& entry, Refusal refusal, Instant repeat_at);
+    void found_gap(Entry& entry, int32_t expected, Instant repeat_at);
+    void raise_epoch(Entry& entry, Instant repeat_at);
+    void report(LostRange lost);
     void fail(Entry& entry, Failure failure);
     void settle();
     void renumber(int32_t sequence);
@@ -129,7 +144,8 @@ class SendWindow {
     int32_t hole_ = 0;       // ... from here on
     bool must_raise_epoch_ = false;
     bool must_change_id_ = false;
-    bool has_loss_ = false;
+    Acknowledged acknowledged_;  // and handed out
+    std::optional<LostRange> loss_;
 };
 
 }  // namespace ironbark::client

@@ -12,7 +12,10 @@ namespace {
 
 constexpr uint64_t head_magic = 0x314c4e524a424923;  // "#IBJRNL1"
 constexpr uint32_t commit_magic = 0x314d4342;        // "BCM1"
+constexpr uint32_t copied_magic = 0x324d4342;        // "BCM2": stands there twice, the copy right behind it
+constexpr size_t sector_size = 512;                  // written whole or not at all (docs/DURABILITY.md)
 constexpr size_t commit_header_size = 32;            // checksum u64, magic u32, records u32, sequence u64, size u64
+constexpr size_t copied_header_size = 40;            // the same, and a checksum u64 of what stands between the two
 constexpr uint64_t journal_size_max = uint64_t{1} << 30;  // far beyond where the owners rewrite
 
 struct CommitHeader {
@@ -21,6 +24,11 @@ struct CommitHeader {
     uint32_t record_count;
     uint64_t sequence;
     uint64_t size;  // with this header, without the zeros that fill the last block
+
+    bool is_possible() const { return (magic == commit_magic || magic == copied_magic) && size >= header_size(); }
+    size_t header_size() const { return magic == copied_magic ? copied_header_size : commit_header_size; }
+    uint64_t blocks_size() const { return round_up(size, block_size); }
+    uint64_t copies() const { return magic == copied_magic ? 2 : 1; }
 };
 
 CommitHeader decode_header(const uint8_t* at) {
@@ -28,15 +36,25 @@ CommitHeader decode_header(const uint8_t* at) {
             load_le<uint64_t>(at + 24)};
 }
 
-std::vector<uint8_t> encode_commit(const std::vector<JournalRecord>& records, uint64_t sequence, uint64_t seed) {
-    size_t size = commit_header_size;
+uint64_t header_checksum(const uint8_t* at, uint64_t seed) {
+    return xxh3(Bytes(at + 8, commit_header_size - 8), seed);
+}
+
+std::vector<uint8_t> encode_commit(const std::vector<JournalRecord>& records,
+                                   Copies copies,
+                                   uint64_t sequence,
+                                   uint64_t seed) {
+    const bool is_copied = copies == Copies::two;
+    const size_t header_size = is_copied ? copied_header_size : commit_header_size;
+    size_t size = header_size;
     for (const JournalRecord& record : records) size += sizeof(uint32_t) + record.size();
     std::vector<uint8_t> bytes(round_up(size, block_size));
-    store_le(bytes.data() + 8, commit_magic);
+    store_le(bytes.data() + 8, is_copied ? copied_magic : commit_magic);
     store_le(bytes.data() + 12, static_cast<uint32_t>(records.size()));
     store_le(bytes.data() + 16, sequence);
     store_le(bytes.data() + 24, static_cast<uint64_t>(size));
-    uint8_t* at = bytes.data() + commit_header_size;
+    if (is_copied) store_le(bytes.data() + commit_header_size, header_checksum(bytes.data(), seed));
+    uint8_t* at = bytes.data() + header_size;
     for (const JournalRecord& record : records) {
         store_le(at, static_cast<uint32_t>(record.size()));
         if (!record.empty()) std::memcpy(at + sizeof(uint32_t), record.data(), record.size());
@@ -46,17 +64,16 @@ std::vector<uint8_t> encode_commit(const std::vector<JournalRecord>& records, ui
     return bytes;
 }
 
-// The commit at the start of `bytes`, if a good one with a sequence above `after` stands there. Appends its records.
+// The commit at the start of `bytes`, if a good one with a sequence from `least` on stands there. Appends its records.
 std::optional<CommitHeader> decode_commit(Bytes bytes,
-                                          uint64_t after,
+                                          uint64_t least,
                                           uint64_t seed,
                                           std::vector<JournalRecord>& records) {
     if (bytes.size() < commit_header_size) return std::nullopt;
     CommitHeader header = decode_header(bytes.data());
-    if (header.magic != commit_magic || header.sequence <= after) return std::nullopt;
-    if (header.size < commit_header_size || header.size > bytes.size()) return std::nullopt;
+    if (!header.is_possible() || header.sequence < least || header.size > bytes.size()) return std::nullopt;
     if (xxh3(bytes.subspan(8, header.size - 8), seed) != header.checksum) return std::nullopt;
-    Bytes rest = bytes.subspan(commit_header_size, header.size - commit_header_size);
+    Bytes rest = bytes.subspan(header.header_size(), header.size - header.header_size());
     const size_t before = records.size();
     for (uint32_t index = 0; index < header.record_count; ++index) {
         size_t size = rest.size() < sizeof(uint32_t) ? 0 : load_le<uint32_t>(rest.data());
@@ -86,15 +103,20 @@ BufferSlice encode_head(World& world, const Uuid& owner) {
 
 }  // namespace
 
-Journal::Journal(World& world, std::string path, Uuid owner)
-    : world_(world), path_(std::move(path)), owner_(owner), seed_(seed_of(owner)), writing_(world.executor) {}
+Journal::Journal(World& world, std::string path, Uuid owner, Copies copies)
+    : world_(world),
+      path_(std::move(path)),
+      owner_(owner),
+      copies_(copies),
+      seed_(seed_of(owner)),
+      writing_(world.executor) {}
 
 Journal::~Journal() {
     ASSERT(body_.file == nullptr || world_.executor.has_crashed());
 }
 
-Task<Result<std::unique_ptr<Journal>>> Journal::open(World& world, std::string path, Uuid owner) {
-    std::unique_ptr<Journal> journal(new Journal(world, path, owner));
+Task<Result<std::unique_ptr<Journal>>> Journal::open(World& world, std::string path, Uuid owner, Copies copies) {
+    std::unique_ptr<Journal> journal(new Journal(world, path, owner, copies));
     Result<void> removed = co_await world.disk.remove(path + ".new");  // of a replacement that a crash interrupted
     if (!removed.ok() && removed.error().code != ErrorCode::not_found) co_return removed.error();
     Result<std::unique_ptr<File>> file = co_await world.disk.open(path, OpenMode::read_write, true);
@@ -116,7 +138,7 @@ Task<Result<std::unique_ptr<Journal>>> Journal::open(World& world, std::string p
 }
 
 Task<Result<JournalContents>> Journal::read(World& world, std::string path, Uuid owner) {
-    Journal journal(world, path, owner);
+    Journal journal(world, path, owner, Copies::one);
     CO_TRY(journal.body_.file, co_await world.disk.open(std::move(path), OpenMode::read, true));
     Result<void> loaded = co_await journal.load();
     co_await journal.close();
@@ -159,29 +181,72 @@ void Journal::read_commits(Bytes bytes) {
     body_.position = block_size;
     bool bad_since_last = false;
     for (uint64_t at = block_size; at < bytes.size();) {
-        std::optional<CommitHeader> commit = decode_commit(bytes.subspan(at), body_.sequence, seed_, contents_.records);
+        size_t before = contents_.records.size();
+        std::optional<CommitHeader> commit =
+            decode_commit(bytes.subspan(at), std::max<uint64_t>(body_.sequence, 1), seed_, contents_.records);
         if (!commit) {
             bad_since_last = bad_since_last || !is_zero(bytes.subspan(at, block_size));
             at += block_size;
             continue;
         }
-        contents_.commits_lost += commit->sequence - body_.sequence - 1;
+        const bool is_at_end = at == body_.position;
+        at += commit->blocks_size();
+        if (commit->sequence == body_.sequence) {
+            contents_.records.resize(before);  // the copy
+            body_.position = at;
+            continue;
+        }
+        uint64_t lost = commit->sequence - body_.sequence - 1;
+        contents_.commits_lost += lost;
+        contents_.copies_damaged += bad_since_last && lost == 0 ? 1 : 0;
         body_.sequence = commit->sequence;
-        at += round_up(commit->size, block_size);
-        body_.position = at;
+        // The copy's place belongs to it, whatever stands there. (Behind a bad one, this is the copy.)
+        body_.position = at + (is_at_end ? (commit->copies() - 1) * commit->blocks_size() : 0);
         bad_since_last = false;
     }
-    contents_.ends_torn = bad_since_last;
+    judge_end(bytes);
     contents_.end = body_.position;
+}
+
+// What stands behind the last good commit. If the next one was kept twice, both copies are bad, and a crash leaves only
+// the first one so: the second is not begun before the first is on disk. A sector that was begun is there as a whole,
+// so the header of a torn commit is good, or zero; and it says where the copy was to be.
+void Journal::judge_end(Bytes bytes) {
+    body_.position = std::min<uint64_t>(body_.position, bytes.size());
+    Bytes rest = bytes.subspan(body_.position);
+    contents_.ends_torn = !is_zero(rest);
+    if (!contents_.ends_torn || is_zero(rest.first(sector_size))) return;
+    CommitHeader header = decode_header(rest.data());
+    if (header.magic == commit_magic) return;
+    bool is_whole = load_le<uint64_t>(rest.data() + commit_header_size) == header_checksum(rest.data(), seed_);
+    bool is_next = is_whole && header.is_possible() && header.sequence == body_.sequence + 1;
+    contents_.ends_damaged = !is_next || header.size > rest.size() || !is_zero(rest.subspan(header.blocks_size()));
+}
+
+// Whether the file is to stay as it is.
+bool Journal::has_damage() const {
+    bool is_end_relevant = copies_ == Copies::two && contents_.ends_damaged;
+    return contents_.commits_lost > 0 || contents_.head_damaged || is_end_relevant;
 }
 
 // What was read is relied on from here. Damage stays as it is, for the owner to see.
 Task<Result<void>> Journal::settle() {
-    if (contents_.commits_lost == 0 && !contents_.head_damaged) {
+    if (!has_damage()) {
         Result<void> replaced = co_await replace(contents_.records);
         if (replaced.ok() || replaced.error().code != ErrorCode::storage_full) co_return replaced;
+        if (contents_.ends_torn && copies_ == Copies::two) CO_TRY_VOID(co_await erase_end());
     }
     co_return co_await body_.file->sync();
+}
+
+// What a torn commit left would stand behind the next one.
+Task<Result<void>> Journal::erase_end() {
+    size_t size = body_.allocated - body_.position;
+    BufferSlice zeros(world_.buffers.take(size), 0, size);
+    std::memset(zeros.data(), 0, size);
+    std::vector<BufferSlice> slices;
+    slices.push_back(std::move(zeros));
+    co_return co_await write_fully(*body_.file, body_.position, std::move(slices), Sync::data);
 }
 
 void Journal::append(JournalRecord record) {
@@ -199,7 +264,8 @@ Task<Result<void>> Journal::commit() {
         if (committed_ >= target) break;
         uint64_t reached = appended_;
         std::vector<JournalRecord> records = std::exchange(queue_, {});
-        Result<void> written = co_await write_commit(&body_, encode_commit(records, body_.sequence + 1, seed_));
+        Result<void> written =
+            co_await write_commit(&body_, encode_commit(records, copies_, body_.sequence + 1, seed_));
         if (!written.ok() && written.error().code == ErrorCode::storage_full) {
             queue_.insert(queue_.begin(), std::make_move_iterator(records.begin()),
                           std::make_move_iterator(records.end()));
@@ -213,16 +279,21 @@ Task<Result<void>> Journal::commit() {
 }
 
 Task<Result<void>> Journal::write_commit(Body* body, std::vector<uint8_t> bytes) {
-    if (body->position + bytes.size() > body->allocated) {
-        uint64_t more = round_up(body->position + bytes.size() - body->allocated, journal_allocation_step);
+    const uint64_t copies = static_cast<uint64_t>(copies_);
+    const uint64_t end = body->position + copies * bytes.size();
+    if (end > body->allocated) {
+        uint64_t more = round_up(end - body->allocated, journal_allocation_step);
         CO_TRY_VOID(co_await body->file->allocate(body->allocated, more));
         body->allocated += more;
     }
-    std::vector<BufferSlice> slices;
-    slices.push_back(world_.buffers.copy_of(bytes));
-    CO_TRY_VOID(co_await write_fully(*body->file, body->position, std::move(slices), Sync::data));
+    const BufferSlice commit = world_.buffers.copy_of(bytes);
+    // One after the other: see judge_end.
+    for (uint64_t at = body->position; at < end; at += bytes.size()) {
+        std::vector<BufferSlice> slices{commit};
+        CO_TRY_VOID(co_await write_fully(*body->file, at, std::move(slices), Sync::data));
+    }
     ++body->sequence;
-    body->position += bytes.size();
+    body->position = end;
     // Room ahead of need, so that what makes room on a full disk can be said.
     if (body->allocated - body->position < journal_allocation_step / 2) {
         Result<void> grown = co_await body->file->allocate(body->allocated, journal_allocation_step);
@@ -273,7 +344,10 @@ Task<Result<void>> Journal::fill(Body* body, std::vector<JournalRecord> records)
     std::vector<BufferSlice> slices;
     slices.push_back(encode_head(world_, owner_));
     CO_TRY_VOID(co_await write_fully(*body->file, 0, std::move(slices), Sync::no));
-    if (!records.empty()) CO_TRY_VOID(co_await write_commit(body, encode_commit(records, body->sequence + 1, seed_)));
+    if (!records.empty()) {
+        std::vector<uint8_t> commit = encode_commit(records, copies_, body->sequence + 1, seed_);
+        CO_TRY_VOID(co_await write_commit(body, std::move(commit)));
+    }
     co_return co_await body->file->sync();
 }
 

@@ -8,6 +8,10 @@
 // a crash is not there; a damaged one between good ones is skipped and reported, because each owner decides what that
 // means. Nothing stale can become valid: sequences only grow.
 //
+// A commit that was damaged at the end cannot be told from one that was torn. An owner that must not lose one keeps two
+// copies: the second is begun when the first is on disk, and the commit is answered when both are. So damage to one
+// copy loses nothing; and of two bad copies, what a crash cannot have left is reported (`ends_damaged`).
+//
 // What a journal says was there when it was opened is on disk, whatever the process before saw of its writes and syncs:
 // the contents are written to a new file first, unless they are damaged.
 //
@@ -30,14 +34,21 @@ struct JournalContents {
     std::vector<JournalRecord> records;  // in the order in which they were appended
     uint64_t commits_lost = 0;           // damaged between good ones; 0 for a torn end
     bool ends_torn = false;              // something unreadable stands after the last good commit
+    bool ends_damaged = false;           // and a crash alone cannot have left it: a commit, or several, may be missing
+    uint64_t copies_damaged = 0;         // of commits whose other copy is good
     bool head_damaged = false;           // the file's first block; the commits prove whose it is
-    uint64_t end = 0;                    // position behind the last good commit
+    uint64_t end = 0;                    // position behind the last good commit and its copy
 };
+
+enum class Copies : uint8_t { one = 1, two = 2 };
 
 class Journal {
   public:
     // Opens or creates the journal at `path`. `owner` seeds the checksums: a file of another owner is foreign_data.
-    static Task<Result<std::unique_ptr<Journal>>> open(World& world, std::string path, Uuid owner);
+    static Task<Result<std::unique_ptr<Journal>>> open(World& world,
+                                                       std::string path,
+                                                       Uuid owner,
+                                                       Copies copies = Copies::one);
     // What the file says now; changes nothing, also beside a process that has it open.
     static Task<Result<JournalContents>> read(World& world, std::string path, Uuid owner);
     ~Journal();
@@ -66,10 +77,13 @@ class Journal {
         uint64_t allocated = 0;  // size of the file
         uint64_t sequence = 0;   // of the last commit
     };
-    Journal(World& world, std::string path, Uuid owner);
+    Journal(World& world, std::string path, Uuid owner, Copies copies);
     Task<Result<void>> load();
     Task<Result<void>> settle();
     void read_commits(Bytes bytes);
+    void judge_end(Bytes bytes);
+    bool has_damage() const;
+    Task<Result<void>> erase_end();
     bool check_head(Bytes head, bool* is_foreign) const;
     Task<Result<void>> replace(std::vector<JournalRecord> records);
     Task<Result<void>> fill(Body* body, std::vector<JournalRecord> records);
@@ -78,6 +92,7 @@ class Journal {
     World& world_;
     std::string path_;
     Uuid owner_;
+    Copies copies_;
     uint64_t seed_;
     Body body_;
     JournalContents contents_;

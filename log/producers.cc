@@ -20,27 +20,41 @@ bool is_before(int32_t left, int32_t right) {
 
 }  // namespace
 
-SequenceCheck Producers::check(const record::BatchHeader& batch) const {
+// A batch that is not there yet, of a producer whose next sequence is `expected`.
+SequenceCheck Producers::check_new(const record::BatchHeader& batch, int32_t expected, int32_t gap_from) {
+    bool is_next = gap_from < 0 && batch.base_sequence == expected;
+    bool is_behind_gap = gap_from == expected && is_before(expected, batch.base_sequence);
+    if (!is_next && !is_behind_gap) return {ErrorCode::out_of_order_sequence, std::nullopt, expected, -1};
+    return {ErrorCode::none, std::nullopt, expected, gap_from};
+}
+
+// Where the gap in front of a remembered batch begins; -1: there is none. If nothing is remembered before the batch,
+// the producer's word is taken.
+int32_t Producers::gap_before(const Producer& producer, size_t index, int32_t gap_from) {
+    if (index == 0) return gap_from;
+    const int32_t expected = sequence_after(producer.batches[index - 1].last_sequence, 1);
+    return expected == producer.batches[index].first_sequence ? -1 : expected;
+}
+
+SequenceCheck Producers::check(const record::BatchHeader& batch, int32_t gap_from) const {
     auto found = producers_.find(batch.producer_id);
     if (found == producers_.end()) {
-        return {batch.base_sequence == 0 ? ErrorCode::none : ErrorCode::unknown_producer_id, std::nullopt, 0};
+        return {batch.base_sequence == 0 ? ErrorCode::none : ErrorCode::unknown_producer_id, std::nullopt, 0, -1};
     }
     const Producer& producer = found->second;
-    if (batch.producer_epoch < producer.epoch) return {ErrorCode::invalid_producer_epoch, std::nullopt, 0};
-    if (batch.producer_epoch > producer.epoch) {
-        return {batch.base_sequence == 0 ? ErrorCode::none : ErrorCode::out_of_order_sequence, std::nullopt, 0};
-    }
-    for (const RememberedBatch& remembered : producer.batches) {
+    if (batch.producer_epoch < producer.epoch) return {ErrorCode::invalid_producer_epoch, std::nullopt, 0, -1};
+    if (batch.producer_epoch > producer.epoch) return check_new(batch, 0, gap_from);
+    for (size_t index = 0; index < producer.batches.size(); ++index) {
+        const RememberedBatch& remembered = producer.batches[index];
         if (remembered.first_sequence == batch.base_sequence && remembered.last_sequence == last_sequence_of(batch)) {
-            return {ErrorCode::none, remembered, 0};
+            return {ErrorCode::none, remembered, 0, gap_before(producer, index, gap_from)};
         }
     }
     int32_t expected = sequence_after(producer.batches.back().last_sequence, 1);
-    if (batch.base_sequence == expected) return {ErrorCode::none, std::nullopt, expected};
     if (is_before(batch.base_sequence, producer.batches.front().first_sequence)) {
-        return {ErrorCode::sequence_expired, std::nullopt, expected};
+        return {ErrorCode::sequence_expired, std::nullopt, expected, -1};
     }
-    return {ErrorCode::out_of_order_sequence, std::nullopt, expected};
+    return check_new(batch, expected, gap_from);
 }
 
 void Producers::apply(const record::FrameView& frame) {

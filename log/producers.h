@@ -30,11 +30,14 @@ struct SequenceCheck {
     ErrorCode code = ErrorCode::none;
     std::optional<RememberedBatch> duplicate;  // the batch is there already: this is its receipt
     int32_t expected = 0;                      // with out_of_order_sequence
+    int32_t gap_from = -1;                     // the batch stands, or will stand, behind a gap that begins here
 };
 
 class Producers {
   public:
-    SequenceCheck check(const record::BatchHeader& batch) const;
+    // `gap_from`: the producer was told that this sequence is expected, and knows that what it had from there to this
+    // batch is lost. Only with the expected sequence is such a batch accepted, and then behind the gap. -1: none.
+    SequenceCheck check(const record::BatchHeader& batch, int32_t gap_from = -1) const;
     // Takes note of a frame that is now in the log. Ignores frames without a producer id.
     void apply(const record::FrameView& frame);
     // Forgets producers whose last batch is older than `before`.
@@ -52,6 +55,8 @@ class Producers {
         std::vector<RememberedBatch> batches;  // oldest first, at most batches_per_producer
     };
     void forget_longest_idle();
+    static SequenceCheck check_new(const record::BatchHeader& batch, int32_t expected, int32_t gap_from);
+    static int32_t gap_before(const Producer& producer, size_t index, int32_t gap_from);
 
     std::map<ProducerId, Producer> producers_;
 };

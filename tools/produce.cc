@@ -57,6 +57,19 @@ Expected<Settings> producer_settings(const Session& session, const ProduceOption
     return settings;
 }
 
+std::string text_of(const Loss& loss) {
+    const char* kind = loss.is_fatal   ? "although that promises that they are not; nothing more is written there"
+                       : loss.is_final ? "for good"
+                                       : "unless a broker that still has them leads again";
+    std::string where = loss.last_offset < 0    ? ""
+                        : loss.first_offset < 0 ? fmt::format(", the last one at offset {}", loss.last_offset)
+                                                : fmt::format(", at {}..{}", loss.first_offset, loss.last_offset);
+    return fmt::format(
+        "acknowledged, then lost: {} of {}/{}{}, acknowledged at level {}: {}",
+        loss.records < 0 ? std::string("records") : count_text(static_cast<uint64_t>(loss.records), "record"),
+        loss.topic, loss.partition, where, name(loss.level), kind);
+}
+
 class ProduceCommand {
   public:
     ProduceCommand(Session& session, const ProduceOptions& options) : session_(session), options_(options) {}
@@ -149,9 +162,7 @@ class ProduceCommand {
             session_.say(fmt::format("line {}{}: {}", kind.first_line, others, kind.failure.to_string()));
         }
         for (const Loss& loss : tally_.losses()) {
-            session_.say(
-                fmt::format("acknowledged, then lost: records of {}/{} up to offset {}, acknowledged at level {}",
-                            loss.topic, loss.partition, loss.up_to_offset, name(loss.level)));
+            session_.say(text_of(loss));
         }
         if (input_failure_ != 0)
             session_.say(fmt::format("cannot read standard input: {}", std::strerror(input_failure_)));
@@ -183,8 +194,13 @@ class ProduceCommand {
         }
         Json losses = Json::array();
         for (const Loss& loss : tally_.losses()) {
-            losses.push_back(
-                {{"partition", loss.partition}, {"up_to_offset", loss.up_to_offset}, {"level", name(loss.level)}});
+            losses.push_back({{"partition", loss.partition},
+                              {"records", loss.records},
+                              {"first_offset", loss.first_offset},
+                              {"last_offset", loss.last_offset},
+                              {"level", name(loss.level)},
+                              {"final", loss.is_final},
+                              {"fatal", loss.is_fatal}});
         }
         Json value = {{"topic", topic_},
                       {"lines", lines_},

@@ -10,33 +10,49 @@ namespace {
 
 constexpr const char* not_writable = "the metadata journal cannot be written; restart the broker when the disk is well";
 
+std::string refusal(const std::string& path, const Error& error) {
+    return fmt::format("{}: {}. Restore it from a copy; the records are untouched.", path,
+                       *error.text != 0 ? error.text : name(error.code));
+}
+
+// The way on without what may be missing. Nobody can say what it was.
+std::string way_out(const std::string& path, uint64_t end) {
+    return fmt::format(
+        " Without a copy: what was acknowledged last may be missing (a topic that was made, altered or deleted, or a "
+        "block of producer ids). To go on without it, keep the file as it is under another name, stop all producers, "
+        "and cut the damaged end off: truncate -s {} {}",
+        end, path);
+}
+
 }  // namespace
 
 Task<Result<std::unique_ptr<MetadataStore>>> MetadataStore::open(World* world,
                                                                  std::string path,
                                                                  Uuid owner,
                                                                  std::string* problem) {
-    Result<std::unique_ptr<log::Journal>> opened = co_await log::Journal::open(*world, path, owner);
+    Result<std::unique_ptr<log::Journal>> opened = co_await log::Journal::open(*world, path, owner, log::Copies::two);
     if (!opened.ok()) {
-        *problem = fmt::format("{}: {}. Restore it from a copy; the records are untouched.", path,
-                               *opened.error().text != 0 ? opened.error().text : name(opened.error().code));
+        *problem = refusal(path, opened.error());
         co_return opened.error();
     }
     std::unique_ptr<log::Journal> journal = std::move(opened).value();
     log::JournalContents contents = journal->take_contents();
     std::unique_ptr<MetadataStore> store(new MetadataStore(*world, std::move(journal)));
+    store->repaired_ = contents.copies_damaged;
     auto state = std::make_shared<Metadata>();
     Result<void> replayed;
     // Topics are not guessed at: with a command missing, the ones after it may mean something else.
     if (contents.commits_lost > 0) {
         replayed = Error(ErrorCode::corrupt_data, "the metadata journal is damaged between good entries");
+    } else if (contents.ends_damaged) {
+        replayed = Error(ErrorCode::corrupt_data, "the metadata journal is damaged at its end, and no crash does that");
     }
     for (const log::JournalRecord& record : contents.records) {
         if (replayed.ok()) replayed = state->apply(record);
     }
     if (!replayed.ok()) {
-        *problem = fmt::format("{}: {}. Restore it from a copy; the records are untouched.", path,
-                               *replayed.error().text != 0 ? replayed.error().text : name(replayed.error().code));
+        *problem = refusal(path, replayed.error());
+        if (contents.commits_lost == 0 && contents.ends_damaged) *problem += way_out(path, contents.end);
         co_await store->close();
         co_return replayed.error();
     }

@@ -31,6 +31,8 @@ class MetadataStore {
     bool is_writable() const { return writable_; }
     // Whether the data directory's file system takes direct I/O.
     bool is_direct() const { return journal_->is_direct(); }
+    // Entries of the journal that were damaged, and were there a second time: nothing is lost, and the disk fails.
+    uint64_t repaired() const { return repaired_; }
     Task<void> close();
 
   private:
@@ -42,6 +44,7 @@ class MetadataStore {
     Mutex executing_;
     MetadataSnapshot current_;
     bool writable_ = true;
+    uint64_t repaired_ = 0;
     uint64_t live_bytes_ = 0;  // of the journal after it was last rewritten
 };
 

@@ -138,6 +138,7 @@ bool Partition::refuse_sequence(const log::SequenceCheck& check,
     const record::BatchHeader& batch = frame.batch;
     switch (check.code) {
         case ErrorCode::out_of_order_sequence:
+            receipt.expected_sequence = check.expected;
             receipt.hint = fmt::format("producer {} sent sequence {}, expected is {}", batch.producer_id.value,
                                        batch.base_sequence, check.expected);
             break;
@@ -155,7 +156,7 @@ bool Partition::refuse_sequence(const log::SequenceCheck& check,
     return true;
 }
 
-Task<Receipt> Partition::append(BufferSlice frames, wire::AckLevel asked, Instant received, Instant deadline) {
+Task<Receipt> Partition::append(BufferSlice frames, wire::AckLevel asked, Times times, int32_t gap_from) {
     if (state_ == PartitionState::failed) co_return refusal(ErrorCode::storage_error, detail_);
     Gate::Holder inside = use();
     if (Error wrong = check_epoch(-1); wrong.code != ErrorCode::none) co_return refusal(wrong, wrong.text);
@@ -164,37 +165,40 @@ Task<Receipt> Partition::append(BufferSlice frames, wire::AckLevel asked, Instan
     if (Result<void> good = check_frames(frames.bytes(), checked, receipt); !good.ok()) {
         co_return refusal(good.error(), receipt.hint.empty() ? good.error().text : receipt.hint);
     }
-    std::optional<Units> turn = co_await appending_.lock(deadline);
+    std::optional<Units> turn = co_await appending_.lock(times.deadline);
     if (!turn)
         co_return refusal(ErrorCode::request_timed_out, "the disk does not keep up: too much waits to be written");
     if (Error wrong = check_epoch(-1); wrong.code != ErrorCode::none) co_return refusal(wrong, wrong.text);
     receipt.level = effective_level(asked, settings_);
-    co_await append_checked(&checked, &receipt);
+    co_await append_checked(&checked, gap_from, &receipt);
     if (receipt.error.code != ErrorCode::none) co_return receipt;
-    receipt.queued = world_.executor.now() - received;
+    receipt.queued = world_.executor.now() - times.received;
     receipt.log_start = log_->log_start();
     if (is_durable(receipt.level)) log_->want_durable(receipt.last + 1);
     co_return receipt;
 }
 
 // All frames, or an error in the receipt. What was appended before it stays, and then the outcome is unknown.
-Task<void> Partition::append_checked(const std::vector<record::FrameView>* frames, Receipt* receipt) {
+Task<void> Partition::append_checked(const std::vector<record::FrameView>* frames, int32_t gap_from, Receipt* receipt) {
     for (const record::FrameView& frame : *frames) {
-        bool goes_on = co_await append_frame(frame, receipt);
+        bool goes_on = co_await append_frame(frame, std::exchange(gap_from, -1), receipt);
         if (goes_on) continue;
         if (receipt->base.value >= 0) receipt->outcome = Outcome::unknown;
         co_return;
     }
 }
 
-Task<bool> Partition::append_frame(record::FrameView frame, Receipt* receipt) {
+Task<bool> Partition::append_frame(record::FrameView frame, int32_t gap_from, Receipt* receipt) {
     std::optional<log::RememberedBatch> duplicate;
+    int32_t gap = -1;
     if (frame.batch.is_idempotent()) {
-        log::SequenceCheck check = log_->producers().check(frame.batch);
+        log::SequenceCheck check = log_->producers().check(frame.batch, gap_from);
         if (refuse_sequence(check, frame, *receipt)) co_return false;
         duplicate = check.duplicate;
+        gap = check.gap_from;
     }
     if (refuse_split(duplicate ? duplicate->base : log_->log_end(), duplicate.has_value(), *receipt)) co_return false;
+    if (receipt->base.value < 0) receipt->gap_from = gap;
     if (duplicate) {
         extend(*duplicate, *receipt);
         receipt->duplicate = true;

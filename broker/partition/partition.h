@@ -34,6 +34,8 @@ struct Receipt {
     Timestamp append_time{-1};
     wire::AckLevel level = wire::AckLevel::none;
     bool duplicate = false;
+    int32_t expected_sequence = -1;  // with out_of_order_sequence
+    int32_t gap_from = -1;           // it stands behind a gap in its producer's sequence that begins here
     Offset log_start{-1};
     Duration queued{};
     Duration written{};
@@ -63,10 +65,15 @@ class Partition {
     // Called by the shard when the log's durable end has moved, or the log has failed.
     void log_moved();
 
+    struct Times {
+        Instant received;
+        Instant deadline;
+    };
     // Appends frames (one after the other in `frames`), in the order of the calls. What is refused is refused before
     // anything is appended, and the receipt says so. Suspends only while too much is unwritten, and gives up at the
-    // deadline if its turn has not come. Starts what the level needs, without waiting.
-    Task<Receipt> append(BufferSlice frames, wire::AckLevel asked, Instant received, Instant deadline);
+    // deadline if its turn has not come. Starts what the level needs, without waiting. `gap_from`: the producer of the
+    // first frame knows that its sequences from there on are lost (log/producers.h); -1: none are.
+    Task<Receipt> append(BufferSlice frames, wire::AckLevel asked, Times times, int32_t gap_from = -1);
     // Suspends until the level of a receipt without an error is reached, or the deadline has come.
     Task<void> acknowledge(Receipt* receipt, Instant deadline);
 
@@ -85,8 +92,8 @@ class Partition {
 
   private:
     Result<void> check_frames(Bytes frames, std::vector<record::FrameView>& checked, Receipt& receipt) const;
-    Task<void> append_checked(const std::vector<record::FrameView>* frames, Receipt* receipt);
-    Task<bool> append_frame(record::FrameView frame, Receipt* receipt);
+    Task<void> append_checked(const std::vector<record::FrameView>* frames, int32_t gap_from, Receipt* receipt);
+    Task<bool> append_frame(record::FrameView frame, int32_t gap_from, Receipt* receipt);
     bool refuse_sequence(const log::SequenceCheck& check, const record::FrameView& frame, Receipt& receipt) const;
     bool refuse_split(Offset base, bool is_duplicate, Receipt& receipt) const;
     void extend(const log::RememberedBatch& written, Receipt& receipt) const;

@@ -11,14 +11,12 @@ namespace {
 struct Share {
     PartitionIdentity identity;
     int32_t known_epoch = -1;
+    int32_t gap_from = -1;
     BufferSlice frames;
     Receipt receipt;
 };
 
-struct Times {
-    Instant received;
-    Instant deadline;
-};
+using Times = Partition::Times;
 
 constexpr int32_t produce_timeout_max_ms = 3'600'000;  // no client waits longer than its delivery time-out may be
 
@@ -48,7 +46,7 @@ Task<bool> produce_here(Shard* shard, std::vector<Share*> shares, wire::AckLevel
             continue;
         }
         partitions[index] = partition;
-        share.receipt = co_await partition->append(share.frames, level, times.received, times.deadline);
+        share.receipt = co_await partition->append(share.frames, level, times, share.gap_from);
     }
     ShardMetrics& metrics = shard->metrics();
     for (size_t index = 0; index < shares.size(); ++index) {
@@ -61,6 +59,7 @@ Task<bool> produce_here(Shard* shard, std::vector<Share*> shares, wire::AckLevel
         metrics.produce[static_cast<size_t>(receipt.level)].add(shard->executor().now() - times.received);
         metrics.duplicates += receipt.duplicate ? 1 : 0;
         if (receipt.duplicate) continue;
+        metrics.behind_gap += receipt.gap_from >= 0 ? 1 : 0;
         metrics.bytes_in += shares[index]->frames.size;
         metrics.records_in += static_cast<uint64_t>(receipt.last - receipt.base + 1);
     }
@@ -83,7 +82,8 @@ rpc::Response answer(const std::vector<Share>& shares, BrokerId broker) {
         receipts.push_back(wire::CreateProduceReceipt(
             builder, error, receipt.base.value, receipt.last.value, receipt.leader_epoch.value,
             receipt.append_time.milliseconds, level, replicas, receipt.log_start.value, microseconds(receipt.queued),
-            microseconds(receipt.written), microseconds(receipt.synced), 0, receipt.duplicate));
+            microseconds(receipt.written), microseconds(receipt.synced), 0, receipt.duplicate,
+            receipt.expected_sequence, receipt.gap_from));
     }
     auto root = wire::CreateProduceResponseDirect(builder, 0, &receipts);
     rpc::Response response;
@@ -110,6 +110,7 @@ Task<rpc::Response> ClientService::produce(rpc::Request request) {
         Share share;
         share.identity = {rpc::from_wire(part.topic()), PartitionIndex(part.partition())};
         share.known_epoch = part.leader_epoch();
+        share.gap_from = part.gap_from();
         if (part.payload_size() > 0) share.frames = request.payload.part(position, part.payload_size());
         position += part.payload_size();
         shares.push_back(std::move(share));

@@ -109,6 +109,21 @@ std::string peer_of(int fd) {
     return to_address(storage).to_string();
 }
 
+bool is_connected_to_itself(int fd) {
+    sockaddr_storage here{};
+    sockaddr_storage there{};
+    socklen_t here_size = sizeof(here);
+    socklen_t there_size = sizeof(there);
+    if (getsockname(fd, reinterpret_cast<sockaddr*>(&here), &here_size) != 0) return false;
+    if (getpeername(fd, reinterpret_cast<sockaddr*>(&there), &there_size) != 0) return false;
+    return to_address(here) == to_address(there);
+}
+
+void abort_on_close(int fd) {
+    linger at_once{1, 0};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+}
+
 Error connect_error(int number) {
     return system_error(number, number == ECONNREFUSED ? "nobody listens there: is the process running?"
                                                        : "cannot connect: check the address and the network");

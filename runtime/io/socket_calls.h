@@ -38,6 +38,12 @@ Result<Address> local_address_of(int fd);
 // HOST:PORT of the other side, or "unknown" if it has gone.
 std::string peer_of(int fd);
 
+// Whether both ends of a connection are one socket: who dials a port that nobody listens on may be given that very port
+// as its own, and TCP lets the two openings meet.
+bool is_connected_to_itself(int fd);
+// Lets a close end the connection at once, and with it every use of the port.
+void abort_on_close(int fd);
+
 Error connect_error(int number);
 Error receive_error(int number);
 Error send_error(int number);

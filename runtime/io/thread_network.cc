@@ -34,14 +34,26 @@ Task<Result<std::unique_ptr<Socket>>> ThreadNetwork::connect(Address address, In
     CO_TRY(std::vector<SocketAddress> addresses, co_await names_.find(std::move(address), deadline));
     Error last(ErrorCode::not_found, "the host name has no address");
     for (size_t index = 0; index < addresses.size(); ++index) {
-        CO_TRY(Descriptor fd, make_socket(addresses[index].family(), socket_flags_));
+        CO_TRY(Descriptor fd, make_socket(addresses[index].family()));
         Instant attempt_deadline = part_of_time(executor_.now(), deadline, addresses.size() - index);
         Result<std::unique_ptr<Socket>> socket =
-            co_await connect_to(std::move(fd), addresses[index], attempt_deadline);
+            co_await connect_with(std::move(fd), addresses[index], attempt_deadline);
         if (socket.ok()) co_return std::move(socket);
         last = socket.error();
     }
     co_return last;
+}
+
+Task<Result<std::unique_ptr<Socket>>> ThreadNetwork::connect_with(Descriptor fd,
+                                                                  SocketAddress address,
+                                                                  Instant deadline) {
+    const int number = fd.get();
+    Result<std::unique_ptr<Socket>> socket = co_await connect_to(std::move(fd), address, deadline);
+    if (!socket.ok() || !is_connected_to_itself(number)) co_return std::move(socket);
+    // A listener that comes later is to find the port free.
+    abort_on_close(number);
+    (*socket)->close();
+    co_return connect_error(ECONNREFUSED);
 }
 
 }  // namespace ironbark

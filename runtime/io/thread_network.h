@@ -28,6 +28,9 @@ class ThreadNetwork : public Network {
     Result<std::unique_ptr<Listener>> share(const Listener& listener) override;
     // Tries every address of the host in turn; each gets an equal part of the time that is left.
     Task<Result<std::unique_ptr<Socket>>> connect(Address address, Instant deadline) override;
+    // One attempt, with a socket from `make_socket`. Meeting itself is connection_refused: nobody listens there.
+    Task<Result<std::unique_ptr<Socket>>> connect_with(Descriptor fd, SocketAddress address, Instant deadline);
+    Result<Descriptor> make_socket(int family) const { return ironbark::make_socket(family, socket_flags_); }
 
   protected:
     // `socket_flags`: what the world wants of its sockets, SOCK_NONBLOCK or nothing.

@@ -18,11 +18,8 @@ flatbuffers::Offset<wire::ErrorInfo> error_info(FlatBufferBuilder& builder,
                                                 const FakePartition* partition = nullptr) {
     if (code == ErrorCode::none) return 0;
     bool names_leader = partition != nullptr && code == ErrorCode::not_leader_or_follower;
-    return wire::CreateErrorInfoDirect(builder,
-                                       static_cast<int16_t>(code),
-                                       static_cast<wire::Outcome>(outcome),
-                                       "said the fake broker",
-                                       names_leader ? partition->leader : -1,
+    return wire::CreateErrorInfoDirect(builder, static_cast<int16_t>(code), static_cast<wire::Outcome>(outcome),
+                                       "said the fake broker", names_leader ? partition->leader : -1,
                                        names_leader ? partition->epoch : -1);
 }
 
@@ -40,6 +37,8 @@ struct FakeBroker::Produced {
     int64_t base = -1;
     int64_t last = -1;
     bool is_duplicate = false;
+    int32_t expected = -1;
+    int32_t gap_from = -1;
 };
 
 FakeBroker::FakeBroker(World& world, Address advertised, int32_t number)
@@ -270,7 +269,10 @@ rpc::Response FakeBroker::delete_records(const wire::DeleteRecordsRequest& reque
     return response(rpc::finish(builder, wire::CreateDeleteRecordsResponseDirect(builder, 0, &deleted)));
 }
 
-FakeBroker::Produced FakeBroker::append(FakePartition& partition, const PartitionIdentity& identity, Bytes frame) {
+FakeBroker::Produced FakeBroker::append(FakePartition& partition,
+                                        const PartitionIdentity& identity,
+                                        Bytes frame,
+                                        int32_t gap_from) {
     Produced produced;
     auto refuse = [&produced](ErrorCode code, Outcome outcome) {
         produced.error = code;
@@ -282,7 +284,9 @@ FakeBroker::Produced FakeBroker::append(FakePartition& partition, const Partitio
     Result<record::FrameView> checked = record::check_produced(frame, identity.seed(), 1 << 20, late);
     if (!checked.ok()) return refuse(checked.error().code, Outcome::not_written);
     if (checked->batch.is_idempotent()) {
-        log::SequenceCheck sequence = partition.producers.check(checked->batch);
+        log::SequenceCheck sequence = partition.producers.check(checked->batch, gap_from);
+        if (sequence.code == ErrorCode::out_of_order_sequence && tells_expected) produced.expected = sequence.expected;
+        produced.gap_from = sequence.gap_from;
         if (sequence.code == ErrorCode::sequence_expired) return refuse(sequence.code, Outcome::written);
         if (sequence.code != ErrorCode::none) return refuse(sequence.code, Outcome::not_written);
         if (sequence.duplicate) {
@@ -326,20 +330,24 @@ Task<rpc::Response> FakeBroker::produce(rpc::Request request) {
         Produced produced;
         produced.error = ErrorCode::unknown_topic_id;
         PartitionIdentity identity{topic, PartitionIndex(part->partition())};
-        if (partition != nullptr && script.is_appended) produced = append(*partition, identity, frame);
+        if (partition != nullptr && script.is_appended)
+            produced = append(*partition, identity, frame, part->gap_from());
         if (script.error != ErrorCode::none) {
             produced.error = script.error;
             produced.outcome = script.outcome;
         }
         if (produced.error != ErrorCode::none) {
             auto error = error_info(builder, produced.error, produced.outcome, partition);
-            receipts.push_back(wire::CreateProduceReceipt(builder, error));
+            wire::ProduceReceiptBuilder receipt(builder);
+            receipt.add_error(error);
+            receipt.add_expected_sequence(produced.expected);
+            receipts.push_back(receipt.Finish());
             continue;
         }
-        std::vector<int32_t> replicas{id};
+        std::vector<int32_t> replicas = holders.empty() ? std::vector<int32_t>{id} : holders;
         receipts.push_back(wire::CreateProduceReceiptDirect(builder, 0, produced.base, produced.last, partition->epoch,
-                                                            1, wire::AckLevel::leader_durable, &replicas, 0, 10, 20, 30,
-                                                            0, produced.is_duplicate));
+                                                            1, level, &replicas, 0, 10, 20, 30, 0,
+                                                            produced.is_duplicate, -1, produced.gap_from));
     }
     co_return response(rpc::finish(builder, wire::CreateProduceResponseDirect(builder, 0, &receipts)));
 }

@@ -68,6 +68,9 @@ class FakeBroker final : public rpc::Handler {
 
     const int32_t id;
     size_t produces = 0;
+    wire::AckLevel level = wire::AckLevel::leader_durable;  // of every receipt
+    std::vector<int32_t> holders{};                         // in every receipt; empty: this broker
+    bool tells_expected = true;                             // with out_of_order_sequence; old brokers did not
     size_t fetches = 0;
     std::map<rpc::Method, size_t> requests;
     // Serves the topics of another broker, as far as it leads them.
@@ -85,7 +88,7 @@ class FakeBroker final : public rpc::Handler {
     Task<rpc::Response> produce(rpc::Request request);
     Task<rpc::Response> fetch(rpc::Request request);
     struct Produced;
-    Produced append(FakePartition& partition, const PartitionIdentity& identity, Bytes frame);
+    Produced append(FakePartition& partition, const PartitionIdentity& identity, Bytes frame, int32_t gap_from);
     size_t available(const wire::FetchRequest& request);
 
     World& world_;

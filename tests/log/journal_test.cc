@@ -47,7 +47,7 @@ class JournalTest : public testing::Test {
     }
 
     Result<void> open(Uuid of = owner) {
-        Result<std::unique_ptr<Journal>> opened = run(Journal::open(world(), path, of));
+        Result<std::unique_ptr<Journal>> opened = run(Journal::open(world(), path, of, copies));
         if (!opened.ok()) return opened.error();
         journal() = std::move(opened).value();
         contents = journal()->take_contents();
@@ -84,6 +84,7 @@ class JournalTest : public testing::Test {
         close();
     }
 
+    Copies copies = Copies::one;
     simulation::Simulation simulation{1};
     simulation::Node& node = simulation.node("n1");
     Program* program = nullptr;
@@ -322,6 +323,158 @@ TEST_F(JournalTest, IsClosedForWhoComesLater) {
     ASSERT_TRUE(open().ok());
     run(journal()->close());
     EXPECT_EQ(commit({"late"}).error().code, ErrorCode::closed);
+}
+
+// With two copies: where they stand after `make_three`, and what of them is not zeros behind their end.
+struct CopiesTest : JournalTest {
+    CopiesTest() { copies = Copies::two; }
+    void restore(const simulation::DiskImage& image) {
+        node.kill();
+        disk().restore(image);
+        boot();
+    }
+    static constexpr uint64_t last_size = 40 + 4 + 5;  // of the commit with "three"
+    static constexpr uint64_t first_copy = 5 * block_size;
+    static constexpr uint64_t second_copy = 6 * block_size;
+};
+
+TEST_F(CopiesTest, AreOneCommit) {
+    make_three();
+    EXPECT_EQ(reopen(), (Texts{"one", "two", "three"}));
+    EXPECT_EQ(contents.copies_damaged, 0u);
+    EXPECT_FALSE(contents.ends_torn);
+    ASSERT_TRUE(commit({"four", std::string(10'000, 'x')}).ok());
+    ASSERT_TRUE(commit({"five"}).ok());
+    crash(Crash::power_loss);
+    EXPECT_EQ(reopen(), (Texts{"one", "two", "three", "four", std::string(10'000, 'x'), "five"}));
+}
+
+TEST_F(CopiesTest, LoseNothingWhereverAByteOfOneRots) {
+    make_three();
+    const simulation::DiskImage image = disk().snapshot();
+    for (uint64_t copy : {first_copy, second_copy}) {
+        for (uint64_t byte = 0; byte < last_size; ++byte) {
+            restore(image);
+            disk().rot(path, copy + byte, byte % 8);
+            ASSERT_EQ(reopen(), (Texts{"one", "two", "three"})) << copy + byte;
+            EXPECT_EQ(contents.copies_damaged, copy == first_copy ? 1u : 0u);
+            EXPECT_FALSE(contents.ends_damaged);
+            ASSERT_TRUE(commit({"four"}).ok());
+            ASSERT_EQ(reopen(), (Texts{"one", "two", "three", "four"}));
+            EXPECT_EQ(contents.copies_damaged, 0u) << "it was written anew";
+            close();
+        }
+    }
+}
+
+TEST_F(CopiesTest, ThatAreBothDamagedAreNotTakenForTorn) {
+    make_three();
+    const simulation::DiskImage image = disk().snapshot();
+    for (uint64_t byte = 0; byte < last_size; ++byte) {
+        for (uint64_t other : {uint64_t{0}, uint64_t{9}, uint64_t{17}, uint64_t{25}, uint64_t{35}, uint64_t{45}}) {
+            restore(image);
+            disk().rot(path, first_copy + byte, 3);
+            disk().rot(path, second_copy + other, 5);
+            const std::vector<uint8_t> damaged = disk().read(path);
+            ASSERT_EQ(reopen(), (Texts{"one", "two"})) << byte << ", " << other;
+            EXPECT_TRUE(contents.ends_damaged) << byte << ", " << other;
+            EXPECT_EQ(contents.commits_lost, 0u);
+            EXPECT_EQ(contents.end, first_copy);
+            EXPECT_EQ(disk().read(path), damaged) << "for the owner to see";
+            close();
+        }
+    }
+}
+
+TEST_F(CopiesTest, OfALargeCommitAreFoundWhereverTheOtherRots) {
+    ASSERT_TRUE(open().ok());
+    ASSERT_TRUE(commit({"one"}).ok());
+    const std::string large(3 * block_size, 'x');
+    ASSERT_TRUE(commit({large}).ok());
+    ASSERT_TRUE(commit({"three"}).ok());
+    close();
+    const simulation::DiskImage image = disk().snapshot();
+    for (uint64_t block = 3; block < 11; ++block) {
+        restore(image);
+        disk().rot(path, block * block_size + 10, 3);
+        ASSERT_EQ(reopen(), (Texts{"one", large, "three"})) << block;
+        EXPECT_EQ(contents.copies_damaged, 1u);
+        close();
+    }
+}
+
+TEST_F(CopiesTest, DamagedBetweenGoodOnesAreALostCommit) {
+    make_three();
+    disk().rot(path, 3 * block_size + 33);
+    disk().rot(path, 4 * block_size + 33);
+    EXPECT_EQ(reopen(), (Texts{"one", "three"}));
+    EXPECT_EQ(contents.commits_lost, 1u);
+}
+
+// Whatever a crash leaves of a commit that was not answered, it is not called damage.
+TEST_F(CopiesTest, ThatACrashInterruptedAreNotDamage) {
+    int torn = 0;
+    for (uint64_t seed = 0; seed < 200; ++seed) {
+        simulation::Options options;
+        options.disk.torn_pages = true;
+        options.disk.write = simulation::Latency{10ms, 1us};
+        simulation::Simulation other(seed, options);
+        simulation::Node& machine = other.node("n1");
+        Program* first = &start(machine);
+        ASSERT_TRUE(machine.run(machine.world().disk.make_directory("data")).ok());
+        ASSERT_TRUE(machine.run(machine.world().disk.sync_directory(".")).ok());
+        first->journal = machine.run(Journal::open(machine.world(), path, owner, Copies::two)).value();
+        int done = 0;
+        machine.run(commit_one(first->journal.get(), "whole", &done));
+        const std::string next((seed % 4) * 2 * block_size + 10, 'x');
+        machine.spawn(commit_one(first->journal.get(), next, &done));
+        other.run_for(seed % 2 == 0 ? 5ms : 15ms);
+        machine.crash(seed % 3 == 0 ? Crash::kill : Crash::power_loss);
+        Program& second = start(machine);
+        second.journal = machine.run(Journal::open(machine.world(), path, owner, Copies::two)).value();
+        JournalContents found = second.journal->take_contents();
+        EXPECT_FALSE(found.ends_damaged) << seed;
+        EXPECT_EQ(found.commits_lost, 0u) << seed;
+        ASSERT_GE(found.records.size(), static_cast<size_t>(done)) << seed;
+        EXPECT_EQ(as_text(found.records[0]), "whole");
+        torn += found.ends_torn ? 1 : 0;
+    }
+    EXPECT_GT(torn, 20);
+}
+
+TEST_F(CopiesTest, AreWrittenOverATornCommitOnAFullDisk) {
+    make_three();
+    std::vector<uint8_t> bytes = disk().read(path);
+    // Of the next commit, all but its first block is there.
+    std::fill_n(bytes.begin() + 8 * block_size, 2 * block_size, uint8_t{0x5a});
+    disk().replace(path, bytes);
+    disk().set_capacity(disk().used_bytes());
+    EXPECT_EQ(reopen(), (Texts{"one", "two", "three"}));
+    EXPECT_TRUE(contents.ends_torn);
+    EXPECT_FALSE(contents.ends_damaged);
+    ASSERT_TRUE(commit({"four"}).ok());
+    EXPECT_EQ(reopen(), (Texts{"one", "two", "three", "four"}));
+    EXPECT_FALSE(contents.ends_torn);
+}
+
+// Computed by another program (Python's struct, and libxxhash).
+TEST_F(CopiesTest, HaveTheseBytes) {
+    ASSERT_TRUE(open().ok());
+    ASSERT_TRUE(commit({"one", ""}).ok());
+    ASSERT_TRUE(commit({"two"}).ok());
+    std::vector<uint8_t> golden;
+    for (const char* commit : {"3daf99d072d70fd5 42434d32 02000000 0100000000000000 3300000000000000 53d3082406f3aac4"
+                               "03000000 6f6e65 00000000",
+                               "602e449f09af5549 42434d32 01000000 0200000000000000 2f00000000000000 6e99244ae6fef731"
+                               "03000000 74776f"}) {
+        for (int copy = 0; copy < 2; ++copy) {
+            std::vector<uint8_t> bytes = from_hex(commit);
+            golden.insert(golden.end(), bytes.begin(), bytes.end());
+            golden.resize(round_up(golden.size(), block_size));
+        }
+    }
+    std::vector<uint8_t> file = disk().read(path);
+    EXPECT_EQ(to_hex(Bytes(file).subspan(block_size, golden.size())), to_hex(golden));
 }
 
 // Computed by another program (Python's struct, and libxxhash).

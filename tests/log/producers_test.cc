@@ -13,6 +13,7 @@ struct Sent {
     int32_t count = 1;
     int64_t id = 7;
     int16_t epoch = 0;
+    int32_t gap_from = -1;
 };
 
 record::BatchHeader batch(Sent sent) {
@@ -28,9 +29,10 @@ class Script {
   public:
     // What becomes of a batch that is sent; one that is new is appended.
     ErrorCode send(Sent sent) {
-        SequenceCheck check = producers.check(batch(sent));
+        SequenceCheck check = producers.check(batch(sent), sent.gap_from);
         duplicate = check.duplicate;
         expected = check.expected;
+        gap_from = check.gap_from;
         if (check.code == ErrorCode::none && !check.duplicate) append(sent);
         return check.code;
     }
@@ -48,6 +50,7 @@ class Script {
     Producers producers;
     std::optional<RememberedBatch> duplicate;  // of the last send
     int32_t expected = 0;
+    int32_t gap_from = -1;
     Offset end{100};
     int64_t time = 0;
 };
@@ -94,6 +97,73 @@ TEST(Producers, RefuseAGapAndSayWhatIsExpected) {
     EXPECT_EQ(script.send({.sequence = 4}), ErrorCode::out_of_order_sequence);
     EXPECT_EQ(script.expected, 3);
     EXPECT_EQ(script.send({.sequence = 3}), is_new);
+}
+
+TEST(Producers, AcceptABatchBehindAGapThatItsProducerKnowsOf) {
+    Script script;
+    script.send({.sequence = 0, .count = 3});
+    EXPECT_EQ(script.send({.sequence = 9, .gap_from = 2}), ErrorCode::out_of_order_sequence) << "it knows of another";
+    EXPECT_EQ(script.send({.sequence = 9, .gap_from = 4}), ErrorCode::out_of_order_sequence);
+    EXPECT_EQ(script.expected, 3);
+    EXPECT_EQ(script.send({.sequence = 9, .count = 2, .gap_from = 3}), is_new);
+    EXPECT_EQ(script.gap_from, 3);
+    EXPECT_EQ(script.send({.sequence = 11}), is_new);
+    EXPECT_EQ(script.gap_from, -1);
+}
+
+TEST(Producers, AcceptNothingBehindAGapThatIsNone) {
+    Script script;
+    script.send({.sequence = 0, .count = 3});
+    EXPECT_EQ(script.send({.sequence = 3, .gap_from = 3}), ErrorCode::out_of_order_sequence);
+    EXPECT_EQ(script.send({.sequence = 3, .gap_from = 1}), ErrorCode::out_of_order_sequence)
+        << "it was there after all";
+    EXPECT_EQ(script.expected, 3);
+    EXPECT_EQ(script.send({.sequence = 2, .gap_from = 3}), ErrorCode::out_of_order_sequence) << "that is no gap";
+}
+
+TEST(Producers, GiveTheReceiptOfABatchBehindAGapAgain) {
+    Script script;
+    script.send({.sequence = 0, .count = 3});
+    script.send({.sequence = 9, .gap_from = 3});
+    script.restart();
+    EXPECT_EQ(script.send({.sequence = 9, .gap_from = 3}), ErrorCode::none);
+    ASSERT_TRUE(script.duplicate);
+    EXPECT_EQ(script.gap_from, 3);
+    // One that arrived late, before the gap was known, is answered alike.
+    EXPECT_EQ(script.send({.sequence = 9}), ErrorCode::none);
+    EXPECT_TRUE(script.duplicate);
+    // And one whose gap is none: another broker had everything.
+    script.send({.sequence = 10});
+    EXPECT_EQ(script.send({.sequence = 10, .gap_from = 5}), ErrorCode::none);
+    EXPECT_TRUE(script.duplicate);
+    EXPECT_EQ(script.gap_from, -1);
+}
+
+TEST(Producers, TakeWhatWasLostForOutOfOrderIfItComesLate) {
+    Script script;
+    script.send({.sequence = 0, .count = 3});
+    script.send({.sequence = 9, .gap_from = 3});
+    EXPECT_EQ(script.send({.sequence = 3, .count = 2}), ErrorCode::out_of_order_sequence);
+}
+
+TEST(Producers, InANewEpochExpectZeroBehindAGapToo) {
+    Script script;
+    script.send({.sequence = 0, .count = 10});
+    EXPECT_EQ(script.send({.sequence = 4, .epoch = 1}), ErrorCode::out_of_order_sequence);
+    EXPECT_EQ(script.expected, 0);
+    EXPECT_EQ(script.send({.sequence = 4, .epoch = 1, .gap_from = 0}), is_new);
+    EXPECT_EQ(script.gap_from, 0);
+    EXPECT_EQ(script.send({.sequence = 4, .epoch = 1, .gap_from = 0}), ErrorCode::none);
+    EXPECT_TRUE(script.duplicate);
+    EXPECT_EQ(script.gap_from, 0);
+    EXPECT_EQ(script.send({.sequence = 5, .id = 8, .gap_from = 0}), ErrorCode::unknown_producer_id);
+}
+
+TEST(Producers, KnowAGapAcrossTheEndOfTheNumbers) {
+    Script script;
+    script.append({.sequence = INT32_MAX - 1, .count = 1});
+    EXPECT_EQ(script.send({.sequence = 1, .gap_from = INT32_MAX}), is_new);
+    EXPECT_EQ(script.gap_from, INT32_MAX);
 }
 
 TEST(Producers, RefuseABatchThatOverlapsAnother) {

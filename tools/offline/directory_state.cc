@@ -37,7 +37,14 @@ Task<std::optional<log::JournalContents>> read_journal(World* world,
         report->problem(path, std::nullopt,
                         fmt::format("{} entries between good ones are damaged", contents->commits_lost));
     }
-    if (contents->ends_torn) {
+    if (contents->copies_damaged > 0) {
+        report->problem(path, std::nullopt,
+                        fmt::format("{} entries are damaged; their copies are good", contents->copies_damaged));
+    }
+    if (contents->ends_damaged) {
+        report->problem(path, contents->end,
+                        "the last entry is damaged, and not by a crash: it may have been confirmed");
+    } else if (contents->ends_torn) {
         report->note(path, contents->end,
                      "the last entry was torn by a crash, or is being written; it was never confirmed");
     }

@@ -54,12 +54,24 @@ struct Receipt {
 
 using SendCallback = std::function<void(const Expected<Receipt>&)>;
 
-// Records that had been acknowledged and are no longer in the log (possible at the levels that are kept in memory).
+// Records of one partition that this producer was told to be written, with receipts, and that its broker does not have
+// any more (docs/DURABILITY.md says at which levels that can happen). Found out with the next record that is sent to
+// the partition, and only with `enable.idempotence`. What was lost is not sent again: the application decides.
 struct Loss {
     std::string topic;
     int32_t partition = -1;
-    int64_t up_to_offset = -1;  // the last one acknowledged: it and an unknown number before it; -1: not known
-    Acks level = Acks::none;    // at which they had been acknowledged
+    int64_t records = -1;  // how many: the last ones that were acknowledged; -1: not known
+    // Where the first and the last of them stood; records of others may have stood between. -1: not known. The offsets
+    // may have been given to other records since.
+    int64_t first_offset = -1;
+    int64_t last_offset = -1;
+    Acks level = Acks::none;  // the highest at which one of them had been acknowledged
+    // They cannot come back: every in-sync replica has what was written in their place. Otherwise they may be lost:
+    // another broker that still has them may lead again.
+    bool is_final = false;
+    // A promise is broken: one of them was held by every in-sync replica, on disk or by several. What is being sent to
+    // the partition, and what is sent there later, fails with out_of_order_sequence; another producer can go on.
+    bool is_fatal = false;
 };
 
 struct ProducerStatistics {
@@ -70,7 +82,8 @@ struct ProducerStatistics {
     uint64_t batches_sent = 0;   // attempts, repeated ones included
     uint64_t batches_repeated = 0;
     uint64_t requests = 0;
-    uint64_t losses = 0;
+    uint64_t losses = 0;        // how often one was found out
+    uint64_t records_lost = 0;  // as far as their number is known; they count as written, too
     size_t buffer_used = 0;
 };
 
@@ -99,7 +112,8 @@ class Producer {
     // Accepts no more, flushes, and fails what is unresolved at the timeout. Idempotent. Not inside a callback.
     Expected<void> close(std::chrono::milliseconds timeout);
 
-    // Called on the producer's thread for each loss that is found out.
+    // Called on the producer's thread for each loss that is found out, before the callback of the record that found it.
+    // Without a listener only the statistics tell.
     void on_loss(std::function<void(const Loss&)> listener);
     ProducerStatistics statistics() const;
 

@@ -30,8 +30,8 @@ rpc::Metadata produce_request(const std::vector<ProducePart>& parts, AckLevel le
     for (const ProducePart& part : parts) {
         wire::Uuid topic = to_wire(part.partition.topic);
         uint32_t size = part.claimed_size.value_or(static_cast<uint32_t>(part.frames.size()));
-        partitions.push_back(
-            wire::CreateProducePartition(builder, &topic, part.partition.partition.value, part.epoch, size));
+        partitions.push_back(wire::CreateProducePartition(builder, &topic, part.partition.partition.value, part.epoch,
+                                                          size, part.gap_from));
     }
     return finish(builder, wire::CreateProduceRequestDirect(builder, level, timeout_ms, &partitions));
 }
@@ -53,6 +53,8 @@ ProduceAnswer read_produce(const rpc::CallResult& result) {
         seen.replicas.assign(receipt->replicas()->begin(), receipt->replicas()->end());
         seen.log_start = receipt->log_start();
         seen.duplicate = receipt->duplicate();
+        seen.expected = receipt->expected_sequence();
+        seen.gap_from = receipt->gap_from();
         seen.queued = std::chrono::microseconds(receipt->queued_us());
         seen.written = std::chrono::microseconds(receipt->written_us());
         seen.synced = std::chrono::microseconds(receipt->synced_us());

@@ -34,6 +34,7 @@ struct ProducePart {
     Text frames;
     int32_t epoch = -1;
     std::optional<uint32_t> claimed_size{};  // instead of the true one
+    int32_t gap_from = -1;
 };
 struct ReceiptSeen {
     Said said;
@@ -45,6 +46,8 @@ struct ReceiptSeen {
     std::vector<int32_t> replicas;
     int64_t log_start = -1;
     bool duplicate = false;
+    int32_t expected = -1;
+    int32_t gap_from = -1;
     std::chrono::microseconds queued{};
     std::chrono::microseconds written{};
     std::chrono::microseconds synced{};

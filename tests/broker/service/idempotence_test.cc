@@ -41,7 +41,52 @@ TEST_P(Idempotence, AGapIsRefusedAndSaysWhatIsExpected) {
     EXPECT_EQ(gap.said.code, ErrorCode::out_of_order_sequence);
     EXPECT_EQ(gap.said.outcome, Outcome::not_written);
     EXPECT_TRUE(gap.said.mentions("expected is 2")) << gap.said;
+    EXPECT_EQ(gap.expected, 2);
     EXPECT_TRUE(world().produce(partition, make_batch(partition, producer, 2, {"c"})).said.ok());
+}
+
+// What a kill took of a memory level leaves a gap in the producer's numbers: it says that it knows, and goes on.
+TEST_P(Idempotence, BehindRecordsThatAKillTookTheProducerGoesOn) {
+    PartitionIdentity partition = world().make_topic("t", {.settings = {{"flush.interval.ms", "1h"}}});
+    int64_t producer = world().allocate_producer();
+    world().produce(partition, make_batch(partition, producer, 0, {"a", "b"}));
+    EXPECT_TRUE(world().produce(partition, make_batch(partition, producer, 2, {"c"}), AckLevel::leader).said.ok());
+    world().lose_power();
+    world().start();
+    Text next = make_batch(partition, producer, 3, {"d"});
+    ReceiptSeen refused = world().produce(partition, next);
+    EXPECT_EQ(refused.said.code, ErrorCode::out_of_order_sequence);
+    EXPECT_EQ(refused.expected, 2);
+    auto with_gap = [&](int32_t gap_from) {
+        ProducePart part{partition, next};
+        part.gap_from = gap_from;
+        return world().produce({part}).receipts.at(0);
+    };
+    EXPECT_EQ(with_gap(1).said.code, ErrorCode::out_of_order_sequence) << "it knows of another gap";
+    ReceiptSeen accepted = with_gap(2);
+    EXPECT_TRUE(accepted.said.ok()) << accepted.said;
+    EXPECT_EQ(accepted.base, 2);
+    EXPECT_EQ(accepted.gap_from, 2);
+    EXPECT_EQ(world().read_all(partition), numbered({"a", "b", "d"}));
+    world().kill();
+    world().start();
+    ReceiptSeen again = with_gap(2);
+    EXPECT_TRUE(again.duplicate) << again.said;
+    EXPECT_EQ(again.base, 2);
+    EXPECT_EQ(again.gap_from, 2);
+    EXPECT_TRUE(world().produce(partition, make_batch(partition, producer, 4, {"e"})).said.ok());
+}
+
+TEST_P(Idempotence, OnlyTheFirstBatchOfAShareMayStandBehindAGap) {
+    PartitionIdentity partition = world().make_topic("t");
+    int64_t producer = world().allocate_producer();
+    world().produce(partition, make_batch(partition, producer, 0, {"a"}));
+    ProducePart part{partition, make_batch(partition, producer, 5, {"b"}) + make_batch(partition, producer, 6, {"c"})};
+    part.gap_from = 1;
+    ReceiptSeen both = world().produce({part}).receipts.at(0);
+    EXPECT_TRUE(both.said.ok()) << both.said;
+    EXPECT_EQ(both.gap_from, 1);
+    EXPECT_EQ(world().read_all(partition), numbered({"a", "b", "c"}));
 }
 
 TEST_P(Idempotence, AnUnknownProducerMustBeginWithZero) {

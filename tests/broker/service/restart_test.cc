@@ -215,18 +215,20 @@ TEST(Directory, OfAnotherBrokerIdIsRefusedWithTheWayOut) {
 }
 
 TEST(Directory, WithADamagedFileIsRefusedWithItsName) {
-    const std::map<std::string, uint64_t> places{
-        {"/data/identity", 20}, {"/data/metadata", log::block_size + 20},  // its first entry, with a good one behind it
+    const std::map<std::string, std::vector<uint64_t>> places{
+        {"/data/identity", {20}},
+        // Both copies of its first entry, with a good one behind it.
+        {"/data/metadata", {log::block_size + 20, 2 * log::block_size + 20}},
     };
-    for (const auto& [file, place] : places) {
+    for (const auto& [file, bytes] : places) {
         BrokerWorld world;
         world.make_topic("t");
         world.stop();
-        world.server.disk().rot(file, place);
+        for (uint64_t place : bytes) world.server.disk().rot(file, place);
         std::string said = world.try_start();
         EXPECT_NE(said.find(file), std::string::npos) << said;
         EXPECT_NE(said.find("Restore it from a copy"), std::string::npos) << said;
-        world.server.disk().rot(file, place);  // the bit flips back
+        for (uint64_t place : bytes) world.server.disk().rot(file, place);  // the bits flip back
         world.start();
     }
 }

@@ -1,3 +1,4 @@
+#include "runtime/io/thread_network.h"
 #include "tests/runtime/io/network_stories.h"
 
 namespace ironbark::testing {
@@ -200,6 +201,26 @@ TEST_P(SocketConformance, SaysThatNobodyListens) {
             uint16_t port = listener->local_address().port;
             listener->close();
             EXPECT_ERROR(connection_refused, co_await world->network.connect(loopback(port), never));
+        }
+    };
+    play(Story::run(world()));
+}
+
+// A port of the range that clients get theirs from: dialled often enough, it is given to the one who dials.
+TEST_P(SocketConformance, IsNotConnectedToItself) {
+    struct Story {
+        static Task<void> run(World* world) {
+            auto* network = dynamic_cast<ThreadNetwork*>(&world->network);
+            HAVE(Descriptor fd, network->make_socket(AF_INET));
+            SocketAddress address;
+            sockaddr_in any_port = raw_loopback(0);
+            address.size = sizeof(any_port);
+            EXPECT_EQ(bind(fd.get(), reinterpret_cast<sockaddr*>(&any_port), address.size), 0);
+            EXPECT_EQ(getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address.storage), &address.size), 0);
+            HAVE(Address own, local_address_of(fd.get()));
+            EXPECT_ERROR(connection_refused, co_await network->connect_with(std::move(fd), address, never));
+            HAVE(auto listener, co_await world->network.listen(own));
+            EXPECT_EQ(listener->local_address(), own) << "the port is free at once";
         }
     };
     play(Story::run(world()));

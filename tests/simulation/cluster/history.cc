@@ -89,6 +89,7 @@ void History::resolved(const std::string& who, uint64_t number, const Expected<R
         counts_.written_durable += is_kept ? 1 : 0;
         sent.has_no_place = receipt.offset < 0 && sent.asked != Acks::none;
         if (receipt.offset < 0) return;
+        sent.told_at = receipt.offset;
         if (is_durable_level(sent.asked) && !is_kept) {
             fail("a receipt of a durable level", named(number) + ": " + ironbark::name(receipt.level));
         }
@@ -101,6 +102,52 @@ void History::resolved(const std::string& who, uint64_t number, const Expected<R
     settle(sent, is_certain ? Fate::not_written : Fate::unknown);
     ++(is_certain ? counts_.not_written : counts_.unknown);
     if (is_certain && sent.was_shown) fail(named(number) + " was shown to a consumer", failure.to_string());
+}
+
+std::vector<SentRecord*> History::acknowledged(uint64_t producer, const PartitionIdentity& partition) {
+    std::vector<SentRecord*> found;
+    for (auto& [number, sent] : records_) {
+        bool is_of_it = sent.producer == producer && sent.partition == partition;
+        if (is_of_it && sent.fate == Fate::written && !sent.is_lost) found.push_back(&sent);
+    }
+    return found;
+}
+
+void History::check_may_be_lost(const SentRecord& sent) const {
+    if (sent.durable_at) fail(named(sent.number) + " is durable", "its producer is told that it is lost");
+    if (!may_be_undone(sent)) fail(named(sent.number) + " is in the log", "its producer is told that it is lost");
+    if (!sent.told_at) return;
+    const Partition& partition = partitions_.at(sent.partition);
+    auto claim = partition.claims.find(*sent.told_at);
+    if (claim == partition.claims.end() || claim->second.number != sent.number) return;
+    if (!is_durable(partition, *sent.told_at, claim->second)) return;
+    fail(named(sent.number) + " stands before what is durable", "its producer is told that it is lost");
+}
+
+void History::lost(const std::string& who, uint64_t producer, const PartitionIdentity& name, const Loss& loss) {
+    ++counts_.losses;
+    std::string text = std::to_string(loss.records) + " records of " + place(name, loss.first_offset) + ".." +
+                       std::to_string(loss.last_offset) + ", level " + ironbark::name(loss.level) +
+                       (loss.is_final ? ", final" : "") + (loss.is_fatal ? ", fatal" : "");
+    say(who, "is told that it has lost " + text);
+    if (partitions_[name].is_damaged || is_gone(name)) return;
+    std::vector<SentRecord*> told = acknowledged(producer, name);
+    if (loss.records <= 0 || told.size() < static_cast<size_t>(loss.records)) {
+        fail("a loss of some of " + std::to_string(told.size()) + " records", who + " is told of " + text);
+    }
+    if (loss.is_fatal) fail("what every in-sync replica has is not lost", who + " is told of " + text);
+    told.erase(told.begin(), told.end() - static_cast<std::ptrdiff_t>(loss.records));
+    if (loss.first_offset >= 0 && told.front()->told_at.value_or(-1) != loss.first_offset) {
+        fail("the first one is " + named(told.front()->number), who + " is told of " + text);
+    }
+    if (loss.last_offset >= 0 && told.back()->told_at.value_or(loss.last_offset) != loss.last_offset) {
+        fail("the last one is " + named(told.back()->number), who + " is told of " + text);
+    }
+    for (SentRecord* sent : told) {
+        check_may_be_lost(*sent);
+        sent->is_lost = true;
+    }
+    counts_.records_lost += told.size();
 }
 
 void History::producer_died(uint64_t producer) {
@@ -155,6 +202,7 @@ void History::make_durable(SentRecord& sent, Partition& partition, int64_t offse
         fail(named(sent.number) + " is durable at " + place(sent.partition, *sent.durable_at) + " and nowhere else",
              "it is durable at " + place(sent.partition, offset) + " too");
     }
+    if (sent.is_lost) fail(named(sent.number) + " is lost, as its producer was told", "it is durable");
     sent.durable_at = offset;
     partition.claims.at(offset).is_durable = true;
     partition.durable_end = std::max(partition.durable_end, offset + 1);
@@ -279,6 +327,7 @@ void History::check_final(const PartitionIdentity& name, int64_t log_start, cons
     }
     check_claims(name, log_start, log);
     check_order(name, log_start, log);
+    check_losses(name, log_start, log);
 }
 
 void History::check_claims(const PartitionIdentity& name, int64_t log_start, const std::vector<FinalRecord>& log) {
@@ -314,6 +363,30 @@ void History::check_order(const PartitionIdentity& name, int64_t log_start, cons
     for (const auto& [number, sent] : records_) {
         bool must_stand = sent.has_no_place && sent.partition == name && log_start == 0 && !may_be_undone(sent);
         if (must_stand && !standing.contains(number)) fail(named(number) + " was written", "it is not in the log");
+    }
+}
+
+// Nothing that was acknowledged is lost silently, as far as its producer could know: another record of the same
+// producer was acknowledged behind it, and no record between them had an outcome after which numbers begin anew.
+void History::check_losses(const PartitionIdentity& name, int64_t log_start, const std::vector<FinalRecord>& log) {
+    std::set<uint64_t> standing;
+    for (const FinalRecord& entry : log) standing.insert(entry.number);
+    std::map<uint64_t, uint64_t> silent;  // by producer: the first record that is missing since numbers began
+    for (const auto& [number, sent] : records_) {
+        if (!sent.is_ordered || !(sent.partition == name)) continue;
+        if (sent.is_lost && standing.contains(number)) {
+            fail(named(number) + " is lost, as its producer was told", "it is in the log");
+        }
+        if (sent.fate != Fate::written) {
+            silent.erase(sent.producer);
+        } else if (standing.contains(number)) {
+            auto missing = silent.find(sent.producer);
+            if (missing == silent.end()) continue;
+            fail("the producer of " + named(number) + " is told that " + named(missing->second) + " is lost",
+                 "it was acknowledged, is not in the log, and nobody said so");
+        } else if (!sent.is_lost && sent.told_at.value_or(-1) >= log_start) {
+            silent.emplace(sent.producer, number);
+        }
     }
 }
 

@@ -8,6 +8,8 @@
 //   - A record of a memory level stands at its offset until the broker ends other than in order.
 //   - What was told to be not written is never shown. Every record is in the log at most once.
 //   - Records of one idempotent producer stand in the order in which they were sent.
+//   - What such a producer was told to be written and is lost, it is told, with its number and its place, no later than
+//     the next record of the partition is acknowledged. What it is told to be lost may be, and is never shown later.
 //   - Nothing that is sent after an offset was durable stands below it. Log starts and durable watermarks only rise.
 //
 // A claim is what somebody was told about one offset. Of two claims about one offset, the one of the older epoch may
@@ -41,6 +43,8 @@ struct SentRecord {
     Fate fate = Fate::open;
     bool has_no_place = false;  // written, and nobody said where
     bool was_shown = false;
+    bool is_lost = false;            // its producer was told so
+    std::optional<int64_t> told_at;  // the offset of its receipt
     std::optional<int64_t> durable_at;
 };
 
@@ -70,6 +74,8 @@ class History {
     // Its process died: what was not resolved is unknown.
     void producer_died(uint64_t producer);
     size_t open_records(uint64_t producer) const;
+    // `producer` was told of a loss in the partition.
+    void lost(const std::string& who, uint64_t producer, const PartitionIdentity& partition, const Loss& loss);
     bool was_written(uint64_t number) const { return records_.at(number).fate == SentRecord::Fate::written; }
 
     // ---- the broker ----
@@ -107,6 +113,8 @@ class History {
         uint64_t shown = 0;
         uint64_t gaps = 0;
         uint64_t undone = 0;  // claims of memory levels that were lost, as they may
+        uint64_t losses = 0;  // told to producers
+        uint64_t records_lost = 0;
         uint64_t final_records = 0;
         // What else happened, counted by whoever did it: a path that is never taken is not tested.
         uint64_t starts_after_crash = 0;
@@ -143,11 +151,15 @@ class History {
     void claim(const std::string& who, SentRecord& record, int64_t offset, int32_t epoch, bool is_durable);
     void make_durable(SentRecord& record, Partition& partition, int64_t offset, int32_t epoch);
     bool is_durable(const Partition& partition, int64_t offset, const Claim& claim) const;
+    // What this producer was told to be written to the partition and not to be lost, in order.
+    std::vector<SentRecord*> acknowledged(uint64_t producer, const PartitionIdentity& partition);
+    void check_may_be_lost(const SentRecord& sent) const;
     // Whether what was told of it while it was in memory only may have been undone.
     bool may_be_undone(const SentRecord& record) const { return last_unclean_end_ >= record.sent; }
     bool is_gone(const PartitionIdentity& partition) const { return deleted_topics_.contains(partition.topic); }
     void check_claims(const PartitionIdentity& name, int64_t log_start, const std::vector<FinalRecord>& log);
     void check_order(const PartitionIdentity& name, int64_t log_start, const std::vector<FinalRecord>& log);
+    void check_losses(const PartitionIdentity& name, int64_t log_start, const std::vector<FinalRecord>& log);
 
     Simulation& simulation_;
     const Duration flush_bound_;  // after so long an acknowledged record is on the disk, whatever its level

@@ -26,8 +26,9 @@ ProducerClient::ProducerClient(World& world, Stage& stage, const ProducerPlan& p
       engine_(world, router_, client::ProducerOptions::of(plan.settings)),
       running_(world.executor) {
     engine_.on_loss([this](const Loss& loss) {
-        stage_.history.say(name_, "is told of a loss in " + loss.topic + "/" + std::to_string(loss.partition) +
-                                      " up to " + std::to_string(loss.up_to_offset));
+        const ProducerTopic* topic = engine_.accumulator().find(loss.topic);
+        if (topic == nullptr) return;  // made again under its name meanwhile
+        stage_.history.lost(name_, life_, {topic->id(), PartitionIndex(loss.partition)}, loss);
     });
     running_.spawn(router_.run());
     running_.spawn(engine_.run());

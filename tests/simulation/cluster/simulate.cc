@@ -133,10 +133,11 @@ void print_sum(const Arguments& arguments, const Outcome& sum, const std::vector
                 static_cast<double>(sum.virtual_time.count()) / 1e9, number(sum.broker_starts));
     std::printf(
         "records: %llu sent, %llu written (%llu durable, %llu found written), %llu not written, %llu unknown, %llu not "
-        "accepted; %llu shown, %llu gaps, %llu undone, %llu in the end\n",
+        "accepted; %llu shown, %llu gaps, %llu undone, %llu told lost in %llu losses, %llu in the end\n",
         number(counts.sent), number(counts.written), number(counts.written_durable), number(counts.duplicates),
         number(counts.not_written), number(counts.unknown), number(counts.refused), number(counts.shown),
-        number(counts.gaps), number(counts.undone), number(counts.final_records));
+        number(counts.gaps), number(counts.undone), number(counts.records_lost), number(counts.losses),
+        number(counts.final_records));
     std::printf(
         "%llu starts after a crash, %llu refused; %llu clients killed, %llu cuts, %llu full disks, %llu rots; topics: "
         "%llu "
