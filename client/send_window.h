@@ -10,10 +10,9 @@
 //   - A batch that fails leaves a hole in the sequence. Once nothing is in flight, the later ones close it: renumbered
 //     if the failed one is certainly not written and none of them may be, else under a new producer epoch; those that
 //     may have been written are then given up as unknown.
-//   - "Out of order, expected n" in answer to an attempt that was made after everything before it had been resolved
-//   means
-//     that acknowledged records are lost, from sequence n on. The batch goes again, with the same number and `gap_from`
-//     = n; the loss is handed out with the answer. If a promised record is among them, the batch fails instead, and the
+//   - "Out of order, expected n" in answer to an attempt that was made after everything before it had been resolved:
+//     acknowledged records are lost, from sequence n on. The batch goes again, with the same number and `gap_from` = n;
+//     the loss is handed out with the answer. If a promised record is among them, the batch fails instead, and the
 //     window is of no more use.
 
 #include <deque>
