@@ -1,5 +1,6 @@
 // A journal file of any bytes is refused and left as it is, or opened: then what it held is still there after the next
-// commit, followed by that. The first byte: 1 puts the checksums of commits right, 2 puts a good head in front.
+// commit, followed by that. The first byte: 1 puts the checksums of commits right, 2 puts a good head in front, 4 opens
+// it with two copies of each commit.
 #include "log/journal.h"
 
 #include <algorithm>
@@ -31,15 +32,17 @@ struct Opened {
     JournalContents contents;
 };
 
-Task<Opened> open(World* world, std::optional<JournalRecord> added) {
-    Result<std::unique_ptr<Journal>> journal = co_await Journal::open(*world, path, owner);
+Task<Opened> open(World* world, Copies copies, std::optional<JournalRecord> added) {
+    Result<std::unique_ptr<Journal>> journal = co_await Journal::open(*world, path, owner, copies);
     Opened opened;
     if (!journal.ok()) {
         opened.result = journal.error();
         co_return opened;
     }
     opened.contents = (*journal)->take_contents();
-    if (added) {
+    // Nobody goes on with damage that may have been a commit.
+    if (added && !(copies == Copies::two && opened.contents.ends_damaged)) {
+        opened.contents.records.push_back(*added);
         (*journal)->append(*std::move(added));
         Result<void> committed = co_await (*journal)->commit();
         ASSERT(committed.ok());
@@ -49,7 +52,7 @@ Task<Opened> open(World* world, std::optional<JournalRecord> added) {
 }
 
 std::vector<uint8_t> good_head() {
-    machine().run(open(&machine().world(), std::nullopt));
+    machine().run(open(&machine().world(), Copies::one, std::nullopt));
     std::vector<uint8_t> file = machine().disk().read(path);
     file.resize(block_size);
     machine().disk().remove(path);
@@ -65,18 +68,18 @@ void check(Bytes input) {
     if ((input[0] & 1) != 0 && file.size() > block_size) put_right(MutableBytes(file).subspan(block_size));
     machine().disk().replace(path, file);
     World* world = &machine().world();
-    JournalRecord added{1, 2, 3};
-    Opened first = machine().run(open(world, added));
+    const Copies copies = (input[0] & 4) != 0 ? Copies::two : Copies::one;
+    Opened first = machine().run(open(world, copies, JournalRecord{1, 2, 3}));
     if (!first.result.ok()) {
         ASSERT(machine().disk().read(path) == file);
         return;
     }
-    Opened second = machine().run(open(world, std::nullopt));
+    Opened second = machine().run(open(world, copies, std::nullopt));
     ASSERT(second.result.ok());
-    bool was_made_anew = first.contents.commits_lost == 0 && !first.contents.head_damaged;
+    bool is_refused = copies == Copies::two && first.contents.ends_damaged;
+    bool was_made_anew = first.contents.commits_lost == 0 && !first.contents.head_damaged && !is_refused;
     ASSERT(!was_made_anew || !second.contents.ends_torn);
     ASSERT(second.contents.commits_lost == first.contents.commits_lost);
-    first.contents.records.push_back(added);
     ASSERT(second.contents.records == first.contents.records);
 }
 
