@@ -43,7 +43,7 @@ void catch_interrupts() {
     struct sigaction action {};
     action.sa_handler = on_interrupt;
     // No SA_RESTART: a read that waits for input has to come back. Once only: the second one is final.
-    action.sa_flags = SA_RESETHAND;
+    action.sa_flags = static_cast<int>(SA_RESETHAND);
     sigaction(SIGINT, &action, nullptr);
     sigaction(SIGTERM, &action, nullptr);
 }
