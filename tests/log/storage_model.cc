@@ -93,7 +93,7 @@ std::string StorageModel::check_opened(const Log& log, Excuses excuses) {
             return fmt::format("the cut to {} is recorded, but the log ends at {}", begun.start.value,
                                log.log_end().value);
         }
-        if (pending_cut_->to == log.log_end() && pending_cut_->to < durable_ && !done) {
+        if (pending_cut_->to == log.log_end() && pending_cut_->to < durable_ && !done && !excuses.may_lose_end) {
             return "the log was cut, but the epoch that begins there is not known";
         }
         cut_ended(done);

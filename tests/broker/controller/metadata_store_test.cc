@@ -173,7 +173,7 @@ TEST(MetadataStore, ADamagedJournalIsRefusedWithItsName) {
     healthy.end();
     simulation::DiskImage image = healthy.node.disk().snapshot();
     // Seven blocks: the head, and for each topic a commit and its copy.
-    for (uint64_t block : {1, 3, 5}) {
+    for (uint64_t block : {uint64_t{1}, uint64_t{3}, uint64_t{5}}) {
         for (uint64_t byte : {uint64_t{0}, uint64_t{9}, uint64_t{17}, uint64_t{25}, uint64_t{60}}) {
             healthy.node.disk().restore(image);
             healthy.node.disk().rot(path, block * 4096 + byte, 3);
