@@ -174,7 +174,10 @@ Task<void> Shard::drop_partition(PartitionIdentity identity) {
 
 Partition* Shard::find(const PartitionIdentity& identity) {
     auto found = partitions_.find(identity);
-    return found == partitions_.end() ? nullptr : found->second.get();
+    if (found == partitions_.end()) return nullptr;
+    // While its files are removed nobody begins to use it: it goes when the last one who did has left.
+    Partition* partition = found->second.get();
+    return partition->state() == PartitionState::removed ? nullptr : partition;
 }
 
 void Shard::serve(std::shared_ptr<Listener> listener, rpc::Handler* handler) {

@@ -148,6 +148,9 @@ class Mutex {
 class Gate {
   public:
     explicit Gate(Executor& executor) : left_(executor) {}
+    Gate(const Gate&) = delete;
+    Gate& operator=(const Gate&) = delete;
+    ~Gate() { ASSERT(inside_ == 0); }
 
     class [[nodiscard]] Holder {
       public:
