@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 namespace ironbark::client {
 namespace {
@@ -163,37 +164,54 @@ Instant ConsumerEngine::look(Instant now) {
         if (queue_.answers_waiting(leader.broker) >= answers_waiting_max) continue;
         Request& request = requests[leader.broker];
         if (request.parts.size() == parts_max) continue;
+        if (request.number == 0) request.number = ++fetches_;
         request.broker = leader.broker;
         request.channel = channel;
+        reading->fetch = request.number;
         request.tickets.push_back({reading->name, reading->generation});
-        request.parts.push_back({reading->identity, reading->next_offset, leader.epoch});
+        const int64_t ahead = std::exchange(reading->ahead_offset, -1);
+        request.parts.push_back({reading->identity, ahead < 0 ? reading->next_offset : ahead, leader.epoch});
         reading->leader_epoch = leader.epoch;
-        reading->is_fetching = true;
     }
     if (!to_locate.empty()) scope_.spawn(locate(std::move(to_locate)));
     for (auto& [broker, request] : requests) {
         // Not always the same ones first: an answer may be full before it comes to the last.
-        auto first = static_cast<std::ptrdiff_t>(fetches_ % request.parts.size());
+        auto first = static_cast<std::ptrdiff_t>(request.number % request.parts.size());
         std::rotate(request.parts.begin(), request.parts.begin() + first, request.parts.end());
         std::rotate(request.tickets.begin(), request.tickets.begin() + first, request.tickets.end());
         ++in_flight_[broker];
-        ++fetches_;
         scope_.spawn(fetch(std::move(request)));
     }
     return next;
 }
 
 bool ConsumerEngine::is_wanted(const Reading& reading, Instant now) const {
-    bool is_busy = reading.is_locating || reading.is_fetching;
+    bool is_busy = reading.is_locating || reading.fetch != 0;
     return !is_busy && !reading.is_paused && !reading.has_failed && reading.not_before <= now;
 }
 
 Task<void> ConsumerEngine::fetch(Request request) {
     rpc::Metadata metadata = encode_fetch(request.parts, options_.limits);
     Instant deadline = world_.executor.now() + options_.limits.wait_max + options_.request_time_max;
-    rpc::CallResult result = co_await request.channel->call(rpc::Method::fetch, std::move(metadata), {}, deadline);
+    rpc::Preview go_on = [this, &request](Bytes head) { preview(request, head); };
+    rpc::CallResult result =
+        co_await request.channel->call(rpc::Method::fetch, std::move(metadata), {}, deadline, std::move(go_on));
     --in_flight_[request.broker];
     if (!closing_) apply(request, decode_fetch(result, request.parts.size()));
+    wakeup_.wake_here();
+}
+
+// Where an answer is going to end is known before its records are here: the next fetch leaves now, and its answer
+// follows without a pause.
+void ConsumerEngine::preview(const Request& request, Bytes metadata) {
+    std::vector<int64_t> offsets = decode_next_offsets(metadata, request.parts.size());
+    for (size_t index = 0; index < offsets.size(); ++index) {
+        Reading* reading = find(request.tickets[index]);
+        bool is_current = reading != nullptr && reading->fetch == request.number;
+        if (!is_current || offsets[index] <= request.parts[index].offset) continue;
+        reading->fetch = 0;
+        reading->ahead_offset = offsets[index];
+    }
     wakeup_.wake_here();
 }
 
@@ -203,7 +221,10 @@ void ConsumerEngine::apply(const Request& request, std::vector<FetchAnswer> answ
         Reading* reading = find(request.tickets[index]);
         if (reading == nullptr) continue;
         FetchAnswer& answer = answers[index];
-        reading->is_fetching = false;
+        if (reading->fetch == request.number) reading->fetch = 0;
+        reading->ahead_offset = -1;
+        // Fetched ahead, and the answer before it did not end there, or did not come.
+        if (request.parts[index].offset != reading->next_offset) continue;
         if (!answer.failure || answer.marks.log_start >= 0) reading->marks = answer.marks;
         if (answer.failure) {
             refuse(*reading, answer);

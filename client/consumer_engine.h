@@ -64,12 +64,13 @@ class ConsumerEngine {
         bool has_identity = false;
         bool is_located = false;
         bool is_locating = false;
-        bool is_fetching = false;
         bool is_paused = false;
-        bool has_failed = false;    // until the next seek
-        bool has_read = false;      // something, since the last seek
+        bool has_failed = false;  // until the next seek
+        bool has_read = false;    // something, since the last seek
         int64_t started_at = -1;
-        int64_t next_offset = -1;
+        int64_t next_offset = -1;   // of what is to be handed over next
+        uint64_t fetch = 0;         // the fetch whose answer is awaited last; 0: another one may begin
+        int64_t ahead_offset = -1;  // where that begins if an answer is on its way that is going to end there
         int32_t leader_epoch = -1;  // at the last fetch
         uint64_t failures_in_row = 0;
         Instant not_before{};
@@ -82,6 +83,7 @@ class ConsumerEngine {
         uint64_t generation;
     };
     struct Request {
+        uint64_t number = 0;
         int32_t broker = -1;
         rpc::Channel* channel = nullptr;
         std::vector<Ticket> tickets;
@@ -96,6 +98,7 @@ class ConsumerEngine {
     Task<void> locate(std::vector<Ticket> tickets);
     void located(Reading& reading, const OffsetAnswer& first, const OffsetAnswer& last);
     Task<void> fetch(Request request);
+    void preview(const Request& request, Bytes metadata);
     void apply(const Request& request, std::vector<FetchAnswer> answers);
     void accept(Reading& reading, const FetchAnswer& answer);
     void refuse(Reading& reading, const FetchAnswer& answer);

@@ -1,6 +1,6 @@
 #pragma once
 // What was fetched and not yet polled, between the consumer's thread and the application's. Bounded by the engine: it
-// fetches no further from a broker while two of its answers wait here.
+// fetches no further from a broker while one of its answers waits here; the next may be on its way then.
 
 #include <deque>
 #include <map>

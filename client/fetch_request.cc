@@ -67,4 +67,15 @@ std::vector<FetchAnswer> decode_fetch(const rpc::CallResult& result, size_t coun
     return answers;
 }
 
+std::vector<int64_t> decode_next_offsets(Bytes metadata, size_t count) {
+    const auto* partitions = flatbuffers::GetRoot<wire::FetchResponse>(metadata.data())->partitions();
+    if (partitions == nullptr || partitions->size() != count) return {};
+    std::vector<int64_t> offsets;
+    for (const wire::FetchedPartition* partition : *partitions) {
+        bool has_records = partition->error() == nullptr && partition->payload_size() > 0;
+        offsets.push_back(has_records ? partition->next_offset() : -1);
+    }
+    return offsets;
+}
+
 }  // namespace ironbark::client

@@ -36,4 +36,8 @@ rpc::Metadata encode_fetch(const std::vector<FetchPart>& parts, const FetchLimit
 // One answer for each of `count` parts, whatever the result of the call is.
 std::vector<FetchAnswer> decode_fetch(const rpc::CallResult& result, size_t count);
 
+// Where the records of each part end, of an answer that has not come whole; -1 where there are none. Empty: it does not
+// say.
+std::vector<int64_t> decode_next_offsets(Bytes metadata, size_t count);
+
 }  // namespace ironbark::client

@@ -29,12 +29,14 @@ struct Read {
     Offset log_end{-1};
     std::vector<BufferSlice> frames;
     size_t size = 0;
+    Offset next{-1};            // where the frames end
     bool is_cut_short = false;  // there is more that the reader may see
 
     void drop_frames() {
         is_cut_short = is_cut_short || size > 0;
         frames.clear();
         size = 0;
+        next = Offset(-1);
     }
 };
 
@@ -90,6 +92,7 @@ Task<Read> read_partition(Shard* shard, Wanted wanted, wire::Visibility visibili
     }
     read.frames = std::move(frames->slices);
     read.size = total_size(read.frames);
+    if (read.size > 0) read.next = frames->next;
     read.is_cut_short = frames->next < limit;
     co_return read;
 }
@@ -156,7 +159,7 @@ rpc::Response encode(std::vector<Reads>& parts, const std::vector<std::pair<size
         auto error = error_info(builder, read.error, Outcome::not_written, read.hint);
         partitions.push_back(wire::CreateFetchedPartition(builder, error, read.leader_epoch.value, read.log_start.value,
                                                           read.durable.value, read.high.value, read.log_end.value,
-                                                          static_cast<uint32_t>(read.size)));
+                                                          static_cast<uint32_t>(read.size), read.next.value));
         response.payload.insert(response.payload.end(), read.frames.begin(), read.frames.end());
     }
     response.metadata = rpc::finish(builder, wire::CreateFetchResponseDirect(builder, 0, &partitions));

@@ -2,6 +2,7 @@
 // What a client sends and what becomes of it.
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -11,11 +12,17 @@
 
 namespace ironbark::rpc {
 
-// A request of a client. Borrows metadata and payload from whoever awaits the call.
+// Told the metadata of an answer, verified as the method's response, while its payload is still on the way: what is to
+// be asked next need not wait for the last byte. At most once a call and before it ends; not at all if the answer is an
+// error, small, or came in one piece. Whether the whole answer will come is not known yet.
+using Preview = std::function<void(Bytes metadata)>;
+
+// A request of a client. Borrows metadata, payload and preview from whoever awaits the call.
 struct Message {
     Method method = Method::none;
     Bytes metadata;
     const std::vector<BufferSlice>* payload = nullptr;  // may be null: none
+    const Preview* preview = nullptr;                   // may be null
     bool is_one_way = false;
 };
 

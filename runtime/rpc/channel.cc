@@ -43,12 +43,14 @@ Channel::Channel(World& world, Address address, Greeter& greeter, ChannelOptions
 
 Channel::~Channel() { ASSERT((users_ == 0 && scope_.count() == 0) || world_.executor.has_crashed()); }
 
-Task<CallResult> Channel::call(Method method, Metadata metadata, std::vector<BufferSlice> payload, Instant deadline) {
+Task<CallResult> Channel::call(
+    Method method, Metadata metadata, std::vector<BufferSlice> payload, Instant deadline, Preview preview) {
     start();
     Message message;
     message.method = method;
     message.metadata = bytes_of(metadata);
     message.payload = &payload;
+    if (preview) message.preview = &preview;
     CallResult result = co_await exchange(&message, deadline);
     leave();
     co_return result;

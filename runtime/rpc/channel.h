@@ -67,7 +67,8 @@ class Channel {
     ~Channel();
 
     // Suspends until answered or given up, at the deadline at the latest.
-    Task<CallResult> call(Method method, Metadata metadata, std::vector<BufferSlice> payload, Instant deadline);
+    Task<CallResult> call(
+        Method method, Metadata metadata, std::vector<BufferSlice> payload, Instant deadline, Preview preview = {});
     // Suspends until the message is queued on a connection. Nobody will say whether it arrived; an error says that it
     // was never sent.
     Task<Result<void>> send(Method method, Metadata metadata, std::vector<BufferSlice> payload, Instant deadline);

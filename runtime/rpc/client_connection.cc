@@ -51,6 +51,7 @@ ClientConnection::ClientConnection(World& world, std::unique_ptr<Socket> socket,
       last_received_(world.executor.now()),
       scope_(world.executor) {
     callers_left_.set();
+    reader_.on_head([this](const FrameHeader& header, Bytes metadata) { preview(header, metadata); });
 }
 
 Task<void> ClientConnection::run() {
@@ -75,6 +76,17 @@ Task<void> ClientConnection::read() {
 Task<void> ClientConnection::write() {
     bool is_sent = co_await writer_.run();
     if (!is_sent) close(error_of(Refusal::peer_closed));
+}
+
+// Tells the head of an answer to the call that waits for it. What is wrong with it is found when it has come whole.
+void ClientConnection::preview(const FrameHeader& header, Bytes metadata) {
+    auto found = waiting_.find(header.correlation);
+    if (found == waiting_.end() || !header.has(flag_response) || header.has(flag_error)) return;
+    const Waiting& waiting = *found->second;
+    bool is_expected = header.method == static_cast<uint16_t>(waiting.method.method);
+    if (waiting.preview != nullptr && is_expected && verify(waiting.method.response, metadata)) {
+        (*waiting.preview)(metadata);
+    }
 }
 
 // Gives an answer to the call that waits for it.
@@ -133,6 +145,7 @@ Task<CallResult> ClientConnection::call(const Message* message, Instant deadline
     if (begun >= deadline) co_return never_sent(deadline_passed);
     uint64_t correlation = ++correlations_;
     Waiting waiting(world_.executor, *method);
+    waiting.preview = message->preview;
     waiting_.emplace(correlation, &waiting);
     waiting.frame = push(*message, correlation, Units());
     ++callers_;

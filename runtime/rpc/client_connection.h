@@ -48,12 +48,14 @@ class ClientConnection {
     struct Waiting {
         Waiting(Executor& executor, const MethodLimits& row) : method(row), done(executor) {}
         const MethodLimits& method;
+        const Preview* preview = nullptr;
         Event done;
         CallResult result;
         uint64_t frame = 0;
     };
     Task<void> read();
     Task<void> write();
+    void preview(const FrameHeader& header, Bytes metadata);
     Refusal accept(Frame frame);
     void finish(Waiting* waiting, CallResult result);
     CallResult give_up(uint64_t correlation, Waiting* waiting, Instant begun);

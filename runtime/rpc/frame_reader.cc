@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "runtime/rpc/method.h"
 
@@ -22,8 +23,11 @@ Task<Refusal> FrameReader::next(Frame* frame) {
     if (refusal == Refusal::none) refusal = decode(bytes(), limits_.frame_size_max, &header);
     if (refusal == Refusal::none && available() < header.frame_size()) {
         in_body_ = true;
+        // The start of a frame that gets its own block is copied there: not more than needed.
+        if (header.frame_size() > read_ahead_max) read_ahead_ = read_ahead_min;
         deadline_.arm(body_deadline(header.body_size));
-        refusal = co_await fill(header.frame_size());
+        if (preview_ && header.payload_size() >= preview_payload_size_min) refusal = co_await preview(header);
+        if (refusal == Refusal::none) refusal = co_await fill(header.frame_size());
     }
     deadline_.disarm();
     if (refusal == Refusal::none) refusal = take(header, frame);
@@ -70,6 +74,27 @@ Task<Refusal> FrameReader::fill(size_t size) {
             if (Refusal stranger = classify(bytes()); stranger != Refusal::none) co_return stranger;
         }
     }
+    co_return Refusal::none;
+}
+
+// Receives the head of a frame, into a block that holds all of it, and tells it.
+Task<Refusal> FrameReader::preview(const FrameHeader& header) {
+    if (begin_ + header.frame_size() > capacity_) {
+        Refusal refusal = co_await change_block(header.frame_size());
+        if (refusal != Refusal::none) co_return refusal;
+    }
+    const size_t head_size = frame_header_size + header.metadata_size;
+    Refusal refusal = co_await fill(head_size);
+    if (refusal == Refusal::none && !verify_checksum(bytes(), header)) refusal = Refusal::checksum;
+    if (refusal != Refusal::none) co_return refusal;
+    Bytes metadata = bytes().subspan(frame_header_size, header.metadata_size);
+    std::vector<uint64_t> aligned;
+    if (reinterpret_cast<uintptr_t>(metadata.data()) % metadata_alignment != 0) {
+        aligned.resize(round_up(metadata.size(), sizeof(uint64_t)) / sizeof(uint64_t));
+        std::memcpy(aligned.data(), metadata.data(), metadata.size());
+        metadata = {reinterpret_cast<const uint8_t*>(aligned.data()), metadata.size()};
+    }
+    preview_(header, metadata);
     co_return Refusal::none;
 }
 

@@ -8,6 +8,7 @@
 // plentiful, or one of the smallest: see ServerLimits for why this cannot come to a standstill.
 
 #include <cstdint>
+#include <functional>
 
 #include "runtime/io/world.h"
 #include "runtime/rpc/frame.h"
@@ -30,6 +31,9 @@ struct ReadLimits {
     uint64_t body_bytes_per_second_min = 64 << 10;
 };
 
+// Below this a payload is there before anything could be made of knowing its head.
+constexpr size_t preview_payload_size_min = 32 << 10;
+
 // A frame as it was received: its checksum holds, its metadata is aligned and still to be verified.
 struct Frame {
     FrameHeader header;
@@ -41,6 +45,9 @@ struct Frame {
 
 class FrameReader {
   public:
+    // Told a frame's head, its checksum verified, the metadata aligned, while the payload is still on the way.
+    using Preview = std::function<void(const FrameHeader& header, Bytes metadata)>;
+
     // `budget` may be null: then memory is not counted (a client, which bounds its requests instead).
     FrameReader(World& world, Socket& socket, ReadLimits limits, MemoryBudget* budget, Traffic& traffic);
     FrameReader(const FrameReader&) = delete;
@@ -49,12 +56,15 @@ class FrameReader {
     // Suspends until a whole frame is there. Anything but Refusal::none is final: the bytes that follow mean nothing.
     Task<Refusal> next(Frame* frame);
 
+    // Called, at most once a frame, within `next`, for large frames that did not come in one piece.
+    void on_head(Preview preview) { preview_ = std::move(preview); }
     void set_frame_size_max(size_t size) { limits_.frame_size_max = size; }
     // Reads and drops until the peer closes or the socket is closed.
     Task<void> drain();
 
   private:
     Task<Refusal> fill(size_t size);
+    Task<Refusal> preview(const FrameHeader& header);
     Task<Refusal> change_block(size_t size);
     void begin_frame();
     void drop_block();
@@ -71,6 +81,7 @@ class FrameReader {
     MemoryBudget* budget_;
     Traffic& traffic_;
     SocketDeadline deadline_;
+    Preview preview_;
 
     Block block_;
     size_t capacity_ = 0;  // of the block, as far as it is used

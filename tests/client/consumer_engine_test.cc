@@ -65,8 +65,9 @@ Task<void> stop_consumer(ConsumerProgram* program) {
 struct ConsumerTest : ProducerTest {
     explicit ConsumerTest(Settings consumer_settings = test_settings(),
                           Settings producer_settings = test_settings(),
-                          uint64_t seed = 1)
-        : ProducerTest(producer_settings, seed),
+                          uint64_t seed = 1,
+                          simulation::Options options = {})
+        : ProducerTest(producer_settings, seed, options),
           consumer_node(simulation.node("consumer")),
           consumer(consumer_node.start([consumer_settings](World& world) {
               return std::make_unique<ConsumerProgram>(world, consumer_settings);
@@ -387,6 +388,76 @@ TEST(ConsumerEngine, SkipsNothingWhenConnectionsBreak) {
         test.stop();
     }
     EXPECT_GT(cuts, 100u);
+}
+
+// Twenty records that make answers of several at a time.
+std::vector<std::string> large_records() {
+    std::vector<std::string> records;
+    for (char letter = 'a'; letter < 'u'; ++letter) records.emplace_back(200'000, letter);
+    return records;
+}
+
+Settings settings_for_large_records() {
+    Settings settings = test_settings();
+    settings.max_partition_fetch_bytes = 500'000;
+    return settings;
+}
+
+// How long it takes to read the large records over a slow path.
+Duration time_to_read(bool tells_next_offset) {
+    simulation::Options options;
+    options.network.latency = {10ms, 0us};
+    options.network.window_bytes = 384 << 10;
+    ConsumerTest test(settings_for_large_records(), test_settings(), 1, options);
+    test.broker().tells_next_offset = tells_next_offset;
+    test.write(large_records());
+    Instant begin = test.simulation.now();
+    test.read_from(Start::beginning());
+    EXPECT_EQ(test.read(20), large_records());
+    Duration taken = test.simulation.now() - begin;
+    test.stop();
+    return taken;
+}
+
+TEST(ConsumerEngine, FetchesOnWhileAnAnswerIsOnItsWay) {
+    // Ten answers, each a little larger than what the network carries in a round trip of 20 ms: after the rest of one
+    // has come there is another such pause, or not.
+    EXPECT_LT(time_to_read(true) + 100ms, time_to_read(false));
+}
+
+TEST(ConsumerEngine, ABrokerThatTellsAFalseNextOffsetCostsFetchesAndNoRecords) {
+    for (int64_t error : {-1, 1, 1000}) {
+        ConsumerTest test(settings_for_large_records());
+        test.broker().next_offset_error = error;
+        test.write(large_records());
+        test.read_from(Start::beginning());
+        EXPECT_EQ(test.read(20), large_records()) << error;
+        EXPECT_THAT(test.gaps, IsEmpty());
+        EXPECT_THAT(test.errors, IsEmpty());
+        test.stop();
+    }
+}
+
+TEST(ConsumerEngine, SkipsNothingWhenConnectionsBreakWithinLargeAnswers) {
+    for (uint64_t seed = 1; seed <= 20; ++seed) {
+        simulation::Options options;
+        options.network.split = true;
+        ConsumerTest test(settings_for_large_records(), test_settings(), seed, options);
+        simulation::RandomStream random = test.simulation.stream("cuts");
+        test.write(large_records());
+        test.read_from(Start::beginning());
+        std::vector<std::string> read;
+        while (read.size() < 20) {
+            Cut& cut = test.consumer.cut;
+            if (!cut.received) cut.received = random.below(1'200'000);
+            std::vector<std::string> more = test.read(1);
+            ASSERT_FALSE(more.empty());
+            for (std::string& value : more) read.push_back(std::move(value));
+        }
+        EXPECT_EQ(read, large_records()) << "seed " << seed;
+        EXPECT_THAT(test.gaps, IsEmpty());
+        test.stop();
+    }
 }
 
 TEST(ConsumerEngine, KnowsWhereItStartedBeforeThereAreRecords) {

@@ -387,16 +387,19 @@ Task<rpc::Response> FakeBroker::fetch(rpc::Request request) {
         if (part->offset() < partition->start || part->offset() > partition->end) code = ErrorCode::offset_out_of_range;
         if (partition->leader != id) code = ErrorCode::not_leader_or_follower;
         uint32_t size = 0;
+        int64_t next_offset = -1;
         for (size_t index = 0; index < partition->bases.size() && code == ErrorCode::none; ++index) {
             int64_t next = index + 1 < partition->bases.size() ? partition->bases[index + 1] : partition->end;
             if (next <= part->offset()) continue;
             if (size > 0 && part->max_bytes() > 0 && size + partition->frames[index].size() > part->max_bytes()) break;
             answer.payload.push_back(world_.buffers.copy_of(partition->frames[index]));
             size += static_cast<uint32_t>(partition->frames[index].size());
+            if (tells_next_offset) next_offset = next + next_offset_error;
         }
         auto error = error_info(builder, code, Outcome::not_written, partition);
         partitions.push_back(wire::CreateFetchedPartition(builder, error, partition->epoch, partition->start,
-                                                          partition->end, partition->end, partition->end, size));
+                                                          partition->end, partition->end, partition->end, size,
+                                                          next_offset));
     }
     answer.metadata = rpc::finish(builder, wire::CreateFetchResponseDirect(builder, 0, &partitions));
     co_return answer;

@@ -71,6 +71,8 @@ class FakeBroker final : public rpc::Handler {
     wire::AckLevel level = wire::AckLevel::leader_durable;  // of every receipt
     std::vector<int32_t> holders{};                         // in every receipt; empty: this broker
     bool tells_expected = true;                             // with out_of_order_sequence; old brokers did not
+    bool tells_next_offset = true;                          // where fetched records end; old brokers did not
+    int64_t next_offset_error = 0;                          // added to what it tells
     size_t fetches = 0;
     std::map<rpc::Method, size_t> requests;
     // Serves the topics of another broker, as far as it leads them.

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """What was released can still be read.
 
-schemas/ holds the schemas as they were released, wire/ one full message for each table that is the root of a frame's
-metadata, metadata/ one for each command of the metadata journal: the bytes as an old program wrote them (.bin), and what
-they say (.json). The schemas of today must conform to the released ones, and must read the old bytes as they were meant.
+schemas/ holds the schemas as they were released, wire/ full messages for each table that is the root of a frame's
+metadata, metadata/ for each command of the metadata journal: the bytes as an old program wrote them (.bin), and what
+they say (.json). TABLE.N.json is a further message of a table, for the fields that it has got since. The schemas of today must conform to the released ones, and must read the old bytes as they were meant.
 `flatc --conform` alone misses fields that were renamed, removed at the end, or made required; reading the old bytes does
 not.
 
@@ -40,6 +40,8 @@ BREAKS = [
      "offset:long (id: 3);\n    leader_epoch:int = -1 (id: 2)"),              # two ids swapped
     ("metadata.fbs", "time_ms:long (id: 6)", "created_ms:long (id: 6)"),
     ("metadata.fbs", "    deleted_topics:[Uuid] (id: 5);", ""),
+    # A field that nobody would notice if it were changed.
+    ("client.fbs", "    payload_size:uint (id: 6);", "    payload_size:uint (id: 6);\n    forgotten:int (id: 8);"),
     ("metadata.fbs", "DeleteTopicCommand, AlterTopicCommand", "AlterTopicCommand, DeleteTopicCommand"),
 ]
 
@@ -59,7 +61,7 @@ def conform_failures(flatc, schemas, scratch):
 
 def root_of(message):
     schema, root = FOLDERS[message.parent.name]
-    return schema, f"ironbark.wire.{root or message.stem}"
+    return schema, f"ironbark.wire.{root or message.name.split('.')[0]}"
 
 
 def read(flatc, schemas, scratch, message):
@@ -102,6 +104,38 @@ def coverage_failures(schemas):
             yield f"{command} has no message in {HERE / 'metadata'}: write {command}.json, then --add"
 
 
+def tables_of(schemas):
+    """Of each table, the types of its fields."""
+    tables = {}
+    for schema in schemas.glob("*.fbs"):
+        for name, body in re.findall(r"^table (\w+) {(.*?)}", schema.read_text(), re.DOTALL | re.MULTILINE):
+            tables[name] = dict(re.findall(r"^\s*(\w+):\[?(\w+)", body, re.MULTILINE))
+    return tables
+
+
+def fields_in(tables, table, value):
+    """Which fields of which tables a message sets."""
+    for item in value if isinstance(value, list) else [value]:
+        if table not in tables or not isinstance(item, dict):
+            continue
+        for field, inner in item.items():
+            yield table, field
+            kind = item.get(f"{field}_type", tables[table].get(field.removesuffix("_type")))
+            yield from fields_in(tables, kind, inner)
+
+
+def field_failures(schemas):
+    tables = tables_of(schemas)
+    seen = set()
+    for message in descriptions():
+        root = root_of(message)[1].removeprefix("ironbark.wire.")
+        seen.update(fields_in(tables, root, json.loads(message.read_text())))
+    for table in sorted({table for table, _ in seen}):
+        for field in tables[table]:
+            if (table, field) not in seen:
+                yield f"no message sets {table}.{field}: write TABLE.N.json with it, then --add"
+
+
 def failures(flatc, schemas):
     with tempfile.TemporaryDirectory() as name:
         scratch = pathlib.Path(name)
@@ -109,6 +143,7 @@ def failures(flatc, schemas):
         yield from conform_failures(flatc, schemas, scratch)
         yield from message_failures(flatc, schemas, scratch)
         yield from required_failures(schemas)
+        yield from field_failures(schemas)
 
 
 def blind_spots(flatc):

@@ -35,6 +35,34 @@ TEST(Channel, ReceivesPayloads) {
     }
 }
 
+TEST(Channel, TellsTheHeadOfALargeAnswerWhileItsPayloadIsOnTheWay) {
+    for (uint64_t seed = 0; seed < 20; ++seed) {
+        Options options;
+        options.network.split = true;
+        ChannelTest test({}, no_cut, seed, options);
+        for (uint32_t size : {0u, 100u, 70'000u, 2'000'000u, 300'000u}) {
+            std::vector<uint32_t> told;
+            Preview preview = [&](Bytes metadata) {
+                EXPECT_TRUE(test.finished.empty());
+                const auto& response = *flatbuffers::GetRoot<wire::FetchResponse>(metadata.data());
+                told.push_back(response.partitions()->Get(0)->payload_size());
+            };
+            test.results.clear();
+            test.finished.clear();
+            test.begin(test.program->channel.call(Method::fetch, fetch_request(0, size), {}, test.in(10s), preview));
+            test.simulation.run_for(5s);
+            ASSERT_TRUE(test.results[0] && test.results[0]->ok());
+            EXPECT_EQ(as_text(test.results[0]->payload.bytes()), std::string(size, 'f'));
+            EXPECT_LE(told.size(), size >= preview_payload_size_min ? 1u : 0u);
+            for (uint32_t payload_size : told) EXPECT_EQ(payload_size, size);
+            // What is larger than the network's window cannot have come in one piece.
+            if (size > (1 << 20)) {
+                EXPECT_EQ(told.size(), 1u);
+            }
+        }
+    }
+}
+
 TEST(Channel, PipelinesCallsAndMatchesAnswersThatOvertake) {
     ChannelTest test;
     for (int32_t wait_ms : {400, 100, 300, 200}) test.begin(test.fetch(wait_ms, static_cast<uint32_t>(wait_ms)));
