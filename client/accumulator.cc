@@ -37,9 +37,13 @@ Accumulator::Accumulator(AccumulatorLimits limits, std::function<void()> wake)
     : limits_(limits), wake_(std::move(wake)) {}
 
 ProducerTopic* Accumulator::find(std::string_view name) const {
+    ProducerTopic* last = found_last_.load(std::memory_order_acquire);
+    if (last != nullptr && last->name() == name) return last;
     std::shared_lock lock(topics_mutex_);
     auto found = topics_by_name_.find(name);
-    return found == topics_by_name_.end() ? nullptr : found->second;
+    if (found == topics_by_name_.end()) return nullptr;
+    found_last_.store(found->second, std::memory_order_release);
+    return found->second;
 }
 
 Result<Append> Accumulator::append(PartitionQueue& queue,
@@ -95,7 +99,7 @@ bool Accumulator::fits(const PendingBatch& batch, const record::NewRecord& recor
 
 std::unique_ptr<PendingBatch> Accumulator::begin_batch(size_t size, Instant now) {
     auto batch = std::make_unique<PendingBatch>();
-    batch->builder = take_builder();
+    batch->builder = builders_->take();
     batch->opened = now;
     if (reserve(*batch, size)) return batch;
     recycle(std::move(batch->builder));
@@ -157,6 +161,7 @@ ProducerTopic& Accumulator::add(std::unique_ptr<ProducerTopic> topic) {
     ProducerTopic& added = *topic;
     topics_.push_back(std::move(topic));
     topics_by_name_[added.name()] = &added;
+    found_last_.store(nullptr, std::memory_order_release);
     return added;
 }
 
@@ -165,6 +170,7 @@ void Accumulator::retire(ProducerTopic& topic) {
         std::lock_guard lock(topics_mutex_);
         auto found = topics_by_name_.find(topic.name());
         if (found != topics_by_name_.end() && found->second == &topic) topics_by_name_.erase(found);
+        found_last_.store(nullptr, std::memory_order_release);
     }
     for (int32_t index = 0; index < topic.partition_count(); ++index) {
         PartitionQueue& queue = *topic.partition(index);
@@ -209,18 +215,25 @@ bool Accumulator::is_empty(PartitionQueue& queue) {
     return queue.is_empty();
 }
 
-std::unique_ptr<record::BatchBuilder> Accumulator::take_builder() {
-    std::lock_guard lock(builders_mutex_);
-    if (builders_.empty()) return std::make_unique<record::BatchBuilder>();
-    std::unique_ptr<record::BatchBuilder> builder = std::move(builders_.back());
-    builders_.pop_back();
+std::shared_ptr<record::BatchBuilder> Accumulator::share(std::unique_ptr<record::BatchBuilder> builder) {
+    auto give_back = [builders = builders_](record::BatchBuilder* unused) {
+        builders->give_back(std::unique_ptr<record::BatchBuilder>(unused));
+    };
+    return {builder.release(), std::move(give_back)};
+}
+
+std::unique_ptr<record::BatchBuilder> Accumulator::Builders::take() {
+    std::lock_guard lock(mutex_);
+    if (free_.empty()) return std::make_unique<record::BatchBuilder>();
+    std::unique_ptr<record::BatchBuilder> builder = std::move(free_.back());
+    free_.pop_back();
     return builder;
 }
 
-void Accumulator::recycle(std::unique_ptr<record::BatchBuilder> builder) {
+void Accumulator::Builders::give_back(std::unique_ptr<record::BatchBuilder> builder) {
     builder->reset();
-    std::lock_guard lock(builders_mutex_);
-    if (builders_.size() < builders_max) builders_.push_back(std::move(builder));
+    std::lock_guard lock(mutex_);
+    if (free_.size() < builders_max) free_.push_back(std::move(builder));
 }
 
 void Accumulator::resolved(const PendingBatch& batch) {

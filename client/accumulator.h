@@ -71,7 +71,9 @@ class Accumulator {
     Front front(PartitionQueue& queue);
     bool is_empty(PartitionQueue& queue);
     // The batch has been sealed: its builder is free for another.
-    void recycle(std::unique_ptr<record::BatchBuilder> builder);
+    void recycle(std::unique_ptr<record::BatchBuilder> builder) { builders_->give_back(std::move(builder)); }
+    // The same when the last reference is gone, on any thread, and be it after the accumulator.
+    std::shared_ptr<record::BatchBuilder> share(std::unique_ptr<record::BatchBuilder> builder);
     // The batch is resolved.
     void resolved(const PendingBatch& batch);
 
@@ -80,6 +82,16 @@ class Accumulator {
         using is_transparent = void;
         size_t operator()(std::string_view name) const { return std::hash<std::string_view>{}(name); }
     };
+    // Those that are free. Spare ones keep their memory.
+    class Builders {
+      public:
+        std::unique_ptr<record::BatchBuilder> take();
+        void give_back(std::unique_ptr<record::BatchBuilder> builder);
+
+      private:
+        std::mutex mutex_;
+        std::vector<std::unique_ptr<record::BatchBuilder>> free_;
+    };
     bool fits(const PendingBatch& batch, const record::NewRecord& record, size_t size_bound) const;
     std::unique_ptr<PendingBatch> begin_batch(size_t size, Instant now);
     bool reserve(PendingBatch& batch, size_t size);
@@ -87,7 +99,6 @@ class Accumulator {
     void release(size_t size);
     void note_opened(PendingBatch& batch);
     void signal(PartitionQueue& queue);
-    std::unique_ptr<record::BatchBuilder> take_builder();
 
     const AccumulatorLimits limits_;
     const std::function<void()> wake_;
@@ -96,12 +107,13 @@ class Accumulator {
     mutable std::shared_mutex topics_mutex_;
     std::unordered_map<std::string, ProducerTopic*, NameHash, std::equal_to<>> topics_by_name_;
     std::vector<std::unique_ptr<ProducerTopic>> topics_;  // retired ones included: records may still refer to them
+    // Found last, and not retired: most records go where the one before went. Set under the mutex, of whichever kind.
+    mutable std::atomic<ProducerTopic*> found_last_{nullptr};
 
     std::mutex signalled_mutex_;
     std::vector<PartitionQueue*> signalled_;
 
-    std::mutex builders_mutex_;
-    std::vector<std::unique_ptr<record::BatchBuilder>> builders_;
+    const std::shared_ptr<Builders> builders_ = std::make_shared<Builders>();
 
     mutable std::mutex flush_mutex_;
     uint64_t flush_number_ = 0;

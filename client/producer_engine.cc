@@ -220,8 +220,14 @@ void ProducerEngine::seal(Sender& sender, SendWindow::Entry& entry) {
     if (batch.builder != nullptr) {
         if (options_.compression == Compression::lz4) batch.builder->compress(record::Codec::lz4, &compressor_);
         if (options_.compression == Compression::zstd) batch.builder->compress(record::Codec::zstd, &compressor_);
-        batch.frame = world_.buffers.copy_of(batch.builder->seal(sender.queue.seed, entry.sequence));
-        accumulator_.recycle(std::move(batch.builder));
+        MutableBytes frame = batch.builder->seal(sender.queue.seed, entry.sequence);
+        // Sent from where it was built, unless that would hold much more memory than it needs until it is answered.
+        if (frame.size() >= batch.builder->memory_size() / 2) {
+            batch.frame = world_.buffers.lend(frame, accumulator_.share(std::move(batch.builder)));
+        } else {
+            batch.frame = world_.buffers.copy_of(frame);
+            accumulator_.recycle(std::move(batch.builder));
+        }
     } else {
         // An attempt that is over may still hold the bytes.
         if (!batch.frame.buffer.is_unique()) batch.frame = world_.buffers.copy_of(batch.frame.bytes());

@@ -65,7 +65,7 @@ void BatchBuilder::compress(Codec codec, Compressor* compressor) {
     codec_ = codec;
 }
 
-Bytes BatchBuilder::seal(uint64_t seed, const ProducerSequence& producer) {
+MutableBytes BatchBuilder::seal(uint64_t seed, const ProducerSequence& producer) {
     ASSERT(!is_empty());
     is_closed_ = true;
     MutableBytes batch = frame_.bytes().subspan(frame_header_size);

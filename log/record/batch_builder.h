@@ -54,7 +54,9 @@ class BatchBuilder {
     void compress(Codec codec, Compressor* compressor);
 
     // The complete, unstamped frame for the partition with this seed. REQUIRES: not empty.
-    Bytes seal(uint64_t seed, const ProducerSequence& producer);
+    MutableBytes seal(uint64_t seed, const ProducerSequence& producer);
+    // What it holds for the frame, used or not.
+    size_t memory_size() const { return frame_.capacity(); }
 
     void reset();
 

@@ -48,7 +48,17 @@ BufferSlice BufferPool::copy_of(Bytes bytes) {
     return {std::move(buffer), 0, bytes.size()};
 }
 
+BufferSlice BufferPool::lend(MutableBytes bytes, std::shared_ptr<void> owner) {
+    auto* buffer = new Buffer(this, bytes.data(), bytes.size());
+    buffer->owner_ = std::move(owner);
+    return {BufferRef(buffer), 0, bytes.size()};
+}
+
 void BufferPool::give_back(Buffer* buffer) {
+    if (buffer->owner_ != nullptr) {
+        delete buffer;
+        return;
+    }
     bytes_in_use_.fetch_sub(buffer->size_, std::memory_order_relaxed);
     {
         std::lock_guard lock(mutex_);

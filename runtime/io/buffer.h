@@ -36,6 +36,7 @@ class Buffer {
     BufferPool* pool_;
     uint8_t* data_;
     size_t size_;
+    std::shared_ptr<void> owner_;  // of memory that is not the pool's
     std::atomic<uint32_t> references_{0};
 };
 
@@ -101,6 +102,9 @@ class BufferPool {
     BufferRef take(size_t size);
     // A buffer with a copy of `bytes`.
     BufferSlice copy_of(Bytes bytes);
+    // A buffer over memory of `owner`, which is let go of with the last slice, on whichever thread that is. Not for
+    // direct I/O: aligned as it happens to be.
+    BufferSlice lend(MutableBytes bytes, std::shared_ptr<void> owner);
 
     size_t bytes_in_use() const { return bytes_in_use_.load(std::memory_order_relaxed); }
     size_t bytes_in_stock() const;

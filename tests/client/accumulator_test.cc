@@ -38,6 +38,35 @@ class AccumulatorTest : public testing::Test {
 TEST_F(AccumulatorTest, FindsTopicsByName) {
     EXPECT_EQ(accumulator_.find("t"), topic_);
     EXPECT_EQ(accumulator_.find("u"), nullptr);
+    ProducerTopic& other = accumulator_.add(std::make_unique<ProducerTopic>("u", Uuid(), Partitioner::murmur2, 7));
+    EXPECT_EQ(accumulator_.find("u"), &other);
+    EXPECT_EQ(accumulator_.find("t"), topic_);
+    EXPECT_EQ(accumulator_.find("t"), topic_);
+}
+
+TEST_F(AccumulatorTest, DoesNotFindATopicThatWasRetired) {
+    EXPECT_EQ(accumulator_.find("t"), topic_);
+    accumulator_.retire(*topic_);
+    EXPECT_EQ(accumulator_.find("t"), nullptr);
+    ProducerTopic& again = accumulator_.add(std::make_unique<ProducerTopic>("t", Uuid(), Partitioner::murmur2, 7));
+    EXPECT_EQ(accumulator_.find("t"), &again);
+}
+
+TEST_F(AccumulatorTest, ABuilderThatWasSharedIsUsedAgainWhenNobodyHoldsIt) {
+    ASSERT_EQ(*append("x"), Append::done);
+    std::unique_ptr<PendingBatch> batch = take();
+    record::BatchBuilder* builder = batch->builder.get();
+    std::shared_ptr<record::BatchBuilder> shared = accumulator_.share(std::move(batch->builder));
+    accumulator_.resolved(*batch);
+    ASSERT_EQ(*append("y"), Append::done);
+    batch = take();
+    EXPECT_NE(batch->builder.get(), builder);
+    accumulator_.resolved(*batch);
+    shared.reset();
+    ASSERT_EQ(*append("z"), Append::done);
+    batch = take();
+    EXPECT_EQ(batch->builder.get(), builder);
+    resolve(std::move(batch));
 }
 
 TEST_F(AccumulatorTest, RecordsJoinTheOpenBatchAndWakeOnce) {

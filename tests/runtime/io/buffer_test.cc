@@ -48,6 +48,23 @@ TEST(BufferSlice, KeepsItsBufferAlive) {
     EXPECT_EQ(BufferSlice().bytes().size(), 0u);
 }
 
+TEST(BufferPool, LendsMemoryOfOthersUntilTheLastSliceIsGone) {
+    BufferPool pool;
+    std::string text = "0123456789";
+    auto owner = std::make_shared<int>(1);
+    MutableBytes bytes(reinterpret_cast<uint8_t*>(text.data()), text.size());
+    BufferSlice slice = pool.lend(bytes, owner);
+    EXPECT_EQ(slice.data(), bytes.data());
+    BufferSlice part = slice.part(3, 3);
+    slice = BufferSlice();
+    EXPECT_EQ(as_text(part.bytes()), "345");
+    EXPECT_EQ(owner.use_count(), 2);
+    part = BufferSlice();
+    EXPECT_EQ(owner.use_count(), 1);
+    EXPECT_EQ(pool.bytes_in_use(), 0u);
+    EXPECT_EQ(pool.bytes_in_stock(), 0u);
+}
+
 TEST(BufferSliceDeathTest, StaysWithinItsBuffer) {
     BufferPool pool;
     BufferSlice slice = pool.copy_of(as_bytes(std::string_view("0123456789")));
