@@ -85,13 +85,17 @@ function(ironbark_program name)
     endif()
 endfunction()
 
-# ironbark_test(NAME SOURCES ... USES ...): one test program; a test of more than a minute belongs to --full.
+# ironbark_test(NAME SOURCES ... USES ... [SECONDS n]): one test program; a test of more than a minute belongs to --full.
+# SECONDS is about how long it takes, where that is more than a moment: ctest begins with the longest.
 function(ironbark_test name)
-    cmake_parse_arguments(test "" "" "SOURCES;USES" ${ARGN})
+    cmake_parse_arguments(test "" "SECONDS" "SOURCES;USES" ${ARGN})
     add_executable(${name} ${test_SOURCES})
     target_link_libraries(${name} PRIVATE ${test_USES} GTest::gtest GTest::gmock GTest::gtest_main ironbark_flags)
     target_compile_options(${name} PRIVATE ${test_optimisation})
     target_precompile_headers(${name} REUSE_FROM ironbark_precompiled_test)
     add_test(NAME ${name} COMMAND ${name})
     set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+    if(test_SECONDS)
+        set_tests_properties(${name} PROPERTIES COST ${test_SECONDS})
+    endif()
 endfunction()
