@@ -18,7 +18,10 @@ endif()
 
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-    set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+    # Precompiled headers need the sloppiness. Looking files up by the dependencies of their last compilation spares those
+    # that are not found a run of the preprocessor.
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_DEPEND=1 CCACHE_SLOPPINESS=pch_defines,time_macros
+                                    ${CCACHE_PROGRAM})
 endif()
 
 set(CMAKE_CXX_STANDARD 20)
@@ -66,6 +69,7 @@ function(ironbark_module name)
     add_library(${name} STATIC ${module_SOURCES})
     target_link_libraries(${name} PUBLIC ${module_USES} PRIVATE $<BUILD_INTERFACE:ironbark_flags> ${module_PRIVATE_USES})
     target_include_directories(${name} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>)
+    target_precompile_headers(${name} REUSE_FROM ironbark_precompiled)
 endfunction()
 
 # ironbark_program(NAME SOURCES ... USES ...): an executable, with mimalloc as its allocator where asked for.
@@ -73,6 +77,7 @@ function(ironbark_program name)
     cmake_parse_arguments(program "" "" "SOURCES;USES" ${ARGN})
     add_executable(${name} ${program_SOURCES})
     target_link_libraries(${name} PRIVATE ${program_USES} ironbark_flags)
+    target_precompile_headers(${name} REUSE_FROM ironbark_precompiled)
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
     if(IRONBARK_MIMALLOC)
         target_link_options(${name} PRIVATE "LINKER:--push-state,--no-as-needed" "$<TARGET_FILE:mimalloc>"
@@ -80,15 +85,17 @@ function(ironbark_program name)
     endif()
 endfunction()
 
-# ironbark_test(NAME SOURCES ... USES ...): one test program; a test of more than a minute belongs to --full.
+# ironbark_test(NAME SOURCES ... USES ... [SECONDS n]): one test program; a test of more than a minute belongs to --full.
+# SECONDS is about how long it takes, where that is more than a moment: ctest begins with the longest.
 function(ironbark_test name)
-    cmake_parse_arguments(test "" "" "SOURCES;USES" ${ARGN})
+    cmake_parse_arguments(test "" "SECONDS" "SOURCES;USES" ${ARGN})
     add_executable(${name} ${test_SOURCES})
     target_link_libraries(${name} PRIVATE ${test_USES} GTest::gtest GTest::gmock GTest::gtest_main ironbark_flags)
-    # What is tested is optimised; the tests themselves only as far as chains of coroutines need it, to build sooner.
-    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-        target_compile_options(${name} PRIVATE -O1 -foptimize-sibling-calls)
-    endif()
+    target_compile_options(${name} PRIVATE ${test_optimisation})
+    target_precompile_headers(${name} REUSE_FROM ironbark_precompiled_test)
     add_test(NAME ${name} COMMAND ${name})
     set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+    if(test_SECONDS)
+        set_tests_properties(${name} PROPERTIES COST ${test_SECONDS})
+    endif()
 endfunction()

@@ -1,10 +1,9 @@
 #include "log/data_directory.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <fmt/format.h>
 #include <utility>
 
 #include "log/marks.h"
@@ -14,11 +13,11 @@ namespace ironbark::log {
 namespace {
 
 constexpr size_t identity_size_max = 4096;
-constexpr const char* format_line = "ironbark data directory, format 1";
+constexpr std::string_view format_line = "ironbark data directory, format 1\n";
 constexpr const char* marks_prefix = "marks-";
 
 std::string encode_identity(const DirectoryIdentity& identity) {
-    std::string text = fmt::format("{}\ndirectory {}\ncluster {}\n", format_line, identity.directory.to_string(),
+    std::string text = fmt::format("{}directory {}\ncluster {}\n", format_line, identity.directory.to_string(),
                                    identity.cluster.to_string());
     return text + fmt::format("checksum {:016x}\n", xxh3(as_bytes(text), 0));
 }
@@ -26,7 +25,7 @@ std::string encode_identity(const DirectoryIdentity& identity) {
 Result<DirectoryIdentity> decode_identity(std::string_view text) {
     static constexpr Error damaged(ErrorCode::corrupt_data, "the identity file is damaged");
     if (!text.starts_with("ironbark data directory, format ")) return damaged;
-    if (!text.starts_with(std::string(format_line) + "\n")) {
+    if (!text.starts_with(format_line)) {
         return Error(ErrorCode::unsupported_version, "the directory was written by a newer version");
     }
     constexpr size_t uuid_size = 36;
@@ -107,12 +106,14 @@ Task<Result<void>> DataDirectory::take_lock(World* world, std::string* problem) 
         co_return Result<void>();
     }
     *problem = lock.error().code == ErrorCode::locked
-                   ? fmt::format("{} is in use by another ironbarkd. Stop that one, or choose another directory "
-                                 "with --data-dir.",
-                                 path_)
-                   : fmt::format("cannot write to the data directory {}: {}. Give this user the right, or choose "
-                                 "another with --data-dir.",
-                                 path_, describe(lock.error()));
+                   ? fmt::format(
+                         "{} is in use by another ironbarkd. Stop that one, or choose another directory "
+                         "with --data-dir.",
+                         path_)
+                   : fmt::format(
+                         "cannot write to the data directory {}: {}. Give this user the right, or choose "
+                         "another with --data-dir.",
+                         path_, describe(lock.error()));
     co_return lock.error();
 }
 

@@ -38,8 +38,8 @@ int list(Session& session) {
 
 }  // namespace
 
-void add_broker(CLI::App& app, Session& session) {
-    CLI::App& noun = add_noun(app, "broker", "brokers of the cluster");
+void add_broker(Command app, Session& session) {
+    Command noun = add_noun(app, "broker", "brokers of the cluster");
     add_command(noun, session, {"list", "list all brokers", "ironbark broker list"},
                 [&session] { return list(session); });
 }

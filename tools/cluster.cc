@@ -197,8 +197,8 @@ int show_status(Session& session) {
 
 }  // namespace
 
-void add_cluster(CLI::App& app, Session& session) {
-    CLI::App& noun = add_noun(app, "cluster", "the cluster as a whole");
+void add_cluster(Command app, Session& session) {
+    Command noun = add_noun(app, "cluster", "the cluster as a whole");
     add_command(noun, session, {"status", "show how the cluster fares", "ironbark cluster status --json"},
                 [&session] { return show_status(session); });
 }

@@ -1,5 +1,6 @@
 #include "tools/command.h"
 
+#include <CLI/CLI.hpp>
 #include <charconv>
 #include <cstring>
 #include <fmt/format.h>
@@ -64,12 +65,13 @@ std::string usage_problem(CLI::App& app, const CLI::ParseError& error) {
 void declare(CLI::App& app, Session& session) {
     app.require_subcommand(1);
     app.set_version_flag("--version", "ironbark " IRONBARK_VERSION);
-    add_topic(app, session);
-    add_produce(app, session);
-    add_consume(app, session);
-    add_broker(app, session);
-    add_cluster(app, session);
-    add_log(app, session);
+    Command root(&app);
+    add_topic(root, session);
+    add_produce(root, session);
+    add_consume(root, session);
+    add_broker(root, session);
+    add_cluster(root, session);
+    add_log(root, session);
     app.footer(
         "Brokers are looked for at --bootstrap HOST:PORT[,HOST:PORT], else IRONBARK_BOOTSTRAP, else\n"
         "127.0.0.1:9400. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.\n"
@@ -79,37 +81,17 @@ void declare(CLI::App& app, Session& session) {
 
 }  // namespace
 
-CLI::App& add_noun(CLI::App& app, const char* name, const char* description) {
-    CLI::App* noun = app.add_subcommand(name, description);
-    noun->require_subcommand(1);
-    return *noun;
+Option& Option::required() {
+    option_->required();
+    return *this;
 }
 
-CLI::App& add_offline_command(CLI::App& parent,
-                              Session& session,
-                              const CommandText& text,
-                              std::function<int()> action) {
-    CLI::App* command = parent.add_subcommand(text.name, text.description);
-    command->footer(fmt::format("Example:\n  {}", text.example));
-    command->add_flag("--json", session.json, "print one JSON value and nothing else");
-    command->callback([&session, action = std::move(action)] { session.action = action; });
-    return *command;
+Option& Option::type_name(const char* name) {
+    option_->type_name(name);
+    return *this;
 }
 
-CLI::App& add_command(CLI::App& parent, Session& session, const CommandText& text, std::function<int()> action) {
-    CLI::App& command = add_offline_command(parent, session, text, std::move(action));
-    command
-        .add_option("--bootstrap", session.bootstrap, "brokers to ask first [IRONBARK_BOOTSTRAP, else 127.0.0.1:9400]")
-        ->type_name("HOST:PORT[,HOST:PORT]");
-    command.add_option("--timeout", session.timeout, "how long to wait for an answer [15s]")->type_name("DURATION");
-    return command;
-}
-
-void add_yes(CLI::App& command, Session& session) {
-    command.add_flag("--yes", session.yes, "do it; without this, only say what would be done");
-}
-
-CLI::Validator number_from(int64_t least) {
+Option& Option::number_from(int64_t least) {
     auto check = [least](const std::string& text) -> std::string {
         int64_t number = 0;
         auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -117,11 +99,68 @@ CLI::Validator number_from(int64_t least) {
             error == std::errc{} && end == text.data() + text.size() && number >= least && number <= INT32_MAX;
         return is_good ? std::string() : fmt::format("'{}' is no number from {} to {}", text, least, INT32_MAX);
     };
-    return CLI::Validator(check, "", "number");
+    option_->check(CLI::Validator(check, "", "number"));
+    return *this;
 }
 
-void add_set(CLI::App& command, std::vector<std::string>& values, const char* description) {
-    command.add_option("--set", values, description)->type_name("KEY=VALUE")->allow_extra_args(false);
+Option& Option::one_value_each() {
+    option_->allow_extra_args(false);
+    return *this;
+}
+
+Option Command::add_option(const char* name, std::string& value, const char* description) {
+    return Option(app_->add_option(name, value, description));
+}
+
+Option Command::add_option(const char* name, int32_t& value, const char* description) {
+    return Option(app_->add_option(name, value, description));
+}
+
+Option Command::add_option(const char* name, uint64_t& value, const char* description) {
+    return Option(app_->add_option(name, value, description));
+}
+
+Option Command::add_option(const char* name, std::vector<std::string>& values, const char* description) {
+    return Option(app_->add_option(name, values, description));
+}
+
+Option Command::add_option(const char* name, std::vector<int32_t>& values, const char* description) {
+    return Option(app_->add_option(name, values, description));
+}
+
+void Command::add_flag(const char* name, bool& value, const char* description) {
+    app_->add_flag(name, value, description);
+}
+
+Command add_noun(Command app, const char* name, const char* description) {
+    CLI::App* noun = app.app().add_subcommand(name, description);
+    noun->require_subcommand(1);
+    return Command(noun);
+}
+
+Command add_offline_command(Command parent, Session& session, const CommandText& text, std::function<int()> action) {
+    CLI::App* command = parent.app().add_subcommand(text.name, text.description);
+    command->footer(fmt::format("Example:\n  {}", text.example));
+    command->add_flag("--json", session.json, "print one JSON value and nothing else");
+    command->callback([&session, action = std::move(action)] { session.action = action; });
+    return Command(command);
+}
+
+Command add_command(Command parent, Session& session, const CommandText& text, std::function<int()> action) {
+    Command command = add_offline_command(parent, session, text, std::move(action));
+    command
+        .add_option("--bootstrap", session.bootstrap, "brokers to ask first [IRONBARK_BOOTSTRAP, else 127.0.0.1:9400]")
+        .type_name("HOST:PORT[,HOST:PORT]");
+    command.add_option("--timeout", session.timeout, "how long to wait for an answer [15s]").type_name("DURATION");
+    return command;
+}
+
+void add_yes(Command command, Session& session) {
+    command.add_flag("--yes", session.yes, "do it; without this, only say what would be done");
+}
+
+void add_set(Command command, std::vector<std::string>& values, const char* description) {
+    command.add_option("--set", values, description).type_name("KEY=VALUE").one_value_each();
 }
 
 Expected<std::map<std::string, std::string>> parse_assignments(const std::vector<std::string>& texts) {

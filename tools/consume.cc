@@ -214,32 +214,32 @@ class ConsumeCommand {
 
 }  // namespace
 
-void add_consume(CLI::App& app, Session& session) {
+void add_consume(Command app, Session& session) {
     auto options = std::make_shared<ConsumeOptions>();
-    CLI::App& command = add_command(
+    Command command = add_command(
         app, session,
         {"consume", "print records", "ironbark consume orders --offset -10 --format '%p/%o %k: %v\\n' --exit-at-end"},
         [&session, options] { return ConsumeCommand(session, *options).run(); });
-    command.add_option("TOPIC", options->topic, "what to read")->required();
+    command.add_option("TOPIC", options->topic, "what to read").required();
     command.add_option("--partition", options->partitions, "only these; as often as one likes [all]")
-        ->check(number_from(0))
-        ->allow_extra_args(false);
+        .number_from(0)
+        .one_value_each();
     command
         .add_option("--offset", options->start,
                     "where to begin: start, end, an offset, -N for the last N of each partition, @TIME for ms\n"
                     "since 1970 or like 2024-05-06T07:08:09Z [start]")
-        ->type_name("PLACE");
-    command.add_option("--count", options->count, "stop after so many records")->type_name("N");
+        .type_name("PLACE");
+    command.add_option("--count", options->count, "stop after so many records").type_name("N");
     command
         .add_option("--format", options->format,
                     "%t topic, %p partition, %o offset, %T timestamp, %k key, %v value, %h headers, %e epoch,\n"
                     "%K and %V sizes of key and value, %%; \\n \\t \\r \\0 \\\\ \\xHH ['%v\\n']")
-        ->type_name("TEXT");
+        .type_name("TEXT");
     command.add_flag("--exit-at-end", options->exit_at_end, "stop at what is the end now");
     command
         .add_option("--visibility", options->visibility,
                     "topic, durable (what no power cut can take back) or replicated [topic]")
-        ->type_name("WHICH");
+        .type_name("WHICH");
     add_set(command, options->settings, "any setting of consumers, for example fetch.max.wait.ms=50ms");
 }
 

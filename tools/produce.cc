@@ -232,24 +232,24 @@ class ProduceCommand {
 
 }  // namespace
 
-void add_produce(CLI::App& app, Session& session) {
+void add_produce(Command app, Session& session) {
     auto options = std::make_shared<ProduceOptions>();
-    CLI::App& command =
+    Command command =
         add_command(app, session,
                     {"produce", "write a record per line of standard input",
                      "tail -F /var/log/syslog | ironbark produce syslog --acks leader_durable --compression zstd"},
                     [&session, options] { return ProduceCommand(session, *options).run(); });
-    command.add_option("TOPIC", options->topic, "where to")->required();
-    command.add_option("--partition", options->partition, "only there; else by key, or in turn")->check(number_from(0));
+    command.add_option("TOPIC", options->topic, "where to").required();
+    command.add_option("--partition", options->partition, "only there; else by key, or in turn").number_from(0);
     command
         .add_option("--key-separator", options->key_separator,
                     "a line is KEY, this, VALUE; without it in a line there is no key")
-        ->type_name("TEXT");
+        .type_name("TEXT");
     command.add_option("--acks", options->acks, "topic, none, leader, leader_durable, isr, isr_durable [topic]")
-        ->type_name("LEVEL");
-    command.add_option("--compression", options->compression, "none, lz4 or zstd [none]")->type_name("CODEC");
-    command.add_option("--linger", options->linger, "how long a batch waits for more [5ms]")->type_name("DURATION");
-    command.add_option("--batch-size", options->batch_size, "how large a batch may grow [128KiB]")->type_name("BYTES");
+        .type_name("LEVEL");
+    command.add_option("--compression", options->compression, "none, lz4 or zstd [none]").type_name("CODEC");
+    command.add_option("--linger", options->linger, "how long a batch waits for more [5ms]").type_name("DURATION");
+    command.add_option("--batch-size", options->batch_size, "how large a batch may grow [128KiB]").type_name("BYTES");
     add_set(command, options->settings, "any setting of producers, for example delivery.timeout.ms=10s");
 }
 

@@ -214,24 +214,23 @@ int fail_for_topic(Session& session,
     return session.fail(fmt::format("cannot {} topic '{}'", verb, topic), failure);
 }
 
-void add_topic(CLI::App& app, Session& session) {
-    CLI::App& noun = add_noun(app, "topic", "topics: create, look at, change, delete");
+void add_topic(Command app, Session& session) {
+    Command noun = add_noun(app, "topic", "topics: create, look at, change, delete");
     auto create_options = std::make_shared<CreateOptions>();
-    CLI::App& create_command = add_command(
+    Command create_command = add_command(
         noun, session,
         {"create", "create a topic",
          "ironbark topic create orders --partitions 3 --replicas 1 --set retention.ms=7d --set acks.default=leader"},
         [&session, create_options] { return create(session, *create_options); });
     TopicSpecification& topic = create_options->topic;
-    create_command.add_option("NAME", topic.name, "letters, digits, '.', '_', '-'")->required();
-    create_command.add_option("--partitions", topic.partitions, "how many [the cluster's default]")
-        ->check(number_from(1));
+    create_command.add_option("NAME", topic.name, "letters, digits, '.', '_', '-'").required();
+    create_command.add_option("--partitions", topic.partitions, "how many [the cluster's default]").number_from(1);
     create_command.add_option("--replicas", topic.replicas, "copies of each partition [the cluster's default]")
-        ->check(number_from(1));
+        .number_from(1);
     create_command
         .add_option("--min-in-sync", topic.min_in_sync,
                     "replicas that must be in sync for a write at an isr level [the cluster's default]")
-        ->check(number_from(1));
+        .number_from(1);
     add_set(create_command, create_options->settings, "a setting; 'ironbark topic options' lists them");
     create_command.add_flag("--dry-run", topic.validate_only, "only say whether it could be created");
 
@@ -243,7 +242,7 @@ void add_topic(CLI::App& app, Session& session) {
                 {"describe", "show a topic's partitions, offsets and settings", "ironbark topic describe orders"},
                 [&session, described] { return describe(session, *described); })
         .add_option("NAME", *described, "the topic, or its id")
-        ->required();
+        .required();
 
     add_command(noun, session, {"options", "list every setting of topics", "ironbark topic options"},
                 [&session] { return options(session); });

@@ -36,6 +36,6 @@ int fail_for_topic(Session& session,
                    const std::string& topic,
                    Failure failure);
 
-void add_topic_changes(CLI::App& noun, Session& session);
+void add_topic_changes(Command noun, Session& session);
 
 }  // namespace ironbark::tools

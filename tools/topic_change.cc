@@ -197,51 +197,51 @@ int delete_records(Session& session, const DeleteOptions& options) {
     });
 }
 
-void add_alter(CLI::App& noun, Session& session) {
+void add_alter(Command noun, Session& session) {
     auto options = std::make_shared<AlterOptions>();
-    CLI::App& command = add_command(noun, session,
-                                    {"alter", "change settings of a topic",
-                                     "ironbark topic alter orders --set retention.ms=2d --reset segment.bytes"},
-                                    [&session, options] { return alter(session, *options); });
-    command.add_option("NAME", options->topic, "the topic, or its id")->required();
+    Command command = add_command(noun, session,
+                                  {"alter", "change settings of a topic",
+                                   "ironbark topic alter orders --set retention.ms=2d --reset segment.bytes"},
+                                  [&session, options] { return alter(session, *options); });
+    command.add_option("NAME", options->topic, "the topic, or its id").required();
     add_set(command, options->settings, "a new value; 'ironbark topic options' lists the keys");
     command.add_option("--reset", options->changes.reset, "a key that goes back to its default")
-        ->type_name("KEY")
-        ->allow_extra_args(false);
+        .type_name("KEY")
+        .one_value_each();
     command.add_flag("--dry-run", options->changes.validate_only, "only say what would change");
 }
 
-void add_add_partitions(CLI::App& noun, Session& session) {
+void add_add_partitions(Command noun, Session& session) {
     auto options = std::make_shared<AddOptions>();
-    CLI::App& command = add_command(noun, session,
-                                    {"add-partitions", "give a topic more partitions; keys may then land elsewhere",
-                                     "ironbark topic add-partitions orders --to 6"},
-                                    [&session, options] { return add_partitions(session, *options); });
-    command.add_option("NAME", options->topic, "the topic, or its id")->required();
-    command.add_option("--to", options->partitions, "how many there are to be")->required()->check(number_from(1));
+    Command command = add_command(noun, session,
+                                  {"add-partitions", "give a topic more partitions; keys may then land elsewhere",
+                                   "ironbark topic add-partitions orders --to 6"},
+                                  [&session, options] { return add_partitions(session, *options); });
+    command.add_option("NAME", options->topic, "the topic, or its id").required();
+    command.add_option("--to", options->partitions, "how many there are to be").required().number_from(1);
     command.add_flag("--dry-run", options->dry_run, "only say whether it could be done");
 }
 
-void add_delete(CLI::App& noun, Session& session) {
+void add_delete(Command noun, Session& session) {
     auto topic = std::make_shared<std::string>();
-    CLI::App& command = add_command(
+    Command command = add_command(
         noun, session, {"delete", "delete a topic and all its records", "ironbark topic delete orders --yes"},
         [&session, topic] { return remove(session, *topic); });
-    command.add_option("NAME", *topic, "the topic, or its id")->required();
+    command.add_option("NAME", *topic, "the topic, or its id").required();
     add_yes(command, session);
 }
 
-void add_delete_records(CLI::App& noun, Session& session) {
+void add_delete_records(Command noun, Session& session) {
     auto options = std::make_shared<DeleteOptions>();
-    CLI::App& command = add_command(noun, session,
-                                    {"delete-records", "delete the oldest records of a partition",
-                                     "ironbark topic delete-records orders --partition 0 --before 1000 --yes"},
-                                    [&session, options] { return delete_records(session, *options); });
-    command.add_option("NAME", options->topic, "the topic, or its id")->required();
-    command.add_option("--partition", options->partition, "of which")->required()->check(number_from(0));
+    Command command = add_command(noun, session,
+                                  {"delete-records", "delete the oldest records of a partition",
+                                   "ironbark topic delete-records orders --partition 0 --before 1000 --yes"},
+                                  [&session, options] { return delete_records(session, *options); });
+    command.add_option("NAME", options->topic, "the topic, or its id").required();
+    command.add_option("--partition", options->partition, "of which").required().number_from(0);
     command.add_option("--before", options->before, "the first offset to keep, or 'end'")
-        ->required()
-        ->type_name("OFFSET|end");
+        .required()
+        .type_name("OFFSET|end");
     add_yes(command, session);
 }
 
@@ -257,7 +257,7 @@ std::string unknown_topic_hint(Admin& admin, Admin::Timeout patience, const std:
     return fmt::format("{}; the nearest is '{}'", hint, near);
 }
 
-void add_topic_changes(CLI::App& noun, Session& session) {
+void add_topic_changes(Command noun, Session& session) {
     add_alter(noun, session);
     add_add_partitions(noun, session);
     add_delete(noun, session);
