@@ -20,10 +20,10 @@ endfunction()
 ironbark_precompile(ironbark_precompiled)
 
 if(IRONBARK_TESTS)
-    # What is tested is optimised; the tests themselves hardly, to build sooner.
+    # What is tested is optimised; the tests themselves only as far as chains of coroutines need it, to build sooner.
     set(test_optimisation)
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-        set(test_optimisation -Og)
+        set(test_optimisation -Og -foptimize-sibling-calls)
     endif()
     ironbark_precompile(ironbark_precompiled_test
         USES GTest::gtest OPTIONS ${test_optimisation} HEADERS <gtest/gtest.h>)
