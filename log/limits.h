@@ -41,8 +41,8 @@ constexpr size_t read_size = size_t{1} << 20;  // one read from disk for a consu
 
 // What was read ahead for consumers and not yet asked for, of all logs of a shard: thirty readers at 1 MiB each.
 constexpr uint64_t read_ahead_bytes_max = uint64_t{32} << 20;
-// Windows of one sequential reader, while they all take less than half of that: one is verified and sent, the others are
-// read or wait in the disk's queue, which one read at a time would leave empty between two.
+// Windows of one sequential reader, while they all take less than half of that: one is verified and sent, the others
+// are read or wait in the disk's queue, which one read at a time would leave empty between two.
 constexpr size_t read_ahead_windows_max = 4;
 
 constexpr size_t producers_per_partition_max = 10'000;  // beyond, the longest idle one is forgotten
