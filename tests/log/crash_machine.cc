@@ -70,9 +70,12 @@ void CrashMachine::note(const char* what, const Result<void>& result) {
     if (!result.ok()) note(fmt::format("{}: {} {}", what, name(result.error().code), result.error().text));
 }
 
+std::string CrashMachine::partition_path() const {
+    return fmt::format("{}/partitions/{}", directory_path, model_.identity().to_string());
+}
+
 std::string CrashMachine::path_of(Offset base, const char* suffix) const {
-    return std::string(directory_path) + "/partitions/" + model_.identity().to_string() + "/" +
-           segment_file_name(base, suffix);
+    return fmt::format("{}/{}", partition_path(), segment_file_name(base, suffix));
 }
 
 bool CrashMachine::open() {
@@ -208,7 +211,7 @@ Task<void> CrashMachine::read_all() {
 }
 
 Task<void> CrashMachine::check_graveyard() {
-    const std::string directory = std::string(directory_path) + "/partitions/" + model_.identity().to_string();
+    const std::string directory = partition_path();
     Result<std::vector<std::string>> names = co_await list_graveyard(&node_.world(), directory);
     if (!names.ok()) co_return note(std::string("the graveyard: ") + name(names.error().code));
     std::vector<BuriedRange> graves;

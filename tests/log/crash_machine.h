@@ -26,6 +26,7 @@ class CrashMachine {
     Log& log() { return *program_->store->find(model_.identity()); }
     LogStore& store() { return *program_->store; }
     World& world() { return node_.world(); }
+    std::string partition_path() const;
     std::string path_of(Offset base, const char* suffix) const;
     // Where the segments begin that are on disk.
     std::vector<Offset> segment_bases() const;
