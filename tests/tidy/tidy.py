@@ -24,6 +24,7 @@ ARROWS = {
     "client": ["runtime", "log/record", "client", "ironbark", "wire"],
     "broker/partition": ["runtime/base", "runtime/task", "runtime/io", "log", "broker/partition", "broker/controller",
                          "broker", "wire"],
+    "broker/consensus": ["runtime/base", "broker/consensus"],
     "broker/controller": ["runtime", "log", "broker/controller", "wire"],
     "broker": ["runtime", "log", "broker", "wire"],
     "tools": ["runtime", "log", "tools", "ironbark", "client"],
@@ -31,7 +32,7 @@ ARROWS = {
     "tests": ["runtime", "log", "broker", "client", "tools", "bench", "tests", "ironbark", "wire"],
 }
 # Pure code decides and knows nothing of the world.
-PURE = ["broker/controller/metadata.", "log/producers.", "log/retention.", "client/send_window.", "client/acknowledged."]
+PURE = ["broker/consensus/", "broker/controller/metadata.", "log/producers.", "log/retention.", "client/send_window.", "client/acknowledged."]
 PURE_BANNED = re.compile(r'#include "runtime/(task|io|rpc/(?!convert))')
 
 # Only the worlds, and what measures or starts real machines and processes, may touch the outside.
