@@ -73,7 +73,7 @@ void Core::on(StorageFailed) {
     held_.clear();
     leader_.reset();
     role_ = Role::stopped;
-    actions_.push_back(FailStop{"the storage of this voter failed: it neither votes nor leads until it is restarted"});
+    actions_.push_back(FailStop{"storage failed: neither votes nor leads until restarted"});
 }
 
 void Core::on(PeerProcessDied died) {
@@ -108,6 +108,7 @@ Status Core::status() const {
     status.log_bytes = log_.bytes();
     status.is_installing = is_installing();
     if (membership()) status.membership = memberships_.back().membership;
+    status.membership_index = membership_index();
     return status;
 }
 

@@ -43,6 +43,7 @@ struct Status {
     uint64_t log_bytes = 0;                        // when to make a snapshot
     bool is_installing = false;                    // a snapshot: the state machine is not to be read
     std::shared_ptr<const Membership> membership;  // null: a blank voter
+    LogIndex membership_index;                     // settled once this is committed, and nobody leaves
 };
 
 class Core {

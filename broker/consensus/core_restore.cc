@@ -5,6 +5,8 @@
 //   f = i + 1                          it goes on, if its terms do
 //   it ends before i, or has another   the snapshot came from a leader, and a crash before the log was reset: the log
 //   is term at i                          reset now
+#include <algorithm>
+
 #include "broker/consensus/core.h"
 #include "runtime/base/assert.h"
 
@@ -24,6 +26,8 @@ Uuid cluster_of(const Restored& restored) {
 
 Result<void> check(const Restored& restored, const Limits& limits) {
     if (restored.term > term_max) return corrupt("the stored term is one that nobody can have reached");
+    if (restored.cluster.is_zero() && restored.term != Term())
+        return corrupt("there is a stored term, but of no cluster");
     if (restored.vote && restored.term == Term()) return corrupt("there is a stored vote without a term");
     if (restored.snapshot && !is_well_formed(*restored.snapshot, limits)) return corrupt("the snapshot cannot be one");
     if (restored.entries.empty()) return {};
@@ -57,12 +61,12 @@ Result<void> Core::load(Restored restored) {
     TRY_VOID(check(restored, settings_.limits));
     const Uuid cluster = cluster_of(restored);
     // The log may have become durable before the first term, which brings the cluster with it.
-    if (restored.cluster.is_zero()) restored.cluster = cluster;
+    bool is_term_behind = restored.cluster != cluster && restored.cluster.is_zero();
+    if (is_term_behind) restored.cluster = cluster;
     if (!cluster.is_zero() && cluster != restored.cluster) {
         return Error(ErrorCode::foreign_data, "term and vote, and the log, are of different clusters");
     }
     cluster_ = restored.cluster;
-    if (cluster_.is_zero() && restored.term != Term()) return corrupt("there is a stored term, but of no cluster");
     term_ = restored.term;
     vote_ = restored.vote;
     if (restored.snapshot) {
@@ -72,21 +76,18 @@ Result<void> Core::load(Restored restored) {
         commit_ = applied_ = snapshot_->last_index;
     }
     TRY_VOID(load_entries(std::move(restored.entries)));
-    // A log that became durable before its term: no vote of that term can have left this voter.
-    if (log_.last_term() > term_) {
-        term_ = log_.last_term();
-        vote_.reset();
-    }
+    // Or before a later term: no vote of that term can have left this voter. The term is written now.
+    is_term_behind = is_term_behind || log_.last_term() > term_;
+    if (is_term_behind) enter_term(std::max(term_, log_.last_term()), std::nullopt);
     return {};
 }
 
 Result<void> Core::load_entries(std::vector<Entry> entries) {
-    if (entries.empty()) return {};
+    if (entries.empty() && !snapshot_) return {};
     const LogIndex base = log_.base();
-    const LogIndex first = entries.front().index;
-    size_t known = base + 1 - first;
+    size_t known = entries.empty() ? 0 : base + 1 - entries.front().index;
     bool has_base = known > 0 && known <= entries.size();
-    bool goes_on = has_base ? entries[known - 1].term == log_.last_term() : known == 0;
+    bool goes_on = has_base ? entries[known - 1].term == log_.last_term() : known == 0 && !entries.empty();
     if (!goes_on) {
         actions_.push_back(ResetLog{log_.reset(base, log_.last_term()), base});
         return {};

@@ -80,13 +80,17 @@ void Core::on(SnapshotChunkWritten written) {
     bool is_current = incoming_ && incoming_->writing > 0 && incoming_->snapshot.is_same(written.snapshot) &&
                       written.end_position == incoming_->position + incoming_->writing;
     if (!is_current) return;
+    const Snapshot& snapshot = incoming_->snapshot;
+    if (snapshot.last_index <= commit_ || log_.term_at(snapshot.last_index) == snapshot.last_term) {
+        return incoming_.reset();  // entries came meanwhile, and the log has everything after all
+    }
     incoming_->position = written.end_position;
     incoming_->writing = 0;
-    if (incoming_->position == incoming_->snapshot.size_bytes) {
+    if (incoming_->position == snapshot.size_bytes) {
         incoming_->is_installing = true;
-        actions_.push_back(InstallSnapshot{incoming_->snapshot});
+        actions_.push_back(InstallSnapshot{snapshot});
     }
-    if (role_ == Role::follower && leader_) send(*leader_, SnapshotResponse{incoming_->snapshot, incoming_->position});
+    if (role_ == Role::follower && leader_) send(*leader_, SnapshotResponse{snapshot, incoming_->position});
 }
 
 void Core::on(SnapshotInstalled installed) {

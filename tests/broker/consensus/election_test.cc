@@ -334,9 +334,8 @@ TEST(Election, AFailedDiskStopsTheVoterForGood) {
         elect 1
         1 told ready in 2
         propose 1 a
-        read 1 r
         fail 1
-        1 told a unknown not_leader_or_follower ; r not_leader_or_follower ; the storage of this voter failed: it neither votes nor leads until it is restarted
+        1 told a unknown not_leader_or_follower ; storage failed: neither votes nor leads until restarted
         1 is stopped 2
         wait 1000
         1 is stopped 2

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <sstream>
 
+#include "tests/broker/consensus/describe.h"
+
 namespace ironbark::consensus::testing {
 namespace {
 
@@ -17,43 +19,6 @@ std::string join(const std::vector<std::string>& parts, const char* between) {
     return all.empty() ? "nothing" : all;
 }
 
-std::string text_of(const Entry& entry) {
-    if (entry.kind == EntryKind::command) return std::string(entry.command->begin(), entry.command->end());
-    return entry.kind == EntryKind::no_op ? "-" : entry.membership->leaving ? "joint" : "voters";
-}
-
-std::string place(LogIndex index, Term term) {
-    return number(index.value) + ":" + number(term.value);
-}
-
-std::string describe_body(const VoteRequest& one) {
-    return std::string(one.is_pre_vote   ? "would you"
-                       : one.is_transfer ? "vote at once"
-                                         : "vote") +
-           " for " + place(one.last_index, one.last_term);
-}
-std::string describe_body(const VoteResponse& one) {
-    return std::string(one.is_pre_vote ? "would" : "vote") + (one.is_granted ? " yes" : " no");
-}
-std::string describe_body(const AppendRequest& one) {
-    std::string text = "append behind " + place(one.previous_index, one.previous_term);
-    for (const Entry& entry : one.entries) text += " " + text_of(entry);
-    return text + " commit " + number(one.commit.value);
-}
-std::string describe_body(const AppendResponse& one) {
-    if (one.is_match) return "has " + number(one.match.value);
-    return "not " + number(one.rejected.value) + ", try " + place(one.hint_index, one.hint_term);
-}
-std::string describe_body(const SnapshotChunk& one) {
-    return "snapshot " + number(one.snapshot.last_index.value) + " from " + number(one.position);
-}
-std::string describe_body(const SnapshotResponse& one) {
-    return "snapshot " + number(one.snapshot.last_index.value) + " next " + number(one.next_position);
-}
-std::string describe_body(const TimeoutNow&) {
-    return "be candidate now";
-}
-
 }  // namespace
 
 Voter voter(int id, int generation) {
@@ -64,10 +29,6 @@ Uuid cluster() {
 }
 Payload payload(const std::string& text) {
     return std::make_shared<const std::vector<uint8_t>>(text.begin(), text.end());
-}
-std::string describe(const Message& message) {
-    return std::visit([](const auto& body) { return describe_body(body); }, message.body) + " in " +
-           number(message.term.value);
 }
 
 void Group::step(int id, Event event) {

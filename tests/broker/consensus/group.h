@@ -34,7 +34,6 @@ namespace ironbark::consensus::testing {
 Voter voter(int id, int generation = 0);
 Uuid cluster();
 Payload payload(const std::string& text);
-std::string describe(const Message& message);
 
 class Group {
   public:

@@ -37,32 +37,26 @@ bool MemoryDisk::take(const Action& action) {
     return true;
 }
 
-LogIndex MemoryDisk::last() const {
-    if (!durable_.entries.empty()) return durable_.entries.back().index;
-    return durable_.snapshot ? durable_.snapshot->last_index : LogIndex();
-}
-
 const Entry* MemoryDisk::find(LogIndex index) const {
     const std::vector<Entry>& entries = durable_.entries;
     if (entries.empty() || index < entries.front().index || index > entries.back().index) return nullptr;
     return &entries[index - entries.front().index];
 }
 
-bool MemoryDisk::holds(LogIndex index) const {
-    return find(index) != nullptr || (durable_.snapshot && index <= durable_.snapshot->last_index);
-}
-
 void MemoryDisk::carry_out(const Action& write) {
     std::vector<Entry>& entries = durable_.entries;
     if (const auto* append = std::get_if<AppendEntries>(&write)) {
-        ASSERT(append->entries.front().index == last() + 1);
+        ASSERT(append->entries.front().index == log_end_ + 1);
+        log_end_ = append->entries.back().index;
         entries.insert(entries.end(), append->entries.begin(), append->entries.end());
     } else if (const auto* cut = std::get_if<TruncateSuffix>(&write)) {
         ASSERT(find(cut->from));
+        log_end_ = cut->from - 1;
         entries.resize(cut->from - entries.front().index);
     } else if (const auto* reset = std::get_if<ResetLog>(&write)) {
-        ASSERT(durable_.snapshot && durable_.snapshot->last_index == reset->base);
+        ASSERT(durable_.snapshot && durable_.snapshot->last_index >= reset->base);
         entries.clear();
+        log_end_ = reset->base;
     } else if (const auto* compact = std::get_if<CompactLog>(&write)) {
         ASSERT(durable_.snapshot && compact->up_to <= durable_.snapshot->last_index);
         std::erase_if(entries, [&](const Entry& entry) { return entry.index <= compact->up_to; });

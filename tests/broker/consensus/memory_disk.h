@@ -34,9 +34,9 @@ class MemoryDisk {
     const Restored& durable() const { return durable_; }
     const Payload& snapshot_bytes() const { return snapshot_bytes_; }
     // Whether entry `index` is durable, in the log or in a snapshot that stands for it.
-    bool holds(LogIndex index) const;
-    LogIndex last() const;
-    const Entry* find(LogIndex index) const;
+    bool holds(LogIndex index) const { return is_in_snapshot(index) || find(index) != nullptr; }
+    bool is_in_snapshot(LogIndex index) const { return durable_.snapshot && index <= durable_.snapshot->last_index; }
+    const Entry* find(LogIndex index) const;  // in the log, also beside a snapshot that has replaced it
 
     static uint64_t checksum(const std::vector<uint8_t>& bytes);
     // Whether the next snapshot that is installed turns out to be damaged.
@@ -47,6 +47,7 @@ class MemoryDisk {
 
     Restored durable_;
     Payload snapshot_bytes_;
+    LogIndex log_end_;
     std::deque<PersistTermAndVote> term_writes_;
     std::deque<Action> log_writes_;
     std::optional<Action> snapshot_write_;

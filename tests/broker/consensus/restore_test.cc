@@ -63,6 +63,8 @@ TEST(Restore, TakesALogThatIsAheadOfItsTerm) {
     Outcome outcome = restore({cluster(), Term(2), voter(2), std::nullopt, log_from(1, {1, 2, 4})});
     EXPECT_EQ(outcome.error, "");
     EXPECT_EQ(outcome.status.term, Term(4));
+    ASSERT_EQ(outcome.first_actions.size(), 1u) << "the term is written before anything is said in it";
+    EXPECT_EQ(std::get<PersistTermAndVote>(outcome.first_actions[0]).term, Term(4));
     outcome = restore({Uuid(), Term(0), std::nullopt, std::nullopt, log_from(1, {1})});
     EXPECT_EQ(outcome.error, "");
     EXPECT_EQ(outcome.status.cluster, cluster());
@@ -77,14 +79,15 @@ TEST(Restore, GoesOnBehindASnapshotThatTheLogHolds) {
     EXPECT_TRUE(outcome.first_actions.empty());
     outcome = restore({cluster(), Term(5), std::nullopt, snapshot_at(3, 2), log_from(4, {2, 4})});
     EXPECT_EQ(outcome.status.last, LogIndex(5));
-    outcome = restore({cluster(), Term(5), std::nullopt, snapshot_at(3, 2), {}});
+    outcome = restore({cluster(), Term(5), std::nullopt, snapshot_at(3, 2), log_from(2, {2, 2})});
     EXPECT_EQ(outcome.status.last, LogIndex(3));
     EXPECT_TRUE(outcome.first_actions.empty());
 }
 
 // A crash came between a leader's snapshot and the reset of the log.
 TEST(Restore, ResetsALogThatASnapshotHasReplaced) {
-    for (std::vector<Entry> old : {log_from(1, {1, 1, 1, 1, 1}), log_from(1, {1, 1}), log_from(3, {1, 1})}) {
+    for (std::vector<Entry> old :
+         {log_from(1, {1, 1, 1, 1, 1}), log_from(1, {1, 1}), log_from(3, {1, 1}), log_from(1, {})}) {
         Outcome outcome = restore({cluster(), Term(5), std::nullopt, snapshot_at(4, 3), old});
         EXPECT_EQ(outcome.error, "");
         EXPECT_EQ(outcome.status.last, LogIndex(4));
@@ -112,6 +115,7 @@ TEST(Restore, RefusesWhatDoesNotAddUp) {
               "the entries of the log cannot follow each other");
     EXPECT_EQ(error({cluster(), Term(0), voter(1), none, {}}), "there is a stored vote without a term");
     EXPECT_EQ(error({Uuid(), Term(3), none, none, {}}), "there is a stored term, but of no cluster");
+    EXPECT_EQ(error({Uuid(), Term(3), voter(1), none, log_from(1, {1})}), "there is a stored term, but of no cluster");
     EXPECT_EQ(error({cluster(), Term(UINT64_MAX), none, none, {}}),
               "the stored term is one that nobody can have reached");
     Snapshot bad = snapshot_at(3, 2);

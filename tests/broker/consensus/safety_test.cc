@@ -136,7 +136,7 @@ TEST(Safety, AFailedWriteIsNeverFollowedByAnotherOne) {
         hold 1
         propose 1 x
         fail 1
-        1 told x unknown not_leader_or_follower ; the storage of this voter failed: it neither votes nor leads until it is restarted
+        1 told x unknown not_leader_or_follower ; storage failed: neither votes nor leads until restarted
         propose 1 z
         settle
         1 told nothing

@@ -148,6 +148,38 @@ TEST(Snapshot, CommitsTheLogThatItIsAPrefixOf) {
     )");
 }
 
+// The entries come while the last part is being written: what they brought is not given up again.
+TEST(Snapshot, IsNotInstalledOverALogThatHasCaughtUp) {
+    Group group;
+    group.settings.limits.trail_entries = 10;
+    group.run(R"(
+        3 voters
+        elect 1
+        cut 3
+        propose 1 a b c
+        settle
+        snapshot 1
+        join 3
+        hold 3
+    )");
+    Snapshot snapshot = group.core(1).describe(LogIndex(4));
+    snapshot.size_bytes = 1;
+    group.receive(3, group.message(1, 3, 2, SnapshotChunk{snapshot, 0, payload("x")}));
+    group.run(R"(
+        expire 1
+        settle
+        write 3
+        settle
+        3 durable 5
+        release 3
+        settle
+        3 log 1:1 2:2 3:2 4:2 5:2
+        3 snapshot 0
+        wait 50
+        3 applied a b c
+    )");
+}
+
 TEST(Snapshot, ReplacesALogThatDiffers) {
     Group group = small_parts();
     group.run(R"(
