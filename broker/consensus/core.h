@@ -95,6 +95,7 @@ class Core {
 
     // Messages (core_message.cc decides whether they count, and in which term).
     bool is_acceptable(const Message& message);
+    bool is_known(const Voter& voter) const;
     bool enter_term_of(const Message& message);
     void answer_stale(const Message& message);
     void handle(const Message& message, const VoteRequest& request);

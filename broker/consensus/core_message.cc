@@ -26,9 +26,18 @@ bool Core::is_acceptable(const Message& message) {
         report(ReportKind::wrong_addressee, message.from, "a message for another directory than this voter's");
         return false;
     }
-    if (membership() && membership()->contains(message.from)) return true;
+    if (is_known(message.from)) return true;
     if (message.is_request() && message.membership_index > membership_index()) return true;
     report(ReportKind::unknown_sender, message.from, "a message of a directory that has no vote in this cluster");
+    return false;
+}
+
+// By the newest membership that is committed, or by a later one: a leader that leaves leads until that is committed.
+bool Core::is_known(const Voter& voter) const {
+    for (auto one = memberships_.rbegin(); one != memberships_.rend(); ++one) {
+        if (one->membership->contains(voter)) return true;
+        if (one->index <= commit_) break;
+    }
     return false;
 }
 

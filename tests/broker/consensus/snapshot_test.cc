@@ -163,8 +163,10 @@ TEST(Snapshot, IsNotInstalledOverALogThatHasCaughtUp) {
         hold 3
     )");
     Snapshot snapshot = group.core(1).describe(LogIndex(4));
-    snapshot.size_bytes = 1;
-    group.receive(3, group.message(1, 3, 2, SnapshotChunk{snapshot, 0, payload("x")}));
+    Payload bytes = payload("a b");
+    snapshot.size_bytes = bytes->size();
+    snapshot.checksum = MemoryDisk::checksum(*bytes);
+    group.receive(3, group.message(1, 3, 2, SnapshotChunk{snapshot, 0, bytes}));
     group.run(R"(
         expire 1
         settle

@@ -37,7 +37,8 @@ uint64_t command_of(const Entry& entry) {
 Checker::Mirror Checker::started(const Voter& voter, const Restored& restored, LogIndex last) {
     if (auto known = durable_.find(voter); known != durable_.end()) {
         const auto& [term, vote] = known->second;
-        bool has_kept = restored.term > term || (restored.term == term && restored.vote == vote);
+        // A vote that was not told to be durable may be all the same; one that was stays.
+        bool has_kept = restored.term > term || (restored.term == term && (!vote || restored.vote == vote));
         if (!has_kept) fail("monotony: a term or a vote that was durable is not there any more");
     }
     Mirror mirror;
@@ -119,12 +120,16 @@ void Checker::leads(const Voter& voter, Term term, const Mirror& mirror) {
     auto [known, is_first] = leaders_.insert({term, voter});
     if (known->second != voter) fail("election safety: two leaders in term " + std::to_string(term.value));
     if (!is_first) return;
-    const LogIndex end = ledger_end();
+    // Who was elected in an earlier term may learn so late.
+    auto later = std::lower_bound(committed_in_.begin(), committed_in_.end(), term);
+    const LogIndex end(static_cast<uint64_t>(later - committed_in_.begin()) - 1);
     bool is_complete = mirror.last() >= end && mirror.log[end.value].chain == ledger_[end.value].chain;
     if (!is_complete) fail("leader completeness: elected without a committed entry" + at(end));
 }
 
-void Checker::extend(const Mirror::Place& place) {
+void Checker::extend(const Mirror::Place& place, Term committed_in) {
+    if (committed_in < committed_in_.back()) fail("leader completeness: committed by a leader of an earlier term");
+    committed_in_.push_back(committed_in);
     const LogIndex index = ledger_end() + 1;
     ledger_.push_back(place);
     auto proposal = proposals_.find(place.command);
@@ -135,13 +140,13 @@ void Checker::extend(const Mirror::Place& place) {
     proposal->second.index = index;
 }
 
-void Checker::committed(LogIndex commit, const Mirror& mirror) {
+void Checker::committed(LogIndex commit, Term term, const Mirror& mirror) {
     if (commit > mirror.last()) return fail("state machine safety: more is committed than there is" + at(commit));
     const LogIndex known = std::min(commit, ledger_end());
     if (mirror.log[known.value].chain != ledger_[known.value].chain) {
         return fail("state machine safety: two entries are committed" + at(known));
     }
-    for (LogIndex index = known + 1; index <= commit; index = index + 1) extend(mirror.log[index.value]);
+    for (LogIndex index = known + 1; index <= commit; index = index + 1) extend(mirror.log[index.value], term);
 }
 
 bool Checker::disk_holds(const MemoryDisk& disk, LogIndex index) const {

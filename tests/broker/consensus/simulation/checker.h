@@ -6,11 +6,12 @@
 //   election safety      one leader in a term; one vote of each voter in a term
 //   promises             nothing leaves a voter before its term, its vote, or the entries it acknowledges are durable
 //   log matching         entries of one index and term stand behind the same log everywhere
-//   leader completeness  a new leader has everything that was committed
+//   leader completeness  a new leader has everything that was committed in earlier terms than its own
 //   state machine safety one entry at one index, applied once and in order, snapshots included
 //   durability           what is committed is durable at a majority, at the moment when it is
 //   monotony             terms do not go back, nor does a vote change, also over restarts
 //   proposals            written: there it stands; not written: nowhere, ever; and nothing stands twice
+//   disturbance          no pre-vote is granted by who leads, or heard from a leader that it has not seen to die
 //   reads                see everything that was acknowledged, or read, before they were asked for
 
 #include <map>
@@ -55,7 +56,7 @@ class Checker {
     void persisted(const Voter& voter, const Restored& durable);
     void sent(const Message& message, const MemoryDisk& disk, const Mirror& mirror);
     void leads(const Voter& voter, Term term, const Mirror& mirror);
-    void committed(LogIndex commit, const Mirror& mirror);
+    void committed(LogIndex commit, Term term, const Mirror& mirror);
     // The leader's commit has risen; `holds` says whether a voter's disk holds the entry.
     template <typename Holds>
     void committed_by_leader(const Membership& membership, Holds holds) {
@@ -81,7 +82,7 @@ class Checker {
         bool is_not_written = false;
         LogIndex index;
     };
-    void extend(const Mirror::Place& place);
+    void extend(const Mirror::Place& place, Term committed_in);
     void vote(const Voter& voter, Term term, const Voter& candidate);
 
     std::optional<std::string> broken_;
@@ -90,6 +91,7 @@ class Checker {
     std::map<Voter, std::pair<Term, std::optional<Voter>>> durable_;
     std::vector<std::vector<Mirror::Place>> places_;  // of each index, one for each term
     std::vector<Mirror::Place> ledger_{Mirror::Place{}};
+    std::vector<Term> committed_in_{Term()};  // of each in the ledger: the term of the leader that committed it
     std::unordered_map<uint64_t, Proposal> proposals_;
     LogIndex visible_;  // acknowledged, or shown by a read
     uint64_t written_ = 0;

@@ -24,6 +24,8 @@ Plan::Plan(uint64_t root) : seed(root) {
     mishap_us = random.between(60'000, 400'000);
     crashes = sometimes(100);
     power_cuts = sometimes(20);
+    disk_failures = sometimes(40);
+    short_reigns = sometimes(400);
     pauses = sometimes(50);
     partitions = sometimes(60);
     one_way_cuts = sometimes(60);
@@ -36,7 +38,7 @@ Plan::Plan(uint64_t root) : seed(root) {
     read_us = random.between(5'000, 100'000);
     snapshot_entries = random.below(3) == 0 ? 0 : static_cast<uint64_t>(random.between(3, 60));
     trail_entries = random.below(2) == 0 ? 0 : random.below(20);
-    are_limits_small = random.below(2) == 0;
+    message_entries = random.below(2) == 0 ? 0 : 1 + random.below(4);
     do_clocks_differ = random.below(2) == 0;
 }
 
@@ -55,6 +57,8 @@ std::string Plan::to_string() const {
     add("mishap us", mishap_us);
     add("crashes", crashes);
     add("power cuts", power_cuts);
+    add("disk failures", disk_failures);
+    add("short reigns", short_reigns);
     add("pauses", pauses);
     add("partitions", partitions);
     add("one-way cuts", one_way_cuts);
@@ -67,7 +71,7 @@ std::string Plan::to_string() const {
     add("read us", read_us);
     add("snapshot entries", snapshot_entries);
     add("trail entries", trail_entries);
-    add("small limits", are_limits_small);
+    add("entries in a message", message_entries);
     add("different clocks", do_clocks_differ);
     return text;
 }

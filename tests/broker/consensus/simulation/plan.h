@@ -58,6 +58,8 @@ struct Plan {
     int64_t mishap_us = 150'000;
     uint64_t crashes = 0;
     uint64_t power_cuts = 0;  // all at once
+    uint64_t disk_failures = 0;
+    uint64_t short_reigns = 0;  // chance that a leader dies within moments of its election
     uint64_t pauses = 0;
     uint64_t partitions = 0;
     uint64_t one_way_cuts = 0;
@@ -71,7 +73,7 @@ struct Plan {
     int64_t read_us = 30'000;
     uint64_t snapshot_entries = 0;  // made after so many; 0: none
     uint64_t trail_entries = 0;
-    bool are_limits_small = false;
+    uint64_t message_entries = 0;  // entries in a message, and messages on the way; 0: the usual limits
     bool do_clocks_differ = false;
 };
 

@@ -104,6 +104,10 @@ void World::happen_to(Node& node, const Occurrence& occurrence) {
             if (occurrence.what != node.timer_number) return;
             node.timer_ms = -1;
             return step(node, TimerExpired{});
+        case Kind::death:
+            if (has_healed_) return;
+            crash(node, false);
+            return schedule(mishaps_.waiting(150'000), Kind::start, node.number);
         case Kind::death_news: return step(node, PeerProcessDied{nodes_[occurrence.what]->self});
         case Kind::own_snapshot: return end_snapshot(node);
         default: return complete(node, occurrence.kind);

@@ -37,6 +37,7 @@ class World {
         snapshot_write,
         own_snapshot,
         start,
+        death,
         death_news,
         propose,
         read,
@@ -70,6 +71,8 @@ class World {
     void perform(Node& node, const Action& action);
     void perform_on_log(Node& node, const Action& action);
     void check(Node& node);
+    void note_leader(Node& node, const Voter& leader, Term term) const;
+    void check_pre_vote(const Node& node, const Message& message);
     void schedule_writes(Node& node);
     void complete(Node& node, Kind kind);
     void begin_snapshot(Node& node);

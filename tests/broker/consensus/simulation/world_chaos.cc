@@ -45,8 +45,9 @@ void World::mishap() {
     if (has_healed_) return;
     schedule(mishaps_.between(1, 2 * plan_.mishap_us), Kind::mishap);
     Node& node = *nodes_[mishaps_.below(nodes_.size())];
-    const uint64_t weights[] = {plan_.crashes,      plan_.power_cuts, plan_.pauses,       plan_.partitions,
-                                plan_.one_way_cuts, plan_.transfers,  plan_.replacements, plan_.strangers};
+    const uint64_t weights[] = {plan_.crashes,      plan_.power_cuts,    plan_.pauses,
+                                plan_.partitions,   plan_.one_way_cuts,  plan_.transfers,
+                                plan_.replacements, plan_.disk_failures, plan_.strangers};
     uint64_t sum = 0;
     for (uint64_t weight : weights) sum += weight;
     if (sum == 0) return;
@@ -78,6 +79,10 @@ void World::mishap() {
             return;
         }
         case 6: return begin_replacement();
+        case 7:
+            if (!node.core) return;
+            step(node, StorageFailed{});
+            return schedule(mishaps_.between(0, 500'000), Kind::death, node.number, node.life);
         default: return send_nonsense();
     }
 }
@@ -131,6 +136,7 @@ void World::heal() {
     for (auto& row : link_us_) std::fill(row.begin(), row.end(), 0);
     for (auto& node : nodes_) {
         node->paused_until_us = std::min(node->paused_until_us, now_us_);
+        if (node->core && node->status.role == Role::stopped) crash(*node, false);
         if (!node->core && !node->is_gone) start(*node);
     }
     healed_end_ = checker_.ledger_end();

@@ -41,11 +41,11 @@ void World::start(Node& node) {
     settings.self = node.self;
     Limits& limits = settings.limits;
     limits.trail_entries = plan_.trail_entries;
-    if (plan_.are_limits_small) {
+    if (plan_.message_entries != 0) {
         limits.command_size_max = 64;
         limits.append_bytes_max = 300;
-        limits.append_entries_max = 3;
-        limits.window_messages_max = 3;
+        limits.append_entries_max = plan_.message_entries;
+        limits.window_messages_max = plan_.message_entries;
         limits.window_bytes_max = 1000;
         limits.snapshot_chunk_size = 10;
         limits.proposals_max = 20;
@@ -70,13 +70,16 @@ void World::start(Node& node) {
 
 void World::crash(Node& node, bool is_for_good) {
     trace(&node, is_for_good ? "is lost" : "dies");
-    node.disk.crash(disks_.below(node.disk.term_writes() + 1), disks_.below(node.disk.log_writes() + 1),
-                    disks_.below(4));
+    // Drawn one after the other: in which order arguments are computed is the compiler's choice.
+    const uint64_t term_writes = disks_.below(node.disk.term_writes() + 1);
+    const uint64_t log_writes = disks_.below(node.disk.log_writes() + 1);
+    node.disk.crash(term_writes, log_writes, disks_.below(4));
     node.core.reset();
     ++node.life;
     node.is_gone = node.is_gone || is_for_good;
     node.paused_until_us = 0;
     node.timer_ms = -1;
+    node.heard_from.reset();
     node.is_writing_term = node.is_writing_log = node.is_writing_snapshot = false;
     if (node.own_snapshot && disks_.chance(500)) {
         auto& [snapshot, bytes] = *node.own_snapshot;
@@ -98,11 +101,18 @@ void World::step(Node& node, Event event) {
     ++counts_.steps;
     counts_.hash = scramble(counts_.hash, scramble(static_cast<uint64_t>(now_us_), event.index() * 16 + node.number));
     const LogIndex commit_before = node.status.commit;
+    const auto* received = std::get_if<MessageReceived>(&event);
+    bool is_of_leader = received && (received->message.is<AppendRequest>() || received->message.is<SnapshotChunk>());
+    const Voter sender = is_of_leader ? received->message.from : Voter();
+    const Term sender_term = is_of_leader ? received->message.term : Term();
+    const auto* died = std::get_if<PeerProcessDied>(&event);
+    if (died && node.heard_from == died->peer) node.heard_from.reset();
     Actions actions = node.core->step({clock_ms(node), cores_.next()}, std::move(event));
     Status status = node.core->status();
     if (status.term < node.status.term) checker_.fail("monotony: a term goes back");
     if (status.commit < commit_before) checker_.fail("monotony: a commit goes back");
     node.status = std::move(status);
+    note_leader(node, sender, sender_term);
     // The log first: what a message or a client is told may speak of it.
     for (const Action& action : actions) perform_on_log(node, action);
     check(node);
@@ -132,15 +142,33 @@ void World::perform_on_log(Node& node, const Action& action) {
     node.disk.take(action);
 }
 
+// A word of a leader was taken, if the voter follows that one now.
+void World::note_leader(Node& node, const Voter& leader, Term term) const {
+    if (term == Term() || node.status.term != term || node.status.leader != leader) return;
+    node.heard_ms = clock_ms(node);
+    node.heard_from = leader;
+}
+
+// No disturbance: who hears from a leader, or leads, encourages nobody.
+void World::check_pre_vote(const Node& node, const Message& message) {
+    const auto* answer = std::get_if<VoteResponse>(&message.body);
+    if (!answer || !answer->is_pre_vote || !answer->is_granted) return;
+    bool is_led = node.heard_from && clock_ms(node) - node.heard_ms < Settings().election_timeout_ms;
+    if (is_led || node.status.role == Role::leader) checker_.fail("disturbance: a pre-vote beside a living leader");
+}
+
 // What must hold of this voter now.
 void World::check(Node& node) {
     if (node.mirror.last() != node.status.last) checker_.fail("log matching: the log is not what its writes made it");
     const LogIndex known = checker_.ledger_end();
     const bool has_risen = node.status.commit > known;
-    checker_.committed(node.status.commit, node.mirror);
+    checker_.committed(node.status.commit, node.status.term, node.mirror);
     if (node.status.role != Role::leader || checker_.is_broken()) return;
     checker_.leads(node.self, node.status.term, node.mirror);
     if (!has_risen) return;
+    if (node.mirror.log[node.status.commit.value].term != node.status.term) {
+        checker_.fail("leader completeness: an entry of an earlier term is committed by counting");
+    }
     checker_.committed_by_leader(*node.status.membership, [this, &node](const Voter& voter) {
         Node* other = find(voter);
         return other && checker_.disk_holds(other->disk, node.status.commit);
@@ -150,6 +178,7 @@ void World::check(Node& node) {
 void World::perform(Node& node, const Action& action) {
     if (checker_.is_broken()) return;
     if (const auto* sent = std::get_if<SendMessage>(&action)) {
+        check_pre_vote(node, sent->message);
         send(node, sent->message);
     } else if (const auto* part = std::get_if<SendSnapshotChunk>(&action)) {
         ++counts_.snapshots_sent;
@@ -173,6 +202,9 @@ void World::perform(Node& node, const Action& action) {
         reads_.erase(read->id.value);
     } else if (const auto* role = std::get_if<RoleChanged>(&action)) {
         trace(&node, std::string("is ") + name(role->role) + (role->is_ready ? ", ready" : ""));
+        if (role->role == Role::leader && !role->is_ready && mishaps_.chance(plan_.short_reigns)) {
+            schedule(mishaps_.between(0, 8 * plan_.delay_us), Kind::death, node.number, node.life);
+        }
     } else if (const auto* ended = std::get_if<TransferEnded>(&action)) {
         counts_.transfers += ended->is_done ? 1 : 0;
     } else if (const auto* report = std::get_if<Report>(&action)) {

@@ -24,6 +24,10 @@ struct World::Node {
     bool is_writing_term = false, is_writing_log = false, is_writing_snapshot = false;
     std::optional<std::pair<Snapshot, Payload>> own_snapshot;  // being written
 
+    // When it last took something from a leader, by its clock, and from whom; nobody once that one was seen to die.
+    int64_t heard_ms = INT64_MIN / 2;
+    std::optional<Voter> heard_from;
+
     // The state machine: a chain of what was applied.
     LogIndex applied;
     Status status;  // after the last step
