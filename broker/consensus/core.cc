@@ -60,6 +60,7 @@ void Core::on(TermAndVotePersisted persisted) {
     term_durable_ = std::max(term_durable_, persisted.write);
     if (persisted.write != term_write_) return;
     release_held();
+    if (role_ == Role::follower && is_alone()) reset_election_timer();
     if (role_ == Role::candidate) count_vote(settings_.self);
 }
 

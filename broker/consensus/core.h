@@ -59,7 +59,7 @@ class Core {
     // The name of a snapshot of the state machine after this entry, without size and checksum. REQUIRES: this was the
     // last applied entry, or one since the last snapshot
     Snapshot describe(LogIndex applied) const;
-    // Whether a follower is being sent the snapshot: a new one would begin that anew.
+    // Whether a follower that answers is being sent the snapshot: a new one would begin that anew.
     bool is_sending_snapshot() const;
 
   private:
@@ -112,6 +112,7 @@ class Core {
     // Terms and elections (core_election.cc).
     bool leader_is_alive() const;
     bool may_campaign() const;
+    bool is_alone() const;
     void reset_election_timer();
     void enter_term(Term term, std::optional<Voter> vote);
     void become_follower(std::optional<Voter> leader);

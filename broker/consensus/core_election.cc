@@ -15,12 +15,15 @@ bool Core::may_campaign() const {
     return membership() && membership()->contains(settings_.self) && !is_installing() && term_ < term_max;
 }
 
+bool Core::is_alone() const {
+    return membership() && membership()->everybody() == std::vector<Voter>{settings_.self};
+}
+
 void Core::reset_election_timer() {
     const auto timeout = static_cast<uint64_t>(settings_.election_timeout_ms);
     election_due_ms_ = now_ms_ + static_cast<int64_t>(timeout + random_ % timeout);
-    // Nobody could be disturbed by the only voter there is.
-    bool is_alone = membership() && membership()->everybody() == std::vector<Voter>{settings_.self};
-    if (is_alone && role_ == Role::follower) election_due_ms_ = now_ms_;
+    // Nobody could be disturbed by the only voter there is. It waits for the write under way, and not for the clock.
+    if (is_alone() && role_ == Role::follower && term_durable_ == term_write_) election_due_ms_ = now_ms_;
 }
 
 void Core::enter_term(Term term, std::optional<Voter> vote) {

@@ -17,8 +17,10 @@ Snapshot Core::describe(LogIndex applied) const {
 }
 
 bool Core::is_sending_snapshot() const {
-    return std::any_of(progress_.begin(), progress_.end(),
-                       [](const Progress& one) { return one.state() == Progress::State::snapshot; });
+    return std::any_of(progress_.begin(), progress_.end(), [this](const Progress& one) {
+        bool is_heard = now_ms_ - one.heard_ms() < settings_.election_timeout_ms;
+        return one.state() == Progress::State::snapshot && is_heard;
+    });
 }
 
 void Core::on(SnapshotMade made) {
