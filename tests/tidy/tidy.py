@@ -25,6 +25,7 @@ ARROWS = {
     "broker/partition": ["runtime/base", "runtime/task", "runtime/io", "log", "broker/partition", "broker/controller",
                          "broker", "wire"],
     "broker/consensus": ["runtime/base", "broker/consensus"],
+    "broker/voter": ["runtime", "log", "broker/consensus", "broker/voter", "wire"],
     "broker/controller": ["runtime", "log", "broker/controller", "wire"],
     "broker": ["runtime", "log", "broker", "wire"],
     "tools": ["runtime", "log", "tools", "ironbark", "client"],
