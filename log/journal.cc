@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 #include <utility>
 
 #include "log/limits.h"
@@ -40,14 +41,17 @@ uint64_t header_checksum(const uint8_t* at, uint64_t seed) {
     return xxh3(Bytes(at + 8, commit_header_size - 8), seed);
 }
 
-std::vector<uint8_t> encode_commit(const std::vector<JournalRecord>& records,
-                                   Copies copies,
+size_t encoded_size(const JournalRecord& record) {
+    return sizeof(uint32_t) + record.size();
+}
+
+std::vector<uint8_t> encode_commit(std::span<const JournalRecord> records,
+                                   bool is_copied,
                                    uint64_t sequence,
                                    uint64_t seed) {
-    const bool is_copied = copies == Copies::two;
     const size_t header_size = is_copied ? copied_header_size : commit_header_size;
     size_t size = header_size;
-    for (const JournalRecord& record : records) size += sizeof(uint32_t) + record.size();
+    for (const JournalRecord& record : records) size += encoded_size(record);
     std::vector<uint8_t> bytes(round_up(size, block_size));
     store_le(bytes.data() + 8, is_copied ? copied_magic : commit_magic);
     store_le(bytes.data() + 12, static_cast<uint32_t>(records.size()));
@@ -58,7 +62,7 @@ std::vector<uint8_t> encode_commit(const std::vector<JournalRecord>& records,
     for (const JournalRecord& record : records) {
         store_le(at, static_cast<uint32_t>(record.size()));
         if (!record.empty()) std::memcpy(at + sizeof(uint32_t), record.data(), record.size());
-        at += sizeof(uint32_t) + record.size();
+        at += encoded_size(record);
     }
     store_le(bytes.data(), xxh3(Bytes(bytes).subspan(8, size - 8), seed));
     return bytes;
@@ -88,6 +92,23 @@ std::optional<CommitHeader> decode_commit(Bytes bytes,
     return header;
 }
 
+// How many of the records make a commit of a new file: as many as a write takes well, and one at least.
+size_t count_for_one_write(std::span<const JournalRecord> records) {
+    size_t count = 0;
+    for (size_t size = 0; count < records.size(); ++count) {
+        size += encoded_size(records[count]);
+        if (count > 0 && size > round_size_max) break;
+    }
+    return count;
+}
+
+// Of a write or sync in room that was reserved. What was begun stands there now: it is not tried again, and nothing
+// else is written in its place, which could not be told from it.
+Result<void> final(Result<void> result) {
+    if (result.ok() || result.error().code != ErrorCode::storage_full) return result;
+    return Error(ErrorCode::io_error, "the file system has no room for what it had reserved");
+}
+
 uint64_t seed_of(const Uuid& owner) {
     return xxh3(owner.bytes, head_magic);
 }
@@ -115,7 +136,11 @@ Journal::~Journal() {
     ASSERT(body_.file == nullptr || world_.executor.has_crashed());
 }
 
-Task<Result<std::unique_ptr<Journal>>> Journal::open(World& world, std::string path, Uuid owner, Copies copies) {
+Task<Result<std::unique_ptr<Journal>>> Journal::open(World& world,
+                                                     std::string path,
+                                                     Uuid owner,
+                                                     Copies copies,
+                                                     std::vector<JournalRecord> first) {
     std::unique_ptr<Journal> journal(new Journal(world, path, owner, copies));
     Result<void> removed = co_await world.disk.remove(path + ".new");  // of a replacement that a crash interrupted
     if (!removed.ok() && removed.error().code != ErrorCode::not_found) co_return removed.error();
@@ -126,7 +151,8 @@ Task<Result<std::unique_ptr<Journal>>> Journal::open(World& world, std::string p
         ready = co_await journal->load();
         if (ready.ok()) ready = co_await journal->settle();
     } else if (file.error().code == ErrorCode::not_found) {
-        ready = co_await journal->replace({});
+        journal->contents_.records = first;
+        ready = co_await journal->replace(std::move(first));
     } else {
         co_return file.error();
     }
@@ -137,8 +163,8 @@ Task<Result<std::unique_ptr<Journal>>> Journal::open(World& world, std::string p
     co_return std::move(journal);
 }
 
-Task<Result<JournalContents>> Journal::read(World& world, std::string path, Uuid owner) {
-    Journal journal(world, path, owner, Copies::one);
+Task<Result<JournalContents>> Journal::read(World& world, std::string path, Uuid owner, Copies copies) {
+    Journal journal(world, path, owner, copies);
     CO_TRY(journal.body_.file, co_await world.disk.open(std::move(path), OpenMode::read, true));
     Result<void> loaded = co_await journal.load();
     co_await journal.close();
@@ -180,6 +206,7 @@ Task<Result<void>> Journal::load() {
 void Journal::read_commits(Bytes bytes) {
     body_.position = block_size;
     bool bad_since_last = false;
+    uint64_t in_doubt = 0;  // copies that the newest write may have torn: it was to end in the last commit
     for (uint64_t at = block_size; at < bytes.size();) {
         size_t before = contents_.records.size();
         std::optional<CommitHeader> commit =
@@ -194,12 +221,20 @@ void Journal::read_commits(Bytes bytes) {
         if (commit->sequence == body_.sequence) {
             contents_.records.resize(before);  // the copy
             body_.position = at;
+            owed_ = {};
+            contents_.copies_damaged += std::exchange(in_doubt, 0);
             continue;
         }
         uint64_t lost = commit->sequence - body_.sequence - 1;
         contents_.commits_lost += lost;
-        contents_.copies_damaged += bad_since_last && lost == 0 ? 1 : 0;
+        contents_.copies_damaged += std::exchange(in_doubt, 0);
+        const bool may_be_torn = is_at_end && copies_ == Copies::two_behind;
+        (may_be_torn ? in_doubt : contents_.copies_damaged) += bad_since_last && lost == 0 ? 1 : 0;
         body_.sequence = commit->sequence;
+        owed_ = {};
+        if (is_at_end && copies_ == Copies::two_behind) {
+            owed_ = world_.buffers.copy_of(bytes.subspan(at - commit->blocks_size(), commit->blocks_size()));
+        }
         // The copy's place belongs to it, whatever stands there. (Behind a bad one, this is the copy.)
         body_.position = at + (is_at_end ? (commit->copies() - 1) * commit->blocks_size() : 0);
         bad_since_last = false;
@@ -210,23 +245,31 @@ void Journal::read_commits(Bytes bytes) {
 
 // What stands behind the last good commit. If the next one was kept twice, both copies are bad, and a crash leaves only
 // the first one so: the second is not begun before the first is on disk. A sector that was begun is there as a whole,
-// so the header of a torn commit is good, or zero; and it says where the copy was to be.
+// so the header of a torn commit is good, or zero; and it says where the copy was to be. With the copy written behind,
+// a file never ends with its last commit (see make_room): one that does has been cut off.
 void Journal::judge_end(Bytes bytes) {
+    const bool is_behind = copies_ == Copies::two_behind;
+    contents_.ends_damaged = is_behind && body_.position + block_size > bytes.size();
+    if (body_.position > bytes.size()) owed_ = {};
     body_.position = std::min<uint64_t>(body_.position, bytes.size());
     Bytes rest = bytes.subspan(body_.position);
     contents_.ends_torn = !is_zero(rest);
     if (!contents_.ends_torn || is_zero(rest.first(sector_size))) return;
     CommitHeader header = decode_header(rest.data());
-    if (header.magic == commit_magic) return;
+    if (header.magic == commit_magic && !is_behind) return;
     bool is_whole = load_le<uint64_t>(rest.data() + commit_header_size) == header_checksum(rest.data(), seed_);
     bool is_next = is_whole && header.is_possible() && header.sequence == body_.sequence + 1;
-    contents_.ends_damaged = !is_next || header.size > rest.size() || !is_zero(rest.subspan(header.blocks_size()));
+    if (!is_next || header.size > rest.size()) {
+        contents_.ends_damaged = true;
+        return;
+    }
+    const bool has_room = !is_behind || 2 * header.blocks_size() + block_size <= rest.size();
+    contents_.ends_damaged = !has_room || !is_zero(rest.subspan(header.blocks_size()));
 }
 
 // Whether the file is to stay as it is.
 bool Journal::has_damage() const {
-    bool is_end_relevant = copies_ == Copies::two && contents_.ends_damaged;
-    return contents_.commits_lost > 0 || contents_.head_damaged || is_end_relevant;
+    return contents_.commits_lost > 0 || contents_.head_damaged || (is_copied() && contents_.ends_damaged);
 }
 
 // What was read is relied on from here. Damage stays as it is, for the owner to see.
@@ -234,7 +277,7 @@ Task<Result<void>> Journal::settle() {
     if (!has_damage()) {
         Result<void> replaced = co_await replace(contents_.records);
         if (replaced.ok() || replaced.error().code != ErrorCode::storage_full) co_return replaced;
-        if (contents_.ends_torn && copies_ == Copies::two) CO_TRY_VOID(co_await erase_end());
+        if (contents_.ends_torn && is_copied()) CO_TRY_VOID(co_await erase_end());
     }
     co_return co_await body_.file->sync();
 }
@@ -255,7 +298,13 @@ void Journal::append(JournalRecord record) {
     ++appended_;
 }
 
-Task<Result<void>> Journal::commit() {
+std::vector<JournalRecord> Journal::take_queued() {
+    ASSERT(!writing_.is_locked());
+    appended_ -= queue_.size();
+    return std::exchange(queue_, {});
+}
+
+Task<Result<void>> Journal::commit(uint64_t room) {
     uint64_t target = appended_;
     while (committed_ < target) {
         std::optional<Units> held = co_await writing_.lock();
@@ -264,8 +313,8 @@ Task<Result<void>> Journal::commit() {
         if (committed_ >= target) break;
         uint64_t reached = appended_;
         std::vector<JournalRecord> records = std::exchange(queue_, {});
-        Result<void> written =
-            co_await write_commit(&body_, encode_commit(records, copies_, body_.sequence + 1, seed_));
+        std::vector<uint8_t> bytes = encode_commit(records, is_copied(), body_.sequence + 1, seed_);
+        Result<void> written = co_await write_commit(std::move(bytes), room);
         if (!written.ok() && written.error().code == ErrorCode::storage_full) {
             queue_.insert(queue_.begin(), std::make_move_iterator(records.begin()),
                           std::make_move_iterator(records.end()));
@@ -278,28 +327,75 @@ Task<Result<void>> Journal::commit() {
     co_return failure_;
 }
 
-Task<Result<void>> Journal::write_commit(Body* body, std::vector<uint8_t> bytes) {
-    const uint64_t copies = static_cast<uint64_t>(copies_);
-    const uint64_t end = body->position + copies * bytes.size();
-    if (end > body->allocated) {
-        uint64_t more = round_up(end - body->allocated, journal_allocation_step);
-        CO_TRY_VOID(co_await body->file->allocate(body->allocated, more));
-        body->allocated += more;
-    }
-    const BufferSlice commit = world_.buffers.copy_of(bytes);
-    // One after the other: see judge_end.
-    for (uint64_t at = body->position; at < end; at += bytes.size()) {
-        std::vector<BufferSlice> slices{commit};
-        CO_TRY_VOID(co_await write_fully(*body->file, at, std::move(slices), Sync::data));
-    }
-    ++body->sequence;
-    body->position = end;
-    // Room ahead of need, so that what makes room on a full disk can be said.
-    if (body->allocated - body->position < journal_allocation_step / 2) {
-        Result<void> grown = co_await body->file->allocate(body->allocated, journal_allocation_step);
-        if (grown.ok()) body->allocated += journal_allocation_step;
+Task<Result<void>> Journal::write_commit(std::vector<uint8_t> bytes, uint64_t room) {
+    const uint64_t end = body_.position + copy_count() * bytes.size();
+    CO_TRY_VOID(co_await make_room(&body_, end + room));
+    BufferSlice commit = world_.buffers.copy_of(bytes);
+    Task<Result<void>> writing = copies_ == Copies::two_behind ? write_behind(commit) : write_both(commit);
+    CO_TRY_VOID(co_await std::move(writing));
+    ++body_.sequence;
+    body_.position = end;
+    if (copies_ == Copies::two_behind) {
+        owed_ = std::move(commit);
+    } else {
+        co_await grow_ahead(&body_);
     }
     co_return Result<void>();
+}
+
+// One after the other: see judge_end.
+Task<Result<void>> Journal::write_both(BufferSlice commit) {
+    const uint64_t end = body_.position + copy_count() * commit.size;
+    for (uint64_t at = body_.position; at < end; at += commit.size) {
+        std::vector<BufferSlice> slices{commit};
+        CO_TRY_VOID(co_await write_fully(*body_.file, at, std::move(slices), Sync::data));
+    }
+    co_return Result<void>();
+}
+
+// The copy of the commit before, and this one behind it: the one before is on disk, this one's copy is not begun.
+Task<Result<void>> Journal::write_behind(BufferSlice commit) {
+    const uint64_t begin = body_.position - owed_.size;
+    std::vector<BufferSlice> slices;
+    if (owes_copy()) slices.push_back(owed_);
+    slices.push_back(std::move(commit));
+    Result<void> written = final(co_await write_fully(*body_.file, begin, std::move(slices), Sync::data));
+    owed_ = {};
+    co_return written;
+}
+
+Task<Result<void>> Journal::write_copy() {
+    std::optional<Units> held = co_await writing_.lock();
+    if (!held) co_return ErrorCode::closed;
+    CO_TRY_VOID(failure_);
+    if (!owes_copy()) co_return Result<void>();
+    std::vector<BufferSlice> slices{owed_};
+    failure_ = final(co_await write_fully(*body_.file, body_.position - owed_.size, std::move(slices), Sync::data));
+    owed_ = {};
+    co_return failure_;
+}
+
+// The file reaches to `end`, and with copies behind one block further. A file may be found as long as it was before a
+// crash only if that was synced; then its length is one more witness of what it held.
+Task<Result<void>> Journal::make_room(Body* body, uint64_t end) {
+    const bool is_behind = copies_ == Copies::two_behind;
+    if (is_behind) end += block_size;
+    if (end <= body->allocated) co_return Result<void>();
+    const uint64_t more = round_up(end - body->allocated, journal_allocation_step);
+    if (body->allocated + more > journal_size_max) {
+        co_return Error(ErrorCode::storage_full, "the journal is as long as it may be");
+    }
+    CO_TRY_VOID(co_await body->file->allocate(body->allocated, more));
+    if (is_behind) CO_TRY_VOID(final(co_await body->file->sync()));
+    body->allocated += more;
+    co_return Result<void>();
+}
+
+// Room ahead of need, so that what makes room on a full disk can be said.
+Task<void> Journal::grow_ahead(Body* body) {
+    if (body->allocated - body->position >= journal_allocation_step / 2) co_return;
+    Result<void> grown = co_await body->file->allocate(body->allocated, journal_allocation_step);
+    if (grown.ok()) body->allocated += journal_allocation_step;
 }
 
 Task<Result<void>> Journal::rewrite(std::vector<JournalRecord> records) {
@@ -332,22 +428,29 @@ Task<Result<void>> Journal::replace(std::vector<JournalRecord> records) {
         co_return done;
     }
     std::swap(body_, fresh);
+    owed_ = {};
     if (fresh.file != nullptr) co_await fresh.file->close();
     co_return co_await world_.disk.sync_directory(directory_of(path_));
 }
 
+// Nobody reads the file before it has its name, and it gets it when all of it is synced.
 Task<Result<void>> Journal::fill(Body* body, std::vector<JournalRecord> records) {
     body->position = block_size;
-    body->allocated = journal_allocation_step;
     CO_TRY_VOID(co_await body->file->truncate(0));
-    CO_TRY_VOID(co_await body->file->allocate(0, body->allocated));
+    CO_TRY_VOID(co_await make_room(body, block_size));
     std::vector<BufferSlice> slices;
     slices.push_back(encode_head(world_, owner_));
     CO_TRY_VOID(co_await write_fully(*body->file, 0, std::move(slices), Sync::no));
-    if (!records.empty()) {
-        std::vector<uint8_t> commit = encode_commit(records, copies_, body->sequence + 1, seed_);
-        CO_TRY_VOID(co_await write_commit(body, std::move(commit)));
+    for (std::span<const JournalRecord> rest = records; !rest.empty();) {
+        const size_t count = count_for_one_write(rest);
+        const std::vector<uint8_t> bytes = encode_commit(rest.first(count), is_copied(), ++body->sequence, seed_);
+        rest = rest.subspan(count);
+        CO_TRY_VOID(co_await make_room(body, body->position + copy_count() * bytes.size()));
+        std::vector<BufferSlice> copies(copy_count(), world_.buffers.copy_of(bytes));
+        CO_TRY_VOID(co_await write_fully(*body->file, body->position, std::move(copies), Sync::no));
+        body->position += copy_count() * bytes.size();
     }
+    co_await grow_ahead(body);
     co_return co_await body->file->sync();
 }
 

@@ -9,14 +9,15 @@
 // means. Nothing stale can become valid: sequences only grow.
 //
 // A commit that was damaged at the end cannot be told from one that was torn. An owner that must not lose one keeps two
-// copies: the second is begun when the first is on disk, and the commit is answered when both are. So damage to one
-// copy loses nothing; and of two bad copies, what a crash cannot have left is reported (`ends_damaged`).
+// copies: the second is begun when the first is on disk, and the commit is answered when both are, or (`two_behind`,
+// ADR 0009) when the first is. So damage to one copy loses nothing; and of two bad copies, what a crash cannot have
+// left is reported (`ends_damaged`).
 //
 // What a journal says was there when it was opened is on disk, whatever the process before saw of its writes and syncs:
 // the contents are written to a new file first, unless they are damaged.
 //
 // Owned by one executor. An error of a write or sync is final: the journal takes nothing more. Except storage_full:
-// what was queued stays queued, and the next commit tries again.
+// what was queued stays queued, and the next commit tries again; or the owner takes it back.
 
 #include <cstdint>
 #include <memory>
@@ -40,17 +41,25 @@ struct JournalContents {
     uint64_t end = 0;                    // position behind the last good commit and its copy
 };
 
-enum class Copies : uint8_t { one = 1, two = 2 };
+enum class Copies : uint8_t {
+    one = 1,
+    two = 2,
+    // The second is written with the next commit, in one write, or by `write_copy`: nobody waits for it. Until then the
+    // commit is as exposed as one without a copy.
+    two_behind = 3,
+};
 
 class Journal {
   public:
-    // Opens or creates the journal at `path`. `owner` seeds the checksums: a file of another owner is foreign_data.
+    // Opens or creates the journal at `path`; a new one has the records `first` from its beginning, so that one without
+    // them never was. `owner` seeds the checksums: a file of another owner is foreign_data.
     static Task<Result<std::unique_ptr<Journal>>> open(World& world,
                                                        std::string path,
                                                        Uuid owner,
-                                                       Copies copies = Copies::one);
+                                                       Copies copies = Copies::one,
+                                                       std::vector<JournalRecord> first = {});
     // What the file says now; changes nothing, also beside a process that has it open.
-    static Task<Result<JournalContents>> read(World& world, std::string path, Uuid owner);
+    static Task<Result<JournalContents>> read(World& world, std::string path, Uuid owner, Copies copies = Copies::one);
     ~Journal();
 
     // What was there when it was opened; to be taken once.
@@ -58,8 +67,15 @@ class Journal {
 
     // Queues a record. REQUIRES: record.size() <= journal_record_size_max
     void append(JournalRecord record);
-    // Suspends until everything appended before is on disk.
-    Task<Result<void>> commit();
+    // Suspends until everything appended before is on disk. Leaves `room` bytes of the file unused, or fails with
+    // storage_full: a later commit, for which less has to be left, finds them when the disk is full.
+    Task<Result<void>> commit(uint64_t room = 0);
+    // Takes back what is queued. REQUIRES: no commit under way
+    std::vector<JournalRecord> take_queued();
+    // Whether the last commit stands there only once, yet (two_behind).
+    bool owes_copy() const { return owed_.size != 0; }
+    // Suspends until it stands there twice.
+    Task<Result<void>> write_copy();
     // Replaces the whole contents by `records`, atomically; what was queued before the call is superseded. After
     // storage_full everything is as it was. REQUIRES: nothing that is appended after the call is written before it
     Task<Result<void>> rewrite(std::vector<JournalRecord> records);
@@ -87,7 +103,13 @@ class Journal {
     bool check_head(Bytes head, bool* is_foreign) const;
     Task<Result<void>> replace(std::vector<JournalRecord> records);
     Task<Result<void>> fill(Body* body, std::vector<JournalRecord> records);
-    Task<Result<void>> write_commit(Body* body, std::vector<uint8_t> bytes);
+    Task<Result<void>> write_commit(std::vector<uint8_t> bytes, uint64_t room);
+    Task<Result<void>> write_both(BufferSlice commit);
+    Task<Result<void>> write_behind(BufferSlice commit);
+    Task<Result<void>> make_room(Body* body, uint64_t end);
+    Task<void> grow_ahead(Body* body);
+    bool is_copied() const { return copies_ != Copies::one; }
+    uint64_t copy_count() const { return is_copied() ? 2 : 1; }
 
     World& world_;
     std::string path_;
@@ -95,6 +117,7 @@ class Journal {
     Copies copies_;
     uint64_t seed_;
     Body body_;
+    BufferSlice owed_;  // the last commit, whose copy belongs right before `body_.position`, and is not there
     JournalContents contents_;
     std::vector<JournalRecord> queue_;
     Mutex writing_;

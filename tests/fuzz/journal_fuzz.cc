@@ -1,6 +1,6 @@
 // A journal file of any bytes is refused and left as it is, or opened: then what it held is still there after the next
 // commit, followed by that. The first byte: 1 puts the checksums of commits right, 2 puts a good head in front, 4 opens
-// it with two copies of each commit.
+// it with two copies of each commit, 8 with the second one behind.
 #include "log/journal.h"
 
 #include <algorithm>
@@ -41,7 +41,7 @@ Task<Opened> open(World* world, Copies copies, std::optional<JournalRecord> adde
     }
     opened.contents = (*journal)->take_contents();
     // Nobody goes on with damage that may have been a commit.
-    if (added && !(copies == Copies::two && opened.contents.ends_damaged)) {
+    if (added && !(copies != Copies::one && opened.contents.ends_damaged)) {
         opened.contents.records.push_back(*added);
         (*journal)->append(*std::move(added));
         Result<void> committed = co_await (*journal)->commit();
@@ -68,7 +68,8 @@ void check(Bytes input) {
     if ((input[0] & 1) != 0 && file.size() > block_size) put_right(MutableBytes(file).subspan(block_size));
     machine().disk().replace(path, file);
     World* world = &machine().world();
-    const Copies copies = (input[0] & 4) != 0 ? Copies::two : Copies::one;
+    Copies copies = (input[0] & 4) != 0 ? Copies::two : Copies::one;
+    if ((input[0] & 8) != 0) copies = Copies::two_behind;
     Opened first = machine().run(open(world, copies, JournalRecord{1, 2, 3}));
     if (!first.result.ok()) {
         ASSERT(machine().disk().read(path) == file);
@@ -76,7 +77,7 @@ void check(Bytes input) {
     }
     Opened second = machine().run(open(world, copies, std::nullopt));
     ASSERT(second.result.ok());
-    bool is_refused = copies == Copies::two && first.contents.ends_damaged;
+    bool is_refused = copies != Copies::one && first.contents.ends_damaged;
     bool was_made_anew = first.contents.commits_lost == 0 && !first.contents.head_damaged && !is_refused;
     ASSERT(!was_made_anew || !second.contents.ends_torn);
     ASSERT(second.contents.commits_lost == first.contents.commits_lost);
