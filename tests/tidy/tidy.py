@@ -33,7 +33,8 @@ ARROWS = {
     "tests": ["runtime", "log", "broker", "client", "tools", "bench", "tests", "ironbark", "wire"],
 }
 # Pure code decides and knows nothing of the world.
-PURE = ["broker/consensus/", "broker/controller/metadata.", "log/producers.", "log/retention.", "client/send_window.", "client/acknowledged."]
+PURE = ["broker/consensus/", "broker/voter/records.", "broker/voter/stored_log.", "broker/voter/snapshot_head.",
+        "broker/controller/metadata.", "log/producers.", "log/retention.", "client/send_window.", "client/acknowledged."]
 PURE_BANNED = re.compile(r'#include "runtime/(task|io|rpc/(?!convert))')
 
 # Only the worlds, and what measures or starts real machines and processes, may touch the outside.
