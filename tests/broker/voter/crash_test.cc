@@ -88,6 +88,10 @@ class Life {
         EXPECT_TRUE(is_among_snapshots(found)) << trace_ << " the snapshot is none that may be there";
         const LogState* state = find_log(found);
         EXPECT_TRUE(state != nullptr) << trace_ << " the log is none that may be there";
+        Settings settings;
+        settings.self = voter(1);
+        Result<Core> core = Core::restore(settings, found, Moment());
+        EXPECT_TRUE(core.ok()) << trace_ << " no core begins with that: " << core.error().text;
         if (::testing::Test::HasFailure()) return false;
         itself_ = itself;
         continue_from(found);
