@@ -70,10 +70,13 @@ void Checker::appended(Mirror& mirror, const std::vector<Entry>& entries) {
     }
 }
 
-void Checker::truncated(Mirror& mirror, LogIndex from) {
+void Checker::truncated(Mirror& mirror, LogIndex from, Term term) {
     if (from <= mirror.base || from > mirror.last()) return fail("a cut where there is nothing" + at(from));
     bool was_committed = from <= ledger_end() && mirror.log[from.value].chain == ledger_[from.value].chain;
-    if (was_committed) fail("leader completeness: a committed entry is cut away" + at(from));
+    // For a voter that still is in an earlier term, a leader of that term may rightly cut what a later one commits.
+    if (was_committed && committed_in_[from.value] <= term) {
+        fail("leader completeness: a committed entry is cut away" + at(from));
+    }
     mirror.log.resize(from.value);
 }
 

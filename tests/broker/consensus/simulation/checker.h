@@ -51,7 +51,7 @@ class Checker {
     // A process starts from this disk, and takes its log up to `last`.
     Mirror started(const Voter& voter, const Restored& restored, LogIndex last);
     void appended(Mirror& mirror, const std::vector<Entry>& entries);
-    void truncated(Mirror& mirror, LogIndex from);
+    void truncated(Mirror& mirror, LogIndex from, Term term);
     void reset(Mirror& mirror, LogIndex base);
     void persisted(const Voter& voter, const Restored& durable);
     void sent(const Message& message, const MemoryDisk& disk, const Mirror& mirror);

@@ -135,7 +135,7 @@ void World::perform_on_log(Node& node, const Action& action) {
         checker_.appended(node.mirror, append->entries);
     } else if (const auto* cut = std::get_if<TruncateSuffix>(&action)) {
         ++counts_.truncations;
-        checker_.truncated(node.mirror, cut->from);
+        checker_.truncated(node.mirror, cut->from, node.status.term);
     } else if (const auto* reset = std::get_if<ResetLog>(&action)) {
         checker_.reset(node.mirror, reset->base);
     }
@@ -232,7 +232,8 @@ void World::schedule_writes(Node& node) {
     begin(node.disk.has_snapshot_write(), node.is_writing_snapshot, Kind::snapshot_write);
 }
 
-// One write, or some at once, of which only the last is told: both are what a disk may do.
+// One write, or some at once, of which only the last is told: both are what a disk may do. In the end it catches up,
+// also where clients propose faster than single writes go.
 void World::complete(Node& node, Kind kind) {
     if (kind == Kind::snapshot_write) {
         node.is_writing_snapshot = false;
@@ -245,7 +246,7 @@ void World::complete(Node& node, Kind kind) {
     auto has_more = [&] { return is_term ? node.disk.has_term_write() : node.disk.has_log_write(); };
     (is_term ? node.is_writing_term : node.is_writing_log) = false;
     Event event = next();
-    while (has_more() && disks_.chance(300)) event = next();
+    while (has_more() && (has_healed_ || disks_.chance(300))) event = next();
     if (is_term) checker_.persisted(node.self, node.disk.durable());
     step(node, std::move(event));
 }
