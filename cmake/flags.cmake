@@ -35,8 +35,7 @@ target_include_directories(ironbark_flags INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_options(ironbark_flags INTERFACE -Wall -Wextra -Wshadow -Wconversion -Werror -fno-strict-aliasing)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # g++ 12 reports members of coroutine frames as maybe uninitialised where clang and valgrind see none.
-    # With precompiled headers it sees std::string + read beyond its small buffer (GCC bug 105329 and others).
-    target_compile_options(ironbark_flags INTERFACE -Wno-maybe-uninitialized -Wno-dangling-pointer -Wno-array-bounds)
+    target_compile_options(ironbark_flags INTERFACE -Wno-maybe-uninitialized -Wno-dangling-pointer)
 endif()
 target_compile_definitions(ironbark_flags INTERFACE _GLIBCXX_ASSERTIONS)
 if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
