@@ -40,11 +40,6 @@ Result<DirectoryIdentity> decode_identity(std::string_view text) {
     return identity;
 }
 
-std::string describe(const Error& error) {
-    if (error.system_errno != 0) return std::strerror(error.system_errno);
-    return error.text[0] != 0 ? error.text : name(error.code);
-}
-
 // Whether the directory has an identity; false: it is empty.
 Task<Result<bool>> has_identity(World* world, std::string path, std::string* problem) {
     Result<std::vector<std::string>> names = co_await world->disk.list(path);

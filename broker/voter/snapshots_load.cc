@@ -81,8 +81,7 @@ Task<Result<void>> Snapshots::load(std::vector<std::string> names, const StoredL
         const SnapshotPlace place = places_[index - 1];
         Result<void> checked = co_await check(place);
         if (checked.ok()) continue;
-        *problem = fmt::format("{}: {}", path_of(place),
-                               *checked.error().text != 0 ? checked.error().text : name(checked.error().code));
+        *problem = fmt::format("{}: {}", path_of(place), describe(checked.error()));
         if (!is_damage(checked.error())) co_return checked;
         damaged_.push_back(place);
     }

@@ -1,7 +1,6 @@
 #include "broker/voter/store.h"
 
 #include <algorithm>
-#include <cstring>
 #include <fmt/format.h>
 #include <utility>
 
@@ -152,9 +151,7 @@ void Store::fail(const Error& error) {
     settings_.on_notice(fmt::format(
         "{}: {}. What is on the disk is not known any more: this voter neither votes nor leads until the daemon is "
         "started again. Look after the disk first.",
-        settings_.directory,
-        error.system_errno != 0 ? std::strerror(error.system_errno)
-                                : (*error.text != 0 ? error.text : name(error.code))));
+        settings_.directory, describe(error)));
     settings_.on_event(StorageFailed{});
 }
 

@@ -1,7 +1,6 @@
 // The start of a voter. What may have been promised and is missing cannot be guessed at: a voter that forgot a vote or
 // an entry makes two leaders, or loses what a majority acknowledged. So the store is opened whole or not at all.
 #include <algorithm>
-#include <cstring>
 #include <fmt/format.h>
 #include <utility>
 
@@ -9,11 +8,6 @@
 
 namespace ironbark::consensus {
 namespace {
-
-std::string text_of(const Error& error) {
-    if (error.system_errno != 0) return std::strerror(error.system_errno);
-    return *error.text != 0 ? error.text : name(error.code);
-}
 
 std::string refusal(const std::string& what, const std::string& directory) {
     return fmt::format(
@@ -26,7 +20,7 @@ std::string refusal(const std::string& what, const std::string& directory) {
 // Of the disk, not of what is on it.
 std::string failure(const std::string& directory, const Error& error) {
     const bool is_full = error.code == ErrorCode::storage_full;
-    return fmt::format("{}: {}. {}", directory, text_of(error),
+    return fmt::format("{}: {}. {}", directory, describe(error),
                        is_full ? "Make room on the disk." : "Look after the disk and the rights of this user.");
 }
 
@@ -88,7 +82,7 @@ Task<Result<void>> Store::inspect(std::vector<std::string> names, std::string* p
     if (checked.ok()) {
         checked = co_await snapshots_.load(std::move(names), &log, &what);
     } else {
-        what = fmt::format("{}: {}", journal_path(), text_of(checked.error()));
+        what = fmt::format("{}: {}", journal_path(), describe(checked.error()));
     }
     if (checked.ok()) co_return checked;
     const bool is_newer = checked.error().code == ErrorCode::unsupported_version;

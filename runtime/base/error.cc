@@ -1,6 +1,7 @@
 #include "runtime/base/error.h"
 
 #include <cerrno>
+#include <cstring>
 
 namespace ironbark {
 
@@ -109,6 +110,11 @@ Error error_from_errno(int number, const char* static_text) {
         case ENOSYS: return {ErrorCode::unsupported, static_text, number};
         default: return {ErrorCode::io_error, static_text, number};
     }
+}
+
+std::string describe(const Error& error) {
+    if (error.system_errno != 0) return std::strerror(error.system_errno);
+    return *error.text != 0 ? error.text : name(error.code);
 }
 
 }  // namespace ironbark

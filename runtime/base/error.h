@@ -4,6 +4,7 @@
 // responses. Codes are never renumbered.
 
 #include <cstdint>
+#include <string>
 
 namespace ironbark {
 
@@ -86,5 +87,8 @@ struct [[nodiscard]] Error {
 
 // The error for an errno that an operating-system call left behind.
 Error error_from_errno(int number, const char* static_text = "");
+
+// For people: what the system says of it, else its own text, else the name of its code.
+std::string describe(const Error& error);
 
 }  // namespace ironbark

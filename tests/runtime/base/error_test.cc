@@ -39,6 +39,12 @@ TEST(Error, TranslatesErrnos) {
     EXPECT_EQ(error_from_errno(EIO).code, ErrorCode::io_error);
 }
 
+TEST(Error, IsDescribedByTheSystemElseByItsTextElseByItsCode) {
+    EXPECT_EQ(describe(error_from_errno(ENOSPC, "no room")), "No space left on device");
+    EXPECT_EQ(describe(Error(ErrorCode::timed_out, "too late")), "too late");
+    EXPECT_EQ(describe(Error(ErrorCode::timed_out)), name(ErrorCode::timed_out));
+}
+
 TEST(Error, ComparesByCode) {
     EXPECT_EQ(Error(ErrorCode::timed_out, "one"), Error(ErrorCode::timed_out, "other"));
     EXPECT_FALSE(Error(ErrorCode::timed_out) == Error(ErrorCode::cancelled));
