@@ -11,6 +11,20 @@ namespace {
 constexpr Duration snapshot_retry_interval = 10s;
 constexpr uint64_t due_at_once = UINT64_MAX / 2;
 
+template <typename Waiters, typename Waiting = std::remove_pointer_t<typename Waiters::mapped_type>>
+void give(Waiters& waiters, uint64_t id, typename Waiting::Given answer) {
+    auto found = waiters.find(id);
+    if (found == waiters.end()) return;  // whoever asked has given up
+    found->second->answer = std::move(answer);
+    found->second->done.set();
+    waiters.erase(found);
+}
+
+template <typename Waiters, typename Waiting = std::remove_pointer_t<typename Waiters::mapped_type>>
+void give_all(Waiters& waiters, const typename Waiting::Given& answer) {
+    while (!waiters.empty()) give(waiters, waiters.begin()->first, answer);
+}
+
 }  // namespace
 
 Driver::Driver(World& world, Store& store, StateMachine& machine, Transport& transport, DriverSettings settings)
@@ -19,16 +33,15 @@ Driver::Driver(World& world, Store& store, StateMachine& machine, Transport& tra
       machine_(machine),
       transport_(transport),
       settings_(std::move(settings)),
-      callers_left_(world.executor),
+      callers_(world.executor),
       timer_changed_(world.executor),
       changed_(world.executor),
       scope_(world.executor) {
     settings_.core.self.directory = store.voter_directory();
-    callers_left_.set();
 }
 
 Driver::~Driver() {
-    ASSERT((callers_ == 0 && scope_.count() == 0) || world_.executor.has_crashed());
+    ASSERT(scope_.count() == 0 || world_.executor.has_crashed());
 }
 
 Task<Result<std::unique_ptr<Driver>>> Driver::open(World* world,
@@ -52,13 +65,11 @@ Task<Result<void>> Driver::restore(std::string* problem) {
         if (!core.ok()) done = core.error();
     }
     if (!done.ok()) {
-        const Error& error = done.error();
         *problem = fmt::format(
             "this voter's log or snapshot cannot be used: {}. It does not vote; nothing was changed. Restore its files "
             "from a copy of their own; or, while a majority of the voters lives, move them away and admit this one as "
-            "a "
-            "new voter: ironbark controller replace-voter.",
-            *error.text != 0 ? error.text : name(error.code));
+            "a new voter: ironbark controller replace-voter.",
+            describe(done.error()));
     }
     co_return done;
 }
@@ -92,21 +103,15 @@ Task<void> Driver::close() {
     end_waiting();
     timer_changed_.pulse();
     changed_.close();
-    while (callers_ > 0) co_await callers_left_.wait();
+    co_await callers_.wait_until_empty();
     co_await scope_.join();
 }
 
 // What is underway when the voter ends or fails: a proposal may have been written.
 void Driver::end_waiting() {
-    for (auto& [id, waiting] : std::exchange(proposals_, {})) {
-        waiting->outcome = ProposalResult{Outcome::unknown, ErrorCode::closed, {}};
-        waiting->done.set();
-    }
-    for (auto& [id, waiting] : std::exchange(reads_, {})) {
-        waiting->outcome = ErrorCode::closed;
-        waiting->done.set();
-    }
-    carry_out(TransferEnded{false});
+    give_all(proposals_, {Outcome::unknown, ErrorCode::closed, {}});
+    give_all(reads_, ErrorCode::closed);
+    give_all(transfers_, false);
 }
 
 void Driver::take(Event event) {
@@ -124,7 +129,7 @@ Task<void> Driver::install(SnapshotInstalled installed) {
     if (restored.ok()) co_return step(std::move(installed));
     // It is durable and verified, and yet no state of this program's: going on would be guessing.
     settings_.on_notice(fmt::format("the snapshot that the leader sent cannot be restored: {}. Is this daemon older?",
-                                    *restored.error().text != 0 ? restored.error().text : name(restored.error().code)));
+                                    describe(restored.error())));
     step(StorageFailed{});
 }
 
@@ -156,45 +161,39 @@ Task<ProposalResult> Driver::replace_voter(Term expected_term, Voter incoming, I
     return resolve(id, ReplaceVoter{id, expected_term, incoming}, deadline);
 }
 
-Task<ProposalResult> Driver::resolve(ProposalId id, Event event, Instant deadline) {
-    if (is_over()) co_return ProposalResult{Outcome::not_written, ErrorCode::closed, {}};
-    Waiting<ProposalResult> waiting(world_.executor);
-    proposals_.emplace(id.value, &waiting);
-    ++callers_;
-    callers_left_.reset();
+// Suspends until the core has answered, or is over; empty at the deadline.
+template <typename Answer>
+Task<std::optional<Answer>> Driver::ask(Waiters<Answer>* waiters, uint64_t id, Event event, Instant deadline) {
+    Gate::Holder inside = callers_.enter();
+    Waiting<Answer> waiting(world_.executor);
+    waiters->emplace(id, &waiting);
     step(std::move(event));
     co_await waiting.done.wait(deadline);
-    proposals_.erase(id.value);
-    if (--callers_ == 0) callers_left_.set();
-    co_return waiting.outcome.value_or(ProposalResult{Outcome::unknown, ErrorCode::timed_out, {}});
+    waiters->erase(id);
+    co_return std::move(waiting.answer);
+}
+
+Task<ProposalResult> Driver::resolve(ProposalId id, Event event, Instant deadline) {
+    if (is_over()) co_return ProposalResult{Outcome::not_written, ErrorCode::closed, {}};
+    std::optional<ProposalResult> result = co_await ask(&proposals_, id.value, std::move(event), deadline);
+    co_return result.value_or(ProposalResult{Outcome::unknown, ErrorCode::timed_out, {}});
 }
 
 Task<Result<void>> Driver::read_barrier(Instant deadline) {
     if (is_over()) co_return ErrorCode::closed;
     const ReadId id(++ids_);
-    Waiting<ErrorCode> waiting(world_.executor);
-    reads_.emplace(id.value, &waiting);
-    ++callers_;
-    callers_left_.reset();
-    step(ReadBarrier{id});
-    co_await waiting.done.wait(deadline);
-    reads_.erase(id.value);
-    if (--callers_ == 0) callers_left_.set();
-    const ErrorCode code = waiting.outcome.value_or(ErrorCode::timed_out);
-    if (code != ErrorCode::none) co_return code;
-    co_return Result<void>();
+    Event event = ReadBarrier{id};
+    std::optional<ErrorCode> code = co_await ask(&reads_, id.value, std::move(event), deadline);
+    if (code == ErrorCode::none) co_return Result<void>();
+    co_return code.value_or(ErrorCode::timed_out);
 }
 
 Task<bool> Driver::transfer_leadership(std::optional<VoterId> to) {
-    if (is_over() || transfer_ != nullptr) co_return false;
-    Waiting<bool> waiting(world_.executor);
-    transfer_ = &waiting;
-    ++callers_;
-    callers_left_.reset();
-    step(TransferLeadership{to});
-    co_await waiting.done.wait();  // the core ends it after an election timeout
-    if (--callers_ == 0) callers_left_.set();
-    co_return *waiting.outcome;
+    if (is_over() || !transfers_.empty()) co_return false;
+    Event event = TransferLeadership{to};
+    // The core ends it after an election timeout.
+    std::optional<bool> is_done = co_await ask(&transfers_, ++ids_, std::move(event), never);
+    co_return *is_done;
 }
 
 void Driver::carry_out(ApplyEntries action) {
@@ -205,24 +204,15 @@ void Driver::carry_out(ApplyEntries action) {
 }
 
 void Driver::carry_out(const ProposalResolved& action) {
-    auto found = proposals_.find(action.id.value);
-    if (found == proposals_.end()) return;  // whoever proposed it has given up
-    found->second->outcome = ProposalResult{action.outcome, action.code, action.index};
-    found->second->done.set();
+    give(proposals_, action.id.value, {action.outcome, action.code, action.index});
 }
 
 void Driver::carry_out(const ReadResolved& action) {
-    auto found = reads_.find(action.id.value);
-    if (found == reads_.end()) return;
-    found->second->outcome = action.code;
-    found->second->done.set();
+    give(reads_, action.id.value, action.code);
 }
 
 void Driver::carry_out(const TransferEnded& action) {
-    if (transfer_ == nullptr) return;
-    Waiting<bool>* waiting = std::exchange(transfer_, nullptr);
-    waiting->outcome = action.is_done;
-    waiting->done.set();
+    give_all(transfers_, action.is_done);
 }
 
 void Driver::carry_out(const RoleChanged& action) {

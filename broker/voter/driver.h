@@ -91,18 +91,23 @@ class Driver {
     Task<Wake> wait_for_change(Instant deadline) { return changed_.wait(deadline); }
 
   private:
-    template <typename Outcome>
+    template <typename Answer>
     struct Waiting {
+        using Given = Answer;
         explicit Waiting(Executor& executor) : done(executor) {}
         ironbark::Event done;
-        std::optional<Outcome> outcome{};
+        std::optional<Answer> answer{};
     };
+    template <typename Answer>
+    using Waiters = std::map<uint64_t, Waiting<Answer>*>;
 
     Driver(World& world, Store& store, StateMachine& machine, Transport& transport, DriverSettings settings);
     Task<Result<void>> restore(std::string* problem);
     Task<Result<void>> restore_machine(Snapshot snapshot);
     Task<void> install(SnapshotInstalled installed);
     void step(Event event);
+    template <typename Answer>
+    Task<std::optional<Answer>> ask(Waiters<Answer>* waiters, uint64_t id, Event event, Instant deadline);
     Task<ProposalResult> resolve(ProposalId id, Event event, Instant deadline);
     bool is_over() const { return is_closing_ || role_ == Role::stopped; }
     void end_waiting();
@@ -139,11 +144,10 @@ class Driver {
     Role role_ = Role::follower;
 
     uint64_t ids_ = 0;
-    std::map<uint64_t, Waiting<ProposalResult>*> proposals_;
-    std::map<uint64_t, Waiting<ErrorCode>*> reads_;
-    Waiting<bool>* transfer_ = nullptr;
-    size_t callers_ = 0;
-    ironbark::Event callers_left_;
+    Waiters<ProposalResult> proposals_;
+    Waiters<ErrorCode> reads_;
+    Waiters<bool> transfers_;  // at most one
+    Gate callers_;
 
     uint64_t applied_bytes_ = 0;   // since the last snapshot
     uint64_t snapshot_bytes_ = 0;  // of that
