@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "runtime/base/encoding.h"
+
 namespace ironbark::consensus {
 namespace {
 
@@ -11,9 +13,9 @@ Payload as_payload(std::vector<uint8_t> bytes) {
 }
 
 Payload encode_number(size_t number) {
-    std::vector<uint8_t> bytes(sizeof(uint32_t));
-    store_le(bytes.data(), static_cast<uint32_t>(number));
-    return as_payload(std::move(bytes));
+    Encoder encoder;
+    encoder.number(static_cast<uint32_t>(number));
+    return as_payload(encoder.take());
 }
 
 }  // namespace

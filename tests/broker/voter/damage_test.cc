@@ -42,10 +42,8 @@ void live(VoterWorld& world) {
     world.close();
 }
 
-// A voter whose log begins behind a snapshot that it was sent.
-void live_behind_a_snapshot(VoterWorld& world) {
-    live(world);
-    ASSERT_TRUE(world.open().ok());
+// The snapshot 20/5, from a leader.
+void receive_snapshot(VoterWorld& world) {
     Snapshot snapshot = described(20, 5);
     std::vector<uint8_t> bytes(10'000, 'x');
     snapshot.size_bytes = bytes.size();
@@ -53,6 +51,13 @@ void live_behind_a_snapshot(VoterWorld& world) {
     world.store().take(WriteSnapshotChunk{snapshot, 0, std::make_shared<std::vector<uint8_t>>(bytes)});
     world.store().take(InstallSnapshot{snapshot});
     EXPECT_EQ(world.events(), "written 10000, installed 20/5");
+}
+
+// A voter whose log begins behind a snapshot that it was sent.
+void live_behind_a_snapshot(VoterWorld& world) {
+    live(world);
+    ASSERT_TRUE(world.open().ok());
+    receive_snapshot(world);
     world.store().take(ResetLog{WriteId(1), LogIndex(20)});
     world.store().take(append(2, {entry(21, 6, "next")}));
     EXPECT_EQ(world.events(), "log 1, log 2");
@@ -328,13 +333,7 @@ TEST(VoterDamage, OfASnapshotThatTheLogDoesNotReachIsRefused) {
     VoterWorld world;
     live(world);
     ASSERT_TRUE(world.open().ok());
-    Snapshot snapshot = described(20, 5);
-    std::vector<uint8_t> bytes(10'000, 'x');
-    snapshot.size_bytes = bytes.size();
-    snapshot.checksum = checksum_of({xxh3(bytes, 0)}, bytes.size());
-    world.store().take(WriteSnapshotChunk{snapshot, 0, std::make_shared<std::vector<uint8_t>>(bytes)});
-    world.store().take(InstallSnapshot{snapshot});
-    EXPECT_EQ(world.events(), "written 10000, installed 20/5");
+    receive_snapshot(world);
     world.close();
     world.disk().rot(world.snapshot_path(20, 5), block + 5000);
     expect_refused(world, world.snapshot_path(20, 5), "its bytes are damaged");

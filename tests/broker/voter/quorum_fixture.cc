@@ -4,7 +4,6 @@ namespace ironbark::consensus {
 
 void Paths::carry(const Message& message) {
     if (cut_.count(message.from.id.value) > 0 || cut_.count(message.to.id.value) > 0) return;
-    ++carried;
     EncodedMessage encoded = encode(message);
     std::vector<uint8_t> metadata(encoded.metadata.data(), encoded.metadata.data() + encoded.metadata.size());
     std::vector<uint8_t> payload;

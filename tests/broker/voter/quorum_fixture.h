@@ -32,7 +32,6 @@ class Paths {
     void cut(int32_t id) { cut_.insert(id); }
     void mend(int32_t id) { cut_.erase(id); }
     void carry(const Message& message);
-    size_t carried = 0;
 
   private:
     void deliver(const std::vector<uint8_t>& metadata, const std::vector<uint8_t>& payload);
