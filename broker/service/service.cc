@@ -56,7 +56,7 @@ Task<rpc::Response> ClientService::dispatch(rpc::Session* session, rpc::Request 
         case rpc::Method::delete_records: co_return co_await delete_records(std::move(request));
         case rpc::Method::allocate_producer_id: co_return co_await allocate_producer_id(std::move(request));
         case rpc::Method::describe_node: co_return co_await describe_node(std::move(request));
-        case rpc::Method::none: break;
+        default: break;
     }
     Error error(ErrorCode::unsupported_version, "this broker does not know that request");
     co_return rpc::error_response(error, Outcome::not_written);

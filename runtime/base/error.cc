@@ -23,17 +23,22 @@ const char* name(ErrorCode code) {
         case ErrorCode::invalid_partitions: return "invalid_partitions";
         case ErrorCode::invalid_replication_factor: return "invalid_replication_factor";
         case ErrorCode::invalid_config: return "invalid_config";
+        case ErrorCode::not_controller: return "not_controller";
         case ErrorCode::invalid_request: return "invalid_request";
         case ErrorCode::policy_violation: return "policy_violation";
         case ErrorCode::out_of_order_sequence: return "out_of_order_sequence";
         case ErrorCode::invalid_producer_epoch: return "invalid_producer_epoch";
         case ErrorCode::storage_error: return "storage_error";
+        case ErrorCode::authentication_failed: return "authentication_failed";
         case ErrorCode::unknown_producer_id: return "unknown_producer_id";
         case ErrorCode::fenced_leader_epoch: return "fenced_leader_epoch";
         case ErrorCode::unknown_leader_epoch: return "unknown_leader_epoch";
         case ErrorCode::unsupported_compression: return "unsupported_compression";
+        case ErrorCode::stale_broker_epoch: return "stale_broker_epoch";
         case ErrorCode::invalid_record: return "invalid_record";
         case ErrorCode::unknown_topic_id: return "unknown_topic_id";
+        case ErrorCode::duplicate_broker: return "duplicate_broker";
+        case ErrorCode::wrong_cluster: return "wrong_cluster";
         case ErrorCode::connection_closed: return "connection_closed";
         case ErrorCode::connection_refused: return "connection_refused";
         case ErrorCode::timed_out: return "timed_out";
@@ -62,6 +67,7 @@ bool is_retriable(ErrorCode code) {
         case ErrorCode::not_leader_or_follower:
         case ErrorCode::request_timed_out:
         case ErrorCode::not_enough_replicas:
+        case ErrorCode::not_controller:
         case ErrorCode::out_of_order_sequence:
         case ErrorCode::storage_error:
         case ErrorCode::fenced_leader_epoch:

@@ -25,17 +25,22 @@ enum class ErrorCode : int16_t {
     invalid_partitions = 37,
     invalid_replication_factor = 38,
     invalid_config = 40,
+    not_controller = 41,  // another controller is active, or none is
     invalid_request = 42,
     policy_violation = 44,
     out_of_order_sequence = 45,
     invalid_producer_epoch = 47,
     storage_error = 56,  // the partition's log failed; it takes no appends until it has been recovered
+    authentication_failed = 58,  // the other side does not prove that it knows the secret
     unknown_producer_id = 59,
     fenced_leader_epoch = 74,
     unknown_leader_epoch = 75,
     unsupported_compression = 76,
+    stale_broker_epoch = 77,  // this incarnation of the broker is over
     invalid_record = 87,
     unknown_topic_id = 100,
+    duplicate_broker = 101,  // another daemon, which lives, has this broker id
+    wrong_cluster = 104,     // the other side belongs to another cluster
 
     connection_closed = 1001,   // the peer, or the network, ended the connection
     connection_refused = 1002,  // nobody listens there

@@ -102,6 +102,7 @@ Refusal Connection::check(const Frame& frame) const {
     const FrameHeader& header = frame.header;
     if (header.has(flag_response) || header.has(flag_error)) return Refusal::direction;
     const MethodLimits* method = find_method(header.method);
+    if (method != nullptr && method->audience != limits_.audience) method = nullptr;
     if (!session_.is_open) {
         if (method == nullptr || !method->before_handshake) return Refusal::not_introduced;
         if (handshake_frames_ >= limits_.handshake_frames_max) return Refusal::not_introduced;

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "wire/client_generated.h"
+#include "wire/controller_generated.h"
 
 namespace ironbark::rpc {
 
@@ -18,14 +19,28 @@ constexpr uint32_t small_size = 16 << 10;     // a few names and numbers
 constexpr uint32_t settings_size = 64 << 10;  // names, and a topic's or a node's settings
 constexpr uint32_t list_size = 2 << 20;       // an entry for each partition
 constexpr uint32_t report_size = 12 << 20;    // text for each partition, or all topics and partitions of a cluster
-constexpr uint32_t small_tables = 16;
+constexpr uint32_t quorum_size = 256 << 10;   // as many entries as a message of the quorum may have
+constexpr uint32_t small_tables = 32;
+constexpr uint32_t quorum_tables = 9'000;     // an entry may hold a membership of six voters
 constexpr uint32_t settings_tables = 1'000;
 constexpr uint32_t list_tables = 21'000;
 constexpr uint32_t report_tables = 150'000;
 
 template <typename Table>
+constexpr MessageLimits tiny() {
+    return {2 << 10, 2, false, verify_root<Table>};  // a stranger's: a table, and an error in an answer
+}
+template <typename Table>
 constexpr MessageLimits small() {
     return {small_size, small_tables, false, verify_root<Table>};
+}
+template <typename Table>
+constexpr MessageLimits with_payload() {
+    return {small_size, small_tables, true, verify_root<Table>};
+}
+template <typename Table>
+constexpr MessageLimits message() {
+    return {quorum_size, quorum_tables, true, verify_root<Table>};
 }
 template <typename Table>
 constexpr MessageLimits settings() {
@@ -42,38 +57,72 @@ constexpr MessageLimits report() {
 
 using namespace wire;  // NOLINT: the table is unreadable with it repeated
 
-constexpr std::array<MethodLimits, method_count - 1> table{{
-    {Method::handshake, "handshake", true, small<HandshakeRequest>(), small<HandshakeResponse>()},
-    {Method::metadata, "metadata", false, list<MetadataRequest>(), report<MetadataResponse>()},
-    {Method::create_topic, "create_topic", false, settings<CreateTopicRequest>(), small<CreateTopicResponse>()},
-    {Method::delete_topic, "delete_topic", false, small<DeleteTopicRequest>(), small<DeleteTopicResponse>()},
-    {Method::alter_topic, "alter_topic", false, settings<AlterTopicRequest>(), small<AlterTopicResponse>()},
-    {Method::add_partitions, "add_partitions", false, small<AddPartitionsRequest>(), small<AddPartitionsResponse>()},
-    {Method::describe_topic, "describe_topic", false, small<DescribeTopicRequest>(), report<DescribeTopicResponse>()},
-    {Method::topic_options, "topic_options", false, small<TopicOptionsRequest>(), settings<TopicOptionsResponse>()},
-    {Method::produce, "produce", false, list<ProduceRequest>(true), list<ProduceResponse>()},
-    {Method::fetch, "fetch", false, list<FetchRequest>(), list<FetchResponse>(true)},
-    {Method::list_offsets, "list_offsets", false, list<ListOffsetsRequest>(), list<ListOffsetsResponse>()},
-    {Method::delete_records, "delete_records", false, list<DeleteRecordsRequest>(), list<DeleteRecordsResponse>()},
-    {Method::allocate_producer_id, "allocate_producer_id", false, small<AllocateProducerIdRequest>(),
-     small<AllocateProducerIdResponse>()},
-    {Method::describe_node, "describe_node", false, small<DescribeNodeRequest>(), settings<DescribeNodeResponse>()},
-}};
+constexpr Audience clients = Audience::clients;
+constexpr Audience daemons = Audience::daemons;
 
-constexpr bool is_in_order() {
-    for (size_t index = 0; index < table.size(); ++index) {
-        if (static_cast<size_t>(table[index].method) != index + 1) return false;
+constexpr MethodLimits table[] = {
+    {Method::handshake, "handshake", clients, true, small<HandshakeRequest>(), small<HandshakeResponse>()},
+    {Method::metadata, "metadata", clients, false, list<MetadataRequest>(), report<MetadataResponse>()},
+    {Method::create_topic, "create_topic", clients, false, settings<CreateTopicRequest>(),
+     small<CreateTopicResponse>()},
+    {Method::delete_topic, "delete_topic", clients, false, small<DeleteTopicRequest>(), small<DeleteTopicResponse>()},
+    {Method::alter_topic, "alter_topic", clients, false, settings<AlterTopicRequest>(), small<AlterTopicResponse>()},
+    {Method::add_partitions, "add_partitions", clients, false, small<AddPartitionsRequest>(),
+     small<AddPartitionsResponse>()},
+    {Method::describe_topic, "describe_topic", clients, false, small<DescribeTopicRequest>(),
+     report<DescribeTopicResponse>()},
+    {Method::topic_options, "topic_options", clients, false, small<TopicOptionsRequest>(),
+     settings<TopicOptionsResponse>()},
+    {Method::produce, "produce", clients, false, list<ProduceRequest>(true), list<ProduceResponse>()},
+    {Method::fetch, "fetch", clients, false, list<FetchRequest>(), list<FetchResponse>(true)},
+    {Method::list_offsets, "list_offsets", clients, false, list<ListOffsetsRequest>(), list<ListOffsetsResponse>()},
+    {Method::delete_records, "delete_records", clients, false, list<DeleteRecordsRequest>(),
+     list<DeleteRecordsResponse>()},
+    {Method::allocate_producer_id, "allocate_producer_id", clients, false, small<AllocateProducerIdRequest>(),
+     small<AllocateProducerIdResponse>()},
+    {Method::describe_node, "describe_node", clients, false, small<DescribeNodeRequest>(),
+     settings<DescribeNodeResponse>()},
+    {Method::describe_cluster, "describe_cluster", clients, false, small<DescribeClusterRequest>(),
+     report<DescribeClusterResponse>()},
+    {Method::cluster_events, "cluster_events", clients, false, small<ClusterEventsRequest>(),
+     report<ClusterEventsResponse>()},
+    {Method::replace_voter, "replace_voter", clients, false, small<ReplaceVoterRequest>(),
+     small<ReplaceVoterResponse>()},
+    {Method::peer_challenge, "peer_challenge", daemons, true, tiny<PeerChallengeRequest>(),
+     tiny<PeerChallengeResponse>()},
+    {Method::peer_proof, "peer_proof", daemons, true, tiny<PeerProofRequest>(), tiny<PeerProofResponse>()},
+    {Method::quorum_message, "quorum_message", daemons, false, message<QuorumMessage>(), tiny<TimeoutNow>()},
+    {Method::voter_state, "voter_state", daemons, false, small<VoterStateRequest>(), small<VoterStateResponse>()},
+    {Method::form_cluster, "form_cluster", daemons, false, small<FormClusterRequest>(), small<FormClusterResponse>()},
+    {Method::register_broker, "register_broker", daemons, false, small<RegisterBrokerRequest>(),
+     small<RegisterBrokerResponse>()},
+    {Method::heartbeat, "heartbeat", daemons, false, settings<HeartbeatRequest>(), small<HeartbeatResponse>()},
+    {Method::follow_metadata, "follow_metadata", daemons, false, small<FollowMetadataRequest>(),
+     list<FollowMetadataResponse>(true)},
+    {Method::execute_command, "execute_command", daemons, false, with_payload<ExecuteCommandRequest>(),
+     small<ExecuteCommandResponse>()},
+    {Method::describe_quorum, "describe_quorum", daemons, false, small<DescribeQuorumRequest>(),
+     settings<DescribeQuorumResponse>()},
+};
+
+// Where a method's row is, and -1 for a number without one.
+constexpr std::array<int8_t, method_count> make_index() {
+    std::array<int8_t, method_count> index{};
+    index.fill(-1);
+    for (size_t row = 0; row < std::size(table); ++row) {
+        index[static_cast<size_t>(table[row].method)] = static_cast<int8_t>(row);
     }
-    return true;
+    return index;
 }
-static_assert(is_in_order(), "a row for each method, in the order of their numbers");
+constexpr std::array<int8_t, method_count> row_of = make_index();
 
 }  // namespace
 
 const MessageLimits error_limits{small_size, small_tables, false, verify_root<wire::ErrorInfo>};
 
 const MethodLimits* find_method(uint16_t number) {
-    return number == 0 || number > table.size() ? nullptr : &table[number - 1u];
+    if (number >= method_count || row_of[number] < 0) return nullptr;
+    return &table[row_of[number]];
 }
 
 std::span<const MethodLimits> all_methods() { return table; }

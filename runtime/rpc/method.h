@@ -33,9 +33,13 @@ struct MessageLimits {
     bool (*verify)(flatbuffers::Verifier&);
 };
 
+// Who may ask for a method. A server has one kind of clients, and knows no methods of the other.
+enum class Audience : uint8_t { clients, daemons };
+
 struct MethodLimits {
     Method method;
     const char* name;
+    Audience audience;
     bool before_handshake;  // allowed on a connection that has not introduced itself
     MessageLimits request;
     MessageLimits response;

@@ -30,6 +30,7 @@
 namespace ironbark::rpc {
 
 struct ServerLimits {
+    Audience audience = Audience::clients;
     size_t connections_max = 4096;
     // Begun and not yet answered, per connection; beyond it the connection is not read.
     size_t requests_max = 256;
