@@ -2,7 +2,6 @@
 // source tree say what its fields are.
 #include <flatbuffers/idl.h>
 #include <flatbuffers/util.h>
-
 #include <string>
 #include <vector>
 
@@ -19,8 +18,10 @@ struct Message {
     const MessageLimits* limits;
 };
 
-// "ironbark.wire.CreateTopicRequest" for create_topic.
+// "ironbark.wire.CreateTopicRequest" for create_topic. A message of the quorum is no request, and has no answer.
 std::string table_name(std::string_view method, const char* suffix) {
+    bool is_request = suffix == std::string_view("Request");
+    if (method == "quorum_message") return is_request ? "ironbark.wire.QuorumMessage" : "ironbark.wire.TimeoutNow";
     std::string name = "ironbark.wire.";
     bool is_first = true;
     for (char letter : method) {
@@ -42,10 +43,13 @@ std::vector<Message> all_messages() {
 flatbuffers::Parser& parser() {
     static flatbuffers::Parser* parser = [] {
         auto* made = new flatbuffers::Parser();
-        std::string schema;
-        ASSERT(flatbuffers::LoadFile(IRONBARK_SCHEMA_DIRECTORY "/client.fbs", false, &schema));
         const char* include[] = {IRONBARK_SCHEMA_DIRECTORY, nullptr};
-        ASSERT(made->Parse(schema.c_str(), include, IRONBARK_SCHEMA_DIRECTORY "/client.fbs"));
+        for (const char* name : {"client.fbs", "controller.fbs"}) {
+            const std::string path = std::string(IRONBARK_SCHEMA_DIRECTORY) + "/" + name;
+            std::string schema;
+            ASSERT(flatbuffers::LoadFile(path.c_str(), false, &schema));
+            ASSERT(made->Parse(schema.c_str(), include, path.c_str()));
+        }
         return made;
     }();
     return *parser;

@@ -25,8 +25,12 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 SCHEMAS = HERE.parent.parent / "flatbuffers"
 
-# Folders of messages: the schema of their root, and its name if that is not the message's.
-FOLDERS = {"wire": ("client.fbs", None), "metadata": ("metadata.fbs", "MetadataCommand")}
+# Folders of messages: the schemas of which one has their root, and its name if that is not the message's.
+FOLDERS = {"wire": (("client.fbs", "controller.fbs"), None), "metadata": (("metadata.fbs",), "MetadataCommand")}
+
+# Parts of a QuorumMessage, which is the root.
+BODIES = re.findall(r"\w+", re.search(r"union QuorumMessageBody {(.*?)}", (SCHEMAS / "controller.fbs").read_text(),
+                                      re.DOTALL).group(1))
 
 # One released change that old programs would not survive, for each way to make one: file, what was, what it became.
 BREAKS = [
@@ -42,6 +46,9 @@ BREAKS = [
     ("metadata.fbs", "    deleted_topics:[Uuid] (id: 5);", ""),
     # A field that nobody would notice if it were changed.
     ("client.fbs", "    payload_size:uint (id: 6);", "    payload_size:uint (id: 6);\n    forgotten:int (id: 8);"),
+    ("controller.fbs", "is_stopped:bool (id: 6);", "has_stopped:bool (id: 6);"),
+    ("controller.fbs", "    hint_term:ulong (id: 5);", ""),
+    ("controller.fbs", "AppendRequest, AppendResponse, SnapshotChunk", "AppendResponse, AppendRequest, SnapshotChunk"),
     ("metadata.fbs", "DeleteTopicCommand, AlterTopicCommand", "AlterTopicCommand, DeleteTopicCommand"),
 ]
 
@@ -60,8 +67,11 @@ def conform_failures(flatc, schemas, scratch):
 
 
 def root_of(message):
-    schema, root = FOLDERS[message.parent.name]
-    return schema, f"ironbark.wire.{root or message.name.split('.')[0]}"
+    schemas, root = FOLDERS[message.parent.name]
+    root = root or message.name.split(".")[0]
+    # A root of an included schema can be named in any.
+    schema = next((name for name in schemas if f"table {root} " in (SCHEMAS / name).read_text()), schemas[0])
+    return schema, f"ironbark.wire.{root}"
 
 
 def read(flatc, schemas, scratch, message):
@@ -94,9 +104,9 @@ def required_failures(schemas):
 
 
 def coverage_failures(schemas):
-    text = "".join((schemas / name).read_text() for name in ("common.fbs", "client.fbs"))
-    for table in re.findall(r"^table (\w+(?:Request|Response)|ErrorInfo)\b", text, re.MULTILINE):
-        if not (HERE / "wire" / f"{table}.json").exists():
+    text = "".join((schemas / name).read_text() for name in ("common.fbs", "client.fbs", "controller.fbs"))
+    for table in re.findall(r"^table (\w+(?:Request|Response)|ErrorInfo|QuorumMessage)\b", text, re.MULTILINE):
+        if table not in BODIES and not (HERE / "wire" / f"{table}.json").exists():
             yield f"{table} has no message in {HERE / 'wire'}: write {table}.json, then --add"
     union = re.search(r"union CommandBody {(.*?)}", (schemas / "metadata.fbs").read_text(), re.DOTALL).group(1)
     for command in re.findall(r"\w+", union):
