@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "broker/status_server.h"
+#include "runtime/rpc/method.h"
 
 namespace ironbark::broker {
 namespace {
@@ -75,9 +76,11 @@ void add_requests(Families& families, const ShardMetrics& metrics) {
     }
     MetricFamily& errors =
         families.add("ironbark_request_errors_total", "requests refused as a whole, by kind", MetricType::Counter);
-    for (size_t method = 1; method < method_count; ++method) {
-        const char* text = wire::EnumNameMethod(static_cast<wire::Method>(method));
-        errors.metric.push_back(Families::plain(MetricType::Counter, number(metrics.errors[method]), {{"kind", text}}));
+    for (const rpc::MethodLimits& row : rpc::all_methods()) {
+        if (row.audience != rpc::Audience::clients) continue;
+        const size_t method = static_cast<size_t>(row.method);
+        errors.metric.push_back(
+            Families::plain(MetricType::Counter, number(metrics.errors[method]), {{"kind", row.name}}));
     }
     families.counter("ironbark_records_in_total", "records appended", number(metrics.records_in));
     families.counter("ironbark_bytes_in_total", "bytes of batches appended, frames included", number(metrics.bytes_in));

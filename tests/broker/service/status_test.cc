@@ -6,6 +6,7 @@
 #include <set>
 #include <sstream>
 
+#include "runtime/rpc/method.h"
 #include "tests/broker/service/service_fixture.h"
 
 namespace ironbark::broker {
@@ -80,6 +81,16 @@ TEST_P(Status, EveryMetricIsDocumentedAndEveryDocumentedMetricIsThere) {
     EXPECT_GT(given.size(), 40u);
     for (const std::string& name : given) EXPECT_TRUE(written.contains(name)) << name << " is not in docs/METRICS.md";
     for (const std::string& name : written) EXPECT_TRUE(given.contains(name)) << name << " exists on paper only";
+}
+
+// Numbers of methods have gaps, and daemons ask each other for things that this port knows nothing of.
+TEST_P(Status, EveryKindOfRequestThatClientsHaveIsCountedAndNoOther) {
+    const std::string text = world().get("/metrics");
+    for (const rpc::MethodLimits& row : rpc::all_methods()) {
+        const std::string line = std::string("ironbark_request_errors_total{kind=\"") + row.name + "\"}";
+        EXPECT_EQ(text.find(line) != std::string::npos, row.audience == rpc::Audience::clients) << row.name;
+    }
+    EXPECT_EQ(text.find("kind=\"\""), std::string::npos);
 }
 
 TEST_P(Status, TheRingHasMetricsOnlyWhereThereIsOne) {
