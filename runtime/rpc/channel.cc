@@ -12,6 +12,8 @@ constexpr Error channel_closed(ErrorCode::closed, "the channel was closed");
 constexpr Error deadline_passed(ErrorCode::timed_out, "the deadline of the call has passed");
 constexpr Error call_too_large(ErrorCode::message_too_large,
                                "the request does not fit a frame (16 MiB); send less at once");
+constexpr Error not_connected(ErrorCode::connection_closed, "there is no connection now");
+constexpr Error backlog_full(ErrorCode::queue_full, "the other side does not take what is sent to it");
 
 }  // namespace
 
@@ -41,7 +43,9 @@ Channel::Channel(World& world, Address address, Greeter& greeter, ChannelOptions
     users_left_.set();
 }
 
-Channel::~Channel() { ASSERT((users_ == 0 && scope_.count() == 0) || world_.executor.has_crashed()); }
+Channel::~Channel() {
+    ASSERT((users_ == 0 && scope_.count() == 0) || world_.executor.has_crashed());
+}
 
 Task<CallResult> Channel::call(
     Method method, Metadata metadata, std::vector<BufferSlice> payload, Instant deadline, Preview preview) {
@@ -88,6 +92,20 @@ Task<Result<void>> Channel::send(Method method, Metadata metadata, std::vector<B
     co_return sent;
 }
 
+Result<void> Channel::post(Method method, Bytes metadata, std::vector<BufferSlice> payload) {
+    if (!is_connected()) return closed_ ? channel_closed : not_connected;
+    size_t size = frame_header_size + metadata.size() + total_size(payload);
+    if (size > frame_size_max) return call_too_large;
+    std::optional<Units> bytes = bytes_.try_take(static_cast<int64_t>(size));
+    if (!bytes) return backlog_full;
+    Message message;
+    message.method = method;
+    message.metadata = metadata;
+    message.payload = &payload;
+    message.is_one_way = true;
+    return connection_->send(message, std::move(*bytes));
+}
+
 // Waits until a message of `size` bytes may be in flight.
 Task<Result<Channel::Room>> Channel::admit(size_t size, Instant deadline) {
     if (closed_) co_return channel_closed;
@@ -129,7 +147,7 @@ Task<Result<ClientConnection*>> Channel::connected(Instant deadline) {
 
 Task<void> Channel::maintain() {
     while (!closed_) {
-        if (waiting_ == 0) {
+        if (waiting_ == 0 && !options_.keep_connected) {
             co_await wanted_.wait();
             wanted_.reset();
             if (waiting_ == 0) continue;
@@ -177,6 +195,7 @@ Task<void> Channel::serve(ClientConnection* connection) {
     uint64_t answers_before = connection->answers();
     ++counters_.connections;
     is_greeted_ = true;
+    if (options_.observer != nullptr) options_.observer->connected();
     changed_.pulse();
     Instant last_used = begun;
     while (!connection->is_closed()) {
@@ -193,12 +212,15 @@ Task<void> Channel::serve(ClientConnection* connection) {
         ++failures_in_row_;
         last_error_ = connection->error();
     }
+    is_greeted_ = false;
+    if (options_.observer != nullptr) options_.observer->ended(connection->error());
 }
 
 void Channel::failed(const Error& error) {
     ++failures_in_row_;
     ++counters_.attempts_failed;
     last_error_ = error;
+    if (options_.observer != nullptr) options_.observer->attempt_failed(error);
     changed_.pulse();
 }
 
@@ -206,9 +228,18 @@ void Channel::failed(const Error& error) {
 void Channel::start() {
     ++users_;
     users_left_.reset();
+    begin();
+}
+
+void Channel::begin() {
     if (started_ || closed_) return;
     started_ = true;
     scope_.spawn(maintain());
+}
+
+void Channel::open() {
+    ASSERT(options_.keep_connected);
+    begin();
 }
 
 void Channel::leave() {

@@ -5,6 +5,9 @@
 //
 // Attempts to connect: the first one at once, then after pauses that double up to a second. Requests in flight are
 // bounded in number and bytes; beyond that `call` waits. Belongs to one executor; `close` before destruction.
+//
+// One that keeps itself connected does all of this without being called, from `open` until `close`: whoever watches it
+// learns within a round trip that the other process has ended.
 
 #include <cstdint>
 #include <vector>
@@ -17,16 +20,28 @@
 
 namespace ironbark::rpc {
 
+// Told what becomes of a channel's connections, in their order. Called by the channel's coroutine: it may `post`, but
+// neither waits for the channel nor closes it.
+class ChannelObserver {
+  public:
+    virtual ~ChannelObserver() = default;
+    virtual void connected() {}                   // and greeted; what waited for it goes out after this
+    virtual void ended(const Error&) {}           // that connection, for this reason
+    virtual void attempt_failed(const Error&) {}  // to connect, or to greet
+};
+
 struct ChannelOptions {
-    size_t calls_max = 256;         // in flight; no more than a server serves of one connection
-    size_t bytes_max = 32 << 20;    // of calls in flight
-    Duration connect_time_max = 5s; // with the handshake
+    size_t calls_max = 256;          // in flight; no more than a server serves of one connection
+    size_t bytes_max = 32 << 20;     // of calls in flight
+    Duration connect_time_max = 5s;  // with the handshake
     Duration pause_min = 10ms;
     Duration pause_max = 1s;
     // A connection that lived shorter, without an answer, counts as a failed attempt.
     Duration stable_time = 1s;
     // After so many attempts that failed since it began to wait, a call ends with their error; 0: at its deadline.
     uint64_t attempts_max = 0;
+    bool keep_connected = false;          // see `open`
+    ChannelObserver* observer = nullptr;  // may be null; outlives the channel
     // Below the server's limit, so that no call is sent into a connection that is being closed.
     Duration idle_time_max = std::chrono::minutes(5);
     ClientLimits limits;
@@ -54,7 +69,7 @@ class Introduction final : public Greeter {
 };
 
 struct ChannelCounters {
-    uint64_t connections = 0;      // greeted
+    uint64_t connections = 0;  // greeted
     uint64_t attempts_failed = 0;
     Traffic traffic;
 };
@@ -66,12 +81,17 @@ class Channel {
     Channel& operator=(const Channel&) = delete;
     ~Channel();
 
+    // Connects now, and again whenever the connection was lost, whether somebody calls or not. REQUIRES: keep_connected
+    void open();
     // Suspends until answered or given up, at the deadline at the latest.
     Task<CallResult> call(
         Method method, Metadata metadata, std::vector<BufferSlice> payload, Instant deadline, Preview preview = {});
     // Suspends until the message is queued on a connection. Nobody will say whether it arrived; an error says that it
     // was never sent.
     Task<Result<void>> send(Method method, Metadata metadata, std::vector<BufferSlice> payload, Instant deadline);
+    // The same without waiting for anything: queued on the connection that is there, or refused at once. Errors:
+    // connection_closed (there is none), queue_full (so much waits to be sent already), message_too_large.
+    Result<void> post(Method method, Bytes metadata, std::vector<BufferSlice> payload);
     // Ends all calls; waits for them, and for an attempt to connect. Idempotent.
     Task<void> close();
 
@@ -94,6 +114,7 @@ class Channel {
     Duration pause();
     void failed(const Error& error);
     void start();
+    void begin();
     void leave();
 
     World& world_;

@@ -25,8 +25,13 @@ ReadLimits stranger_limits(const ServerLimits& limits) {
 
 }  // namespace
 
-Connection::Connection(World& world, std::unique_ptr<Socket> socket, const ServerLimits& limits, Handler& handler,
-                       MemoryBudget& budget, ServerCounters& counters, uint64_t number)
+Connection::Connection(World& world,
+                       std::unique_ptr<Socket> socket,
+                       const ServerLimits& limits,
+                       Handler& handler,
+                       MemoryBudget& budget,
+                       ServerCounters& counters,
+                       uint64_t number)
     : world_(world),
       socket_(std::move(socket)),
       limits_(limits),
@@ -52,7 +57,10 @@ Task<void> Connection::run() {
         count(refusal);
         if (is_told(refusal)) co_await farewell(refusal);
         close(refusal);
+    } else {
+        co_await scope_.join();
     }
+    if (session_.is_open) handler_.ended(session_);
     co_await scope_.join();
 }
 

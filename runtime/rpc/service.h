@@ -2,6 +2,7 @@
 // What a server hands to the code that does the work, and what it gets back.
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,11 @@
 #include "runtime/rpc/method.h"
 
 namespace ironbark::rpc {
+
+// What a handler keeps about a session, of a kind that it knows itself.
+struct SessionExtension {
+    virtual ~SessionExtension() = default;
+};
 
 // Who is at the other end of a connection. Owned by the connection; outlives every request of it.
 struct Session {
@@ -22,6 +28,7 @@ struct Session {
     uint16_t protocol = 0;
     std::string client_name;
     std::string client_version;
+    std::unique_ptr<SessionExtension> extension;  // the handler's, from the first request on; null until it sets it
 
     // The connection has ended: answers are dropped, so waiting for something on its behalf is of no use.
     bool is_closed = false;
@@ -61,6 +68,9 @@ class Handler {
     // The result is ignored for a one-way request. Must end by itself: a server that stops waits for it, but not longer
     // than ServerLimits::drain_time_max before it closes the connection, and join() waits for it in any case.
     virtual Task<Response> handle(Session& session, Request request) = 0;
+    // The connection of an open session has ended, whoever ended it; once for each. At once, so requests of it may
+    // still be running: the session outlives them as ever. Does not suspend.
+    virtual void ended(Session&) {}
 };
 
 }  // namespace ironbark::rpc

@@ -32,8 +32,8 @@ TEST(Server, ChoosesAProtocolAndSaysWhoItIs) {
     EXPECT_EQ(server->identity.incarnation, Incarnation(9));
     EXPECT_EQ(server->identity.version, "1.2.3");
     EXPECT_EQ(server->identity.features, (std::vector<std::string>{"one", "two"}));
-    EXPECT_EQ(test.broker->handler.last_session->client_name, "test");
-    EXPECT_EQ(test.broker->handler.last_session->client_version, "0.1");
+    EXPECT_EQ(test.broker->handler.last_client_name, "test");
+    EXPECT_EQ(test.broker->handler.last_client_version, "0.1");
 }
 
 TEST(Server, StartsRequestsInTheOrderInWhichTheyCame) {

@@ -35,7 +35,8 @@ Response TestHandler::handshake(Session& session, const Request& request) {
     identity.frame_size_max = frame_size_max;
     identity.batch_size_max = 1 << 20;
     Response response = answer_handshake(session, request, identity);
-    last_session = session;
+    last_client_name = session.client_name;
+    last_client_version = session.client_version;
     return response;
 }
 

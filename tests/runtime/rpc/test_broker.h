@@ -2,10 +2,10 @@
 // A server in a simulated world, with a handler that does what requests ask of it, and a client node beside it.
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
+#include "runtime/base/assert.h"
 #include "runtime/rpc/channel.h"
 #include "runtime/rpc/handshake.h"
 #include "runtime/rpc/server.h"
@@ -23,6 +23,10 @@ class TestHandler final : public Handler {
   public:
     explicit TestHandler(World& world) : released(world.executor), world_(world) { released.set(); }
     Task<Response> handle(Session& session, Request request) override;
+    void ended(Session& session) override {
+        ASSERT(session.is_open && session.is_closed);
+        ended_sessions.push_back(session.number);
+    }
 
     Event released;                     // reset: produces wait
     std::vector<uint64_t> started;      // correlations, in the order in which they were begun
@@ -30,7 +34,8 @@ class TestHandler final : public Handler {
     size_t one_way = 0;
     size_t running = 0;
     size_t running_most = 0;
-    std::optional<Session> last_session;  // as the last handshake left it
+    std::string last_client_name, last_client_version;  // of the last handshake
+    std::vector<uint64_t> ended_sessions;               // numbers
 
   private:
     Response handshake(Session& session, const Request& request);
