@@ -26,6 +26,7 @@ ARROWS = {
                          "broker", "wire"],
     "broker/consensus": ["runtime/base", "broker/consensus"],
     "broker/voter": ["runtime", "log", "broker/consensus", "broker/voter", "wire"],
+    "broker/peer": ["runtime", "broker/consensus", "broker/voter", "broker/peer", "wire"],
     "broker/controller": ["runtime", "log", "broker/controller", "wire"],
     "broker": ["runtime", "log", "broker", "wire"],
     "tools": ["runtime", "log", "tools", "ironbark", "client"],
