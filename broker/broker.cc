@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "broker/listening.h"
 #include "log/record/batch.h"
 #include "runtime/rpc/frame.h"
 
@@ -18,18 +19,37 @@ Task<T> on(World* home, Shard* shard, Make make) {
     return run_on<T>(home->executor, shard->executor(), shard->scope(), std::move(make));
 }
 
-// The system gives the addresses of a killed process back a moment after it has ended.
-constexpr Duration address_patience = 2s;
-constexpr Duration address_pause = 20ms;
+// What a shard's part in a step of the whole broker comes to, where it has no result of its own.
+Task<bool> update_shard(Shard* shard, MetadataSnapshot snapshot) {
+    co_await shard->update(std::move(snapshot));
+    co_return true;
+}
+Task<bool> stop_serving(Shard* shard) {
+    co_await shard->stop_serving();
+    co_return true;
+}
+Task<bool> close_shard(Shard* shard, std::optional<Incarnation> clean) {
+    co_await shard->close(clean);
+    co_return true;
+}
 
-Task<Result<std::unique_ptr<Listener>>> listen_patiently(World* world, Address address) {
-    const Instant until = world->executor.now() + address_patience;
-    while (true) {
-        Result<std::unique_ptr<Listener>> listener = co_await world->network.listen(address);
-        bool may_become_free = !listener.ok() && listener.error().code == ErrorCode::address_in_use;
-        if (!may_become_free || world->executor.now() >= until) co_return listener;
-        co_await sleep_for(world->executor, address_pause);
-    }
+// The incarnation that the shard's marks say stopped cleanly.
+Task<std::optional<Incarnation>> read_clean_stop(Shard* shard) {
+    co_return shard->store()->marks().clean_stop();
+}
+// Erased before the first append, so that it speaks of nothing but the stop.
+Task<Result<void>> erase_clean_stop(Shard* shard) {
+    log::Marks& marks = shard->store()->marks();
+    if (!marks.clean_stop()) co_return Result<void>();
+    marks.set_clean_stop(std::nullopt);
+    co_return co_await marks.commit();
+}
+
+Task<Result<void>> serve_shard(Shard* shard, const Listener* shared, rpc::Handler* handler) {
+    Result<std::unique_ptr<Listener>> mine = shard->world().network.share(*shared);
+    CO_TRY_VOID(mine.ok() ? Result<void>() : Result<void>(mine.error()));
+    shard->serve(std::move(mine).value(), handler);
+    co_return Result<void>();
 }
 
 }  // namespace
@@ -40,6 +60,9 @@ std::string version_text() {
 
 Broker::Broker(std::vector<World*> worlds, Config config, std::string io_world, std::string io_reason)
     : worlds_(std::move(worlds)) {
+    ASSERT(worlds_.size() >= 2);
+    World& control_world = *worlds_.back();
+    worlds_.pop_back();
     facts_.config = std::move(config);
     facts_.version = version;
     facts_.io_world = std::move(io_world);
@@ -49,6 +72,10 @@ Broker::Broker(std::vector<World*> worlds, Config config, std::string io_world, 
         facts_.shards.push_back(shards_.back().get());
         services_.push_back(std::make_unique<ClientService>(&facts_, shards_.back().get()));
     }
+    std::vector<Executor*> executors;
+    for (Shard* shard : facts_.shards) executors.push_back(&shard->executor());
+    control_ = std::make_unique<Control>(control_world, &facts_.config, version, std::move(executors));
+    facts_.control = control_.get();
 }
 
 Broker::~Broker() {
@@ -78,50 +105,41 @@ Task<Result<void>> Broker::start(std::string* problem) {
             directory_->path(), *spread.error().text != 0 ? spread.error().text : ironbark::name(spread.error().code));
         co_return spread;
     }
-    CO_TRY_VOID(co_await expect_metadata(problem));
-    std::string journal = directory_->path() + "/metadata";
-    CO_TRY(metadata_, co_await MetadataStore::open(world, std::move(journal), facts_.directory, problem));
-    facts_.metadata = metadata_.get();
-    if (metadata_->repaired() > 0) {
-        spdlog::error("{}/metadata: {} entries were damaged and are taken from their copies; the disk is failing",
-                      directory_->path(), metadata_->repaired());
-    }
-    facts_.direct_io = metadata_->is_direct();
+    CO_TRY_VOID(co_await expect_controller(problem));
+    // Bound first, so that a port in use is known before anything has changed; who connects now waits in the backlog.
+    CO_TRY_VOID(co_await bind(problem));
+    CO_TRY_VOID(co_await open_control(problem));
+    CO_TRY_VOID(co_await open_shards(problem));
+    CO_TRY_VOID(co_await join(problem));
+    co_return co_await serve(problem);
+}
+
+// A new voter where there are partitions would make all their topics unknown.
+Task<Result<void>> Broker::expect_controller(std::string* problem) {
+    if (!facts_.config.voters.empty()) co_return Result<void>();
+    Disk& disk = worlds_.front()->disk;
+    CO_TRY(std::vector<std::string> names, co_await disk.list(directory_->path()));
+    CO_TRY(std::vector<std::string> partitions, co_await disk.list(directory_->path() + "/partitions"));
+    const bool is_there = std::find(names.begin(), names.end(), "controller") != names.end();
+    if (is_there || partitions.empty()) co_return Result<void>();
+    *problem = fmt::format(
+        "{}/controller is missing, and there are partitions. Restore it from a copy; the records are untouched.",
+        directory_->path());
+    co_return ErrorCode::corrupt_data;
+}
+
+Task<Result<void>> Broker::open_control(std::string* problem) {
+    Control* control = control_.get();
+    auto make = [control, path = directory_->path(), identity = directory_->identity(), problem] {
+        return control->open(path, identity, problem);
+    };
+    CO_TRY_VOID(co_await on_control<Result<void>>(std::move(make)));
+    facts_.direct_io = control_->is_direct();
     if (!facts_.direct_io) {
         spdlog::warn("{}: its file system refuses direct I/O; writes go through the page cache, and are synced",
                      directory_->path());
     }
-    producer_ids_ = std::make_unique<ProducerIds>(*world, *metadata_);
-    facts_.producer_ids = producer_ids_.get();
-    // Bound first, so that a port in use is known before anything has changed; who connects now waits in the backlog.
-    CO_TRY_VOID(co_await bind(problem));
-    CO_TRY_VOID(co_await open_shards(problem));
-    CO_TRY_VOID(co_await register_broker(problem));
-    for (Shard* shard : facts_.shards) {
-        struct Update {
-            static Task<bool> run(Shard* target, MetadataSnapshot snapshot) {
-                co_await target->update(std::move(snapshot));
-                co_return true;
-            }
-        };
-        auto make = [shard, snapshot = metadata_->current()] { return Update::run(shard, snapshot); };
-        co_await on<bool>(world, shard, make);
-    }
-    co_return co_await serve(problem);
-}
-
-// A new journal where there are partitions would make all their topics unknown.
-Task<Result<void>> Broker::expect_metadata(std::string* problem) {
-    Disk& disk = worlds_.front()->disk;
-    CO_TRY(std::vector<std::string> names, co_await disk.list(directory_->path()));
-    CO_TRY(std::vector<std::string> partitions, co_await disk.list(directory_->path() + "/partitions"));
-    const bool is_there = std::find(names.begin(), names.end(), "metadata") != names.end();
-    if (is_there || partitions.empty()) co_return Result<void>();
-    *problem = fmt::format(
-        "{}/metadata is missing, and there are partitions. Restore it from a copy; the records are "
-        "untouched.",
-        directory_->path());
-    co_return ErrorCode::corrupt_data;
+    co_return Result<void>();
 }
 
 Task<Result<void>> Broker::open_shards(std::string* problem) {
@@ -133,80 +151,98 @@ Task<Result<void>> Broker::open_shards(std::string* problem) {
     co_return Result<void>();
 }
 
-// A new incarnation: clean if every shard's marks name the one that stopped last.
-Task<Result<void>> Broker::register_broker(std::string* problem) {
+// The incarnation that stopped last, if every shard's marks name the same one.
+Task<Incarnation> Broker::read_clean_stops() {
+    Incarnation stopped{-1};
+    for (size_t index = 0; index < facts_.shards.size(); ++index) {
+        Shard* shard = facts_.shards[index];
+        using Stop = std::optional<Incarnation>;
+        auto make = [shard] { return read_clean_stop(shard); };
+        const Stop mine = co_await on<Stop>(worlds_.front(), shard, make);
+        if (!mine || (index > 0 && *mine != stopped)) co_return Incarnation(-1);
+        stopped = *mine;
+    }
+    co_return stopped;
+}
+
+// Registers this broker, which may take until a majority of the controllers is there; then opens what the metadata
+// says is here.
+Task<Result<void>> Broker::join(std::string* problem) {
     World* world = worlds_.front();
-    const BrokerId id(facts_.config.broker_id);
-    const auto& known = metadata_->current()->brokers();
-    auto before = known.find(id);
-    if (before == known.end() && !known.empty()) {
-        *problem = fmt::format("the data directory {} belongs to broker {}, and broker.id is {}. Set broker.id = {}.",
-                               directory_->path(), known.begin()->first.value, id.value, known.begin()->first.value);
-        co_return ErrorCode::invalid_config;
+    const Incarnation stopped = co_await read_clean_stops();
+    Control* control = control_.get();
+    auto make = [control, advertise = facts_.config.advertise, stopped] { return control->join(advertise, stopped); };
+    Result<void> joined = co_await on_control<Result<void>>(std::move(make));
+    if (!joined.ok()) {
+        *problem = describe(joined.error());
+        co_return joined;
     }
-    const Incarnation last = before == known.end() ? Incarnation(0) : before->second.incarnation;
-    started_clean_ = before == known.end();
-    bool all_clean = true;
-    for (Shard* shard : facts_.shards) {
-        struct Clear {
-            static Task<Result<std::optional<Incarnation>>> run(Shard* target) {
-                log::Marks& marks = target->store()->marks();
-                std::optional<Incarnation> stopped = marks.clean_stop();
-                // Erased before the first append, so that it speaks of nothing but the stop.
-                if (stopped) {
-                    marks.set_clean_stop(std::nullopt);
-                    CO_TRY_VOID(co_await marks.commit());
-                }
-                co_return stopped;
-            }
-        };
-        auto make = [shard] { return Clear::run(shard); };
-        CO_TRY(std::optional<Incarnation> stopped, co_await on<Result<std::optional<Incarnation>>>(world, shard, make));
-        all_clean = all_clean && stopped == last;
-    }
-    started_clean_ = started_clean_ || all_clean;
-    incarnation_ = Incarnation(last.value + 1);
-    BrokerRecord record{id,
-                        facts_.directory,
-                        incarnation_,
-                        facts_.config.advertise.host,
-                        facts_.config.advertise.port,
-                        facts_.config.rack};
-    Result<void> registered = co_await metadata_->execute(broker::register_broker(record, started_clean_));
-    if (!registered.ok()) {
-        *problem = fmt::format("{}/metadata cannot be written: {}.", directory_->path(),
-                               ironbark::name(registered.error().code));
-        co_return registered;
-    }
-    facts_.identity = {directory_->identity().cluster,
-                       id,
-                       incarnation_,
+    struct Standing {
+        Uuid cluster;
+        Incarnation incarnation{-1};
+        bool is_clean = false;
+        static Task<Standing> of(Control* control) {
+            const BrokerSession& session = control->session();
+            const auto& brokers = session.current()->brokers();
+            auto self = brokers.find(session.broker());
+            co_return Standing{session.cluster(), session.incarnation(),
+                               self != brokers.end() && self->second.is_clean};
+        }
+    };
+    auto look = [control] { return Standing::of(control); };
+    const Standing standing = co_await on_control<Standing>(std::move(look));
+    CO_TRY_VOID(co_await directory_->join_cluster(world, standing.cluster, problem));
+    has_joined_ = true;
+    started_clean_ = standing.is_clean;
+    facts_.identity = {standing.cluster,
+                       BrokerId(facts_.config.broker_id),
+                       standing.incarnation,
                        version,
                        {},
                        static_cast<uint32_t>(rpc::frame_size_max),
                        static_cast<uint32_t>(record::batch_size_max)};
+    for (Shard* shard : facts_.shards) {
+        auto erase = [shard] { return erase_clean_stop(shard); };
+        CO_TRY_VOID(co_await on<Result<void>>(world, shard, erase));
+    }
+    auto begin_publishing = [this] { return publish(); };
+    co_await on_control<bool>(std::move(begin_publishing));
     co_return Result<void>();
+}
+
+// On the control thread: from now on the shards are given every newer metadata.
+Task<bool> Broker::publish() {
+    std::function<Task<void>(MetadataSnapshot)> publish = [this](MetadataSnapshot metadata) {
+        return update_shards(std::move(metadata));
+    };
+    co_await control_->session().publish_to(std::move(publish));
+    co_return true;
+}
+
+Task<void> Broker::update_shards(MetadataSnapshot metadata) {
+    std::vector<Task<bool>> updates;
+    for (Shard* shard : facts_.shards) {
+        auto make = [shard, metadata] { return update_shard(shard, metadata); };
+        updates.push_back(run_on<bool>(control_->executor(), shard->executor(), shard->scope(), std::move(make)));
+    }
+    co_await all(control_->executor(), std::move(updates));
 }
 
 Task<Result<void>> Broker::bind(std::string* problem) {
     World* world = worlds_.front();
-    auto explain = [problem](const char* what, const Address& address, const Error& error, const char* key) {
-        *problem = error.code == ErrorCode::address_in_use
-                       ? fmt::format("{} {} is in use by another program. Choose another with {}.", what,
-                                     address.to_string(), key)
-                       : fmt::format("cannot listen on {} {}: {}. Choose another with {}.", what, address.to_string(),
-                                     ironbark::name(error.code), key);
-        return error;
-    };
     Result<std::unique_ptr<Listener>> listener = co_await listen_patiently(world, facts_.config.listen);
-    if (!listener.ok()) co_return explain("client address", facts_.config.listen, listener.error(), "--listen");
+    if (!listener.ok()) {
+        *problem = explain_listen("client address", facts_.config.listen, listener.error(), "--listen");
+        co_return listener.error();
+    }
     listener_ = std::move(listener).value();
     client_address_ = listener_->local_address();
     if (facts_.config.advertise.port == 0) facts_.config.advertise.port = client_address_.port;
     if (facts_.config.metrics_enabled) {
         Result<std::unique_ptr<Listener>> metrics = co_await listen_patiently(world, facts_.config.metrics);
         if (!metrics.ok()) {
-            co_return explain("metrics address", facts_.config.metrics, metrics.error(), "--metrics");
+            *problem = explain_listen("metrics address", facts_.config.metrics, metrics.error(), "--metrics");
+            co_return metrics.error();
         }
         metrics_address_ = (*metrics)->local_address();
         status_server_ = std::make_unique<StatusServer>(*world, &facts_, std::move(metrics).value());
@@ -220,16 +256,8 @@ Task<Result<void>> Broker::serve(std::string* problem) {
     std::shared_ptr<Listener> first = listener_;
     for (size_t index = 1; index < shards_.size(); ++index) {
         Shard* shard = shards_[index].get();
-        struct Serve {
-            static Task<Result<void>> run(Shard* target, const Listener* shared, rpc::Handler* handler) {
-                Result<std::unique_ptr<Listener>> mine = target->world().network.share(*shared);
-                CO_TRY_VOID(mine.ok() ? Result<void>() : Result<void>(mine.error()));
-                target->serve(std::move(mine).value(), handler);
-                co_return Result<void>();
-            }
-        };
         auto make = [shard, first, handler = services_[index].get()] {
-            return Serve::run(shard, first.get(), handler);
+            return serve_shard(shard, first.get(), handler);
         };
         Result<void> shared = co_await on<Result<void>>(world, shard, make);
         if (!shared.ok()) {
@@ -242,35 +270,48 @@ Task<Result<void>> Broker::serve(std::string* problem) {
     co_return Result<void>();
 }
 
+void Broker::interrupt() {
+    control_->interrupt();
+}
+
+// The order: nothing new, then what is here made durable, then the controllers told, then the rest.
 Task<void> Broker::stop() {
     World* world = worlds_.front();
     if (status_server_) co_await status_server_->stop();
     if (listener_) listener_->close();
-    struct Steps {
-        static Task<bool> stop_serving(Shard* shard) {
-            co_await shard->stop_serving();
-            co_return true;
-        }
-        static Task<bool> close(Shard* shard, std::optional<Incarnation> clean) {
-            co_await shard->close(clean);
-            co_return true;
-        }
-    };
     std::vector<Task<bool>> stops;
     for (Shard* shard : facts_.shards) {
-        auto make = [shard] { return Steps::stop_serving(shard); };
+        auto make = [shard] { return stop_serving(shard); };
         stops.push_back(on<bool>(world, shard, make));
     }
     co_await all(world->executor, std::move(stops));
+    // Without a registration nothing was appended, and the marks say what they said before.
     std::optional<Incarnation> clean;
-    if (incarnation_.value >= 0) clean = incarnation_;
+    auto ask = [this] { return incarnation(); };
+    if (has_joined_) clean = co_await on_control<Incarnation>(std::move(ask));
     std::vector<Task<bool>> closes;
     for (Shard* shard : facts_.shards) {
-        auto make = [shard, clean] { return Steps::close(shard, clean); };
+        auto make = [shard, clean] { return close_shard(shard, clean); };
         closes.push_back(on<bool>(world, shard, make));
     }
     co_await all(world->executor, std::move(closes));
-    if (metadata_) co_await metadata_->close();
+    auto end = [this] { return stop_control(); };
+    co_await on_control<bool>(std::move(end));
+}
+
+size_t Broker::partition_count() const {
+    size_t count = 0;
+    for (const auto& shard : shards_) count += shard->partitions().size();
+    return count;
+}
+
+Task<Incarnation> Broker::incarnation() const {
+    co_return control_->session().incarnation();
+}
+
+Task<bool> Broker::stop_control() {
+    co_await control_->stop(has_joined_);
+    co_return true;
 }
 
 }  // namespace ironbark::broker

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cstring>
 #include <fmt/format.h>
+#include <fstream>
 #include <toml++/toml.h>
 
 #include "runtime/base/text.h"
@@ -18,8 +19,16 @@ constexpr ConfigKey keys[] = {
     {"advertise", "", "HOST:PORT that clients are told to connect to; default: the listen address"},
     {"listen.insecure", "false", "allow a listen address other than loopback: there is no authentication yet"},
     {"metrics", "127.0.0.1:9401", "HOST:PORT of /metrics and /healthz, or off"},
-    {"broker.id", "1", "number of this broker in its cluster"},
+    {"broker.id", "1", "number of this daemon in its cluster"},
     {"rack", "", "where this broker stands, for placement"},
+    {"controller.voters", "",
+     "ID@HOST:PORT,... of the 1, 3 or 5 daemons that are controllers; default: this one alone"},
+    {"cluster.listen", "", "HOST:PORT for other daemons; default: this daemon's address in controller.voters"},
+    {"cluster.advertise", "", "HOST:PORT that other daemons are told to connect to; default: cluster.listen"},
+    {"cluster.secret", "", "what all daemons of the cluster know, and nobody else; at least 16 characters"},
+    {"cluster.secret_file", "", "a file with the secret, instead of cluster.secret"},
+    {"session.timeout", "1500ms", "a broker that is silent for so long is given up; the same on all daemons"},
+    {"election.timeout", "300ms", "a controller that hears nothing of the active one for so long may become it"},
     {"shards", "0", "threads that own partitions; 0: half of the cores, at least one"},
     {"io", "auto", "auto, io_uring or posix"},
     {"spin", "200us", "how long a shard polls before it sleeps, while requests come so soon; 0: never"},
@@ -147,6 +156,79 @@ class Reader {
     std::string& problem_;
 };
 
+constexpr size_t secret_size_min = 16;
+constexpr size_t secret_size_max = 4096;
+
+std::vector<VoterAddress> read_voters(Reader& reader) {
+    const std::string text = reader.text("controller.voters");
+    std::vector<VoterAddress> voters;
+    auto wrong = [&] {
+        reader.wrong("controller.voters", text,
+                     "1, 3 or 5 of ID@HOST:PORT with different ids and addresses, for example "
+                     "1@10.0.0.1:9500,2@10.0.0.2:9500,3@10.0.0.3:9500");
+        return std::vector<VoterAddress>();
+    };
+    for (size_t at = 0; at < text.size();) {
+        const size_t end = std::min(text.find(',', at), text.size());
+        const std::string_view each = std::string_view(text).substr(at, end - at);
+        at = end + 1;
+        VoterAddress voter;
+        auto [id_end, error] = std::from_chars(each.data(), each.data() + each.size(), voter.id);
+        const auto id_size = static_cast<size_t>(id_end - each.data());
+        if (error != std::errc{} || voter.id < 0 || id_size >= each.size() || each[id_size] != '@') return wrong();
+        Result<Address> address = Address::parse(each.substr(id_size + 1));
+        if (!address.ok() || address->port == 0) return wrong();
+        voter.address = *std::move(address);
+        for (const VoterAddress& other : voters) {
+            if (other.id == voter.id || other.address == voter.address) return wrong();
+        }
+        voters.push_back(std::move(voter));
+    }
+    if (!voters.empty() && voters.size() != 1 && voters.size() != 3 && voters.size() != 5) return wrong();
+    std::sort(voters.begin(), voters.end(), [](const auto& left, const auto& right) { return left.id < right.id; });
+    return voters;
+}
+
+std::string read_secret(Reader& reader) {
+    const std::string path = reader.text("cluster.secret_file");
+    std::string secret = reader.text("cluster.secret");
+    if (!path.empty() && !secret.empty()) {
+        reader.wrong("cluster.secret_file", path, "nothing, because cluster.secret is set too");
+    } else if (!path.empty()) {
+        std::ifstream file(path);
+        secret.assign(std::istreambuf_iterator<char>(file), {});
+        while (!secret.empty() && (secret.back() == '\n' || secret.back() == '\r')) secret.pop_back();
+        if (!file || secret.empty())
+            reader.wrong("cluster.secret_file", path, "a file that can be read and is not empty");
+    }
+    if (!secret.empty() && (secret.size() < secret_size_min || secret.size() > secret_size_max)) {
+        reader.wrong(path.empty() ? "cluster.secret" : "cluster.secret_file", path.empty() ? "(not shown)" : path,
+                     fmt::format("{} to {} characters", secret_size_min, secret_size_max));
+    }
+    return secret;
+}
+
+const VoterAddress* find_voter(const Config& config, int32_t id) {
+    for (const VoterAddress& voter : config.voters) {
+        if (voter.id == id) return &voter;
+    }
+    return nullptr;
+}
+
+void read_cluster(Reader& reader, Config& config) {
+    config.voters = read_voters(reader);
+    config.cluster_secret = read_secret(reader);
+    if (!reader.text("cluster.listen").empty()) {
+        config.cluster_listen = reader.address("cluster.listen");
+    } else if (const VoterAddress* self = find_voter(config, config.broker_id)) {
+        config.cluster_listen = self->address;
+    }
+    config.cluster_advertise =
+        reader.text("cluster.advertise").empty() ? config.cluster_listen : reader.address("cluster.advertise");
+    config.session_timeout = reader.duration("session.timeout", 100ms, std::chrono::minutes(10));
+    config.election_timeout = reader.duration("election.timeout", 50ms, std::chrono::minutes(1));
+}
+
 // Names are not looked up: what one means is somebody else's choice.
 bool is_loopback(const std::string& host) {
     in_addr address{};
@@ -156,6 +238,35 @@ bool is_loopback(const std::string& host) {
 
 bool is_wildcard(const std::string& host) {
     return host == "0.0.0.0" || host == "::";
+}
+
+std::string cluster_contradiction(const Config& config) {
+    const bool has_listener = !config.cluster_listen.host.empty();
+    if (!config.voters.empty() && !has_listener) {
+        return fmt::format(
+            "broker.id = {} is not among controller.voters, and cluster.listen is not set. Set cluster.listen to the "
+            "HOST:PORT on which other daemons reach this broker",
+            config.broker_id);
+    }
+    if (has_listener && config.voters.empty()) {
+        return "cluster.listen is set, and controller.voters is not: list the daemons that are controllers, as "
+               "ID@HOST:PORT,...";
+    }
+    if (has_listener && config.cluster_secret.empty()) {
+        return "daemons of a cluster prove to each other that they belong to it: set cluster.secret, or "
+               "cluster.secret_file, to the same secret on all of them";
+    }
+    if (is_wildcard(config.cluster_advertise.host)) {
+        return fmt::format(
+            "other daemons cannot connect to '{}': it means every address of this machine. Set cluster.advertise to "
+            "the "
+            "HOST:PORT that they are to use",
+            config.cluster_advertise.to_string());
+    }
+    if (has_listener && config.cluster_listen == config.listen) {
+        return "listen and cluster.listen name the same port; give daemons one of their own";
+    }
+    return {};
 }
 
 // What is right by itself and wrong beside the rest.
@@ -169,12 +280,14 @@ std::string contradiction(const Config& config) {
     const Listening listening[] = {
         {"listen", config.listen, true, "anybody who reaches it can read and delete everything"},
         {"metrics", config.metrics, config.metrics_enabled, "anybody who reaches it can read how this broker fares"},
+        {"cluster.listen", config.cluster_listen, !config.cluster_listen.host.empty(),
+         "daemons prove that they know the secret, but what they say then can be read and changed on its way"},
     };
     for (const Listening& each : listening) {
         if (!each.is_used || config.listen_insecure || is_loopback(each.address.host)) continue;
         return fmt::format(
-            "{} = '{}' is not a loopback address, and there is no authentication: {}. Set listen.insecure = true to "
-            "allow it",
+            "{} = '{}' is not a loopback address, and there is no encryption and no authentication of clients: {}. Set "
+            "listen.insecure = true to allow it",
             each.key, each.address.to_string(), each.risk);
     }
     if (is_wildcard(config.advertise.host)) {
@@ -183,6 +296,7 @@ std::string contradiction(const Config& config) {
             "that they are to use",
             config.advertise.to_string());
     }
+    if (std::string problem = cluster_contradiction(config); !problem.empty()) return problem;
     if (config.metrics_enabled && config.metrics.port != 0 && config.metrics.port == config.listen.port &&
         config.metrics.host == config.listen.host) {
         return "listen and metrics name the same port; give metrics another one, or off";
@@ -197,6 +311,7 @@ std::string contradiction(const Config& config) {
 std::string with_separator(const char* name, char separator) {
     std::string text = name;
     std::replace(text.begin(), text.end(), '.', separator);
+    std::replace(text.begin(), text.end(), '_', separator);
     return text;
 }
 
@@ -257,6 +372,10 @@ Result<ConfigValues> read_config_environment(const char* const* environment, std
     return values;
 }
 
+bool is_voter(const Config& config) {
+    return config.voters.empty() || find_voter(config, config.broker_id) != nullptr;
+}
+
 rpc::ServerLimits server_limits(const Config& config) {
     rpc::ServerLimits limits;
     limits.connections_max = static_cast<size_t>(config.connections_max);
@@ -282,6 +401,7 @@ Result<Config> make_config(const ConfigValues& values, std::string* problem) {
     if (config.metrics_enabled) config.metrics = reader.address("metrics");
     config.broker_id = static_cast<int32_t>(reader.number("broker.id", 0, INT32_MAX));
     config.rack = reader.text("rack");
+    read_cluster(reader, config);
     config.shards = static_cast<size_t>(reader.number("shards", 0, 256));
     config.io = reader.one_of("io", {"auto", "io_uring", "posix"});
     config.spin = reader.duration("spin", 0ms, 1s);

@@ -14,6 +14,13 @@
 
 namespace ironbark::broker {
 
+// A daemon that votes in the controller quorum, by its broker.id.
+struct VoterAddress {
+    int32_t id = -1;
+    Address address;
+    friend bool operator==(const VoterAddress&, const VoterAddress&) = default;
+};
+
 struct Config {
     std::string data_dir = "./ironbark-data";
     Address listen{"127.0.0.1", 9400};
@@ -23,8 +30,15 @@ struct Config {
     bool listen_insecure = false;
     int32_t broker_id = 1;
     std::string rack;
-    size_t shards = 0;        // 0: half of the cores, at least one
-    std::string io = "auto";  // auto, io_uring, posix
+    // Of the cluster. Without voters this daemon is a cluster by itself, and listens for no others.
+    std::vector<VoterAddress> voters;  // in order of their ids
+    Address cluster_listen{"", 0};     // for other daemons; empty: none
+    Address cluster_advertise{"", 0};  // that they are told to connect to
+    std::string cluster_secret;
+    Duration session_timeout = 1500ms;  // a broker that is silent for so long is given up
+    Duration election_timeout = 300ms;  // a voter that hears nothing of a leader for so long stands for election
+    size_t shards = 0;                  // 0: half of the cores, at least one
+    std::string io = "auto";            // auto, io_uring, posix
     Duration spin = 200us;
     int64_t reserve_bytes = int64_t{256} << 20;
     int64_t tail_bytes = int64_t{64} << 20;       // per shard: recent records kept in memory
@@ -50,6 +64,8 @@ using ConfigValues = std::map<std::string, std::string>;
 Result<ConfigValues> read_config_file(const std::string& path, std::string* problem);
 // What IRONBARK_* variables say. Unknown ones of that prefix are a problem, too.
 Result<ConfigValues> read_config_environment(const char* const* environment, std::string* problem);
+// Whether the daemon votes: it is among the voters, or there are none but itself.
+bool is_voter(const Config& config);
 // What a shard's server may use.
 rpc::ServerLimits server_limits(const Config& config);
 // Puts the values together and checks them, alone and against each other.

@@ -78,6 +78,15 @@ Task<void> start_broker(Broker* broker, std::promise<Started>* promise) {
     promise->set_value(std::move(started));
 }
 
+// Waits for the start to end, or for a signal, which ends it.
+Started wait_for_start(std::future<Started> future, const sigset_t& signals, Broker& broker) {
+    constexpr timespec look_interval{0, 20'000'000};
+    while (future.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
+        if (sigtimedwait(&signals, nullptr, &look_interval) > 0) broker.interrupt();
+    }
+    return future.get();
+}
+
 Task<void> stop_broker(Broker* broker, std::promise<void>* promise) {
     co_await broker->stop();
     promise->set_value();
@@ -103,7 +112,7 @@ int serve(const Config& config, IoChoice choice) {
 
     std::promise<Started> start_promise;
     worlds.front()->executor.post_remote([&] { scope->spawn(start_broker(broker.get(), &start_promise)); });
-    Started started = start_promise.get_future().get();
+    Started started = wait_for_start(start_promise.get_future(), signals, *broker);
     if (started.ok) {
         spdlog::info(started.ready);
         notify_systemd("READY=1");

@@ -19,6 +19,7 @@ Shard::Shard(World& world, size_t index, size_t count, const Config* config)
       index_(index),
       count_(count),
       config_(*config),
+      metadata_changed_(world.executor),
       updating_(world.executor),
       accepting_(world.executor),
       scope_(world.executor) {}
@@ -66,32 +67,62 @@ Task<void> Shard::update(MetadataSnapshot metadata) {
     const MetadataSnapshot before = metadata_;
     if (before != nullptr && metadata->version() <= before->version()) co_return;
     metadata_ = metadata;
+    metadata_changed_.pulse();
     if (before == nullptr) co_await remove_leftovers();
     std::vector<PartitionIdentity> gone;
     for (const auto& [identity, partition] : partitions_) {
         if (metadata->find(identity.topic) == nullptr) gone.push_back(identity);
     }
     for (const PartitionIdentity& identity : gone) co_await drop_partition(identity);
-    std::vector<Opening> openings;
+    Changes changes;
     for (const auto& [topic_name, topic] : metadata->topics()) {
         bool is_unchanged = before != nullptr && before->find(topic->id) == topic;
-        if (!is_unchanged) follow_topic(*topic, openings);
+        if (!is_unchanged) follow_topic(*topic, changes);
     }
-    co_await open_partitions(std::move(openings));
+    std::vector<Task<bool>> appointments;
+    for (const Appointment& each : changes.appointments) appointments.push_back(lead(each));
+    co_await all(world_.executor, std::move(appointments));
+    co_await open_partitions(std::move(changes.openings));
 }
 
-// Settings for the partitions that are here, and a list of those that are to be opened.
-void Shard::follow_topic(const TopicRecord& topic, std::vector<Opening>& openings) {
+// Settings and the end of leaderships for the partitions that are here, at once; and lists of those that are to be
+// opened, and of those that are to lead in a new epoch.
+void Shard::follow_topic(const TopicRecord& topic, Changes& changes) {
     const TopicSettings settings = parse_settings(topic.settings);
     for (size_t index = 0; index < topic.partitions.size(); ++index) {
+        const PartitionRecord& record = topic.partitions[index];
         PartitionIdentity identity{topic.id, PartitionIndex(static_cast<int32_t>(index))};
-        if (log::shard_of(identity, count_) != index_) continue;
-        if (Partition* known = find(identity)) {
-            known->change_settings(settings);
-        } else {
-            openings.push_back({identity, settings, topic.partitions[index].leader_epoch});
+        const bool is_here = std::find(record.replicas.begin(), record.replicas.end(), self()) != record.replicas.end();
+        if (!is_here || log::shard_of(identity, count_) != index_) continue;
+        const bool leads = record.leader == self();
+        Partition* known = find(identity);
+        if (known == nullptr) {
+            changes.openings.push_back({identity, settings, record.leader_epoch, leads});
+            continue;
+        }
+        known->change_settings(settings);
+        if (!leads) {
+            known->resign(record.leader_epoch);
+        } else if (!known->leads() || known->leader_epoch() != record.leader_epoch) {
+            changes.appointments.push_back({identity, record.leader_epoch});
         }
     }
+}
+
+Task<bool> Shard::lead(Appointment appointment) {
+    Partition* partition = find(appointment.identity);
+    if (partition == nullptr || partition->log() == nullptr) co_return false;
+    if (partition->state() != PartitionState::online) co_return false;
+    co_await partition->lead(partition->log(), appointment.epoch);
+    co_return true;
+}
+
+Error Shard::why_not_here(const PartitionIdentity& identity) const {
+    const auto topic = metadata_ == nullptr ? nullptr : metadata_->find(identity.topic);
+    const bool is_known = topic != nullptr && identity.partition.value >= 0 &&
+                          static_cast<size_t>(identity.partition.value) < topic->partitions.size();
+    if (is_known) return {ErrorCode::not_leader_or_follower, "this broker does not lead the partition"};
+    return {ErrorCode::unknown_topic_or_partition, "there is no such partition"};
 }
 
 // What a crash left of deletions. Directories of topics that were not deleted are left alone, whatever the metadata
@@ -152,7 +183,11 @@ Task<bool> Shard::open_partition(Opening opening) {
             "partition {}: its log has epoch {} and the metadata {}: was the metadata restored from an older copy?",
             identity.to_string(), (*log)->last_epoch().value, opening.epoch.value);
     }
-    co_await partition->lead(*log, opening.epoch);
+    if (opening.leads) {
+        co_await partition->lead(*log, opening.epoch);
+    } else {
+        partition->hold(*log, opening.epoch);
+    }
     co_return true;
 }
 
@@ -195,6 +230,7 @@ uint64_t Shard::begin_wait(Event* event) {
 Task<void> Shard::stop_serving() {
     stopping_ = true;
     for (const auto& [number, wait] : waits_) wait->set();
+    metadata_changed_.close();
     if (server_ == nullptr) co_return;
     server_->stop();
     co_await accepting_.join();

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "broker/config.h"
-#include "broker/controller/metadata_store.h"
+#include "broker/control/metadata_machine.h"
 #include "broker/metrics.h"
 #include "broker/partition/partition.h"
 #include "log/store.h"
@@ -43,8 +43,12 @@ class Shard {
     Task<void> close(std::optional<Incarnation> clean);
 
     Partition* find(const PartitionIdentity& identity);
+    // What to say of a partition that `find` does not find.
+    Error why_not_here(const PartitionIdentity& identity) const;
     const std::map<PartitionIdentity, std::unique_ptr<Partition>>& partitions() const { return partitions_; }
     const MetadataSnapshot& metadata() const { return metadata_; }
+    // Suspends until there is newer metadata, or the deadline; closed: the shard is stopping.
+    Task<Wake> wait_for_metadata(Instant deadline) { return metadata_changed_.wait(deadline); }
     log::LogStore* store() { return store_.get(); }
     rpc::Server* server() { return server_.get(); }
     ShardMetrics& metrics() { return metrics_; }
@@ -63,12 +67,23 @@ class Shard {
         PartitionIdentity identity;
         TopicSettings settings;
         Epoch epoch;
+        bool leads = false;
+    };
+    struct Appointment {
+        PartitionIdentity identity;
+        Epoch epoch;
+    };
+    struct Changes {
+        std::vector<Opening> openings;
+        std::vector<Appointment> appointments;  // of partitions that are open
     };
     Task<void> remove_leftovers();
     Task<void> open_partitions(std::vector<Opening> openings);
     Task<bool> open_partition(Opening opening);
     Task<void> drop_partition(PartitionIdentity identity);
-    void follow_topic(const TopicRecord& topic, std::vector<Opening>& openings);
+    Task<bool> lead(Appointment appointment);
+    void follow_topic(const TopicRecord& topic, Changes& changes);
+    BrokerId self() const { return BrokerId(config_.broker_id); }
 
     World& world_;
     size_t index_;
@@ -79,6 +94,7 @@ class Shard {
     std::unique_ptr<log::LogStore> store_;
     std::map<PartitionIdentity, std::unique_ptr<Partition>> partitions_;
     MetadataSnapshot metadata_;
+    Event metadata_changed_;
     Mutex updating_;
     uint64_t waits_begun_ = 0;
     std::map<uint64_t, Event*> waits_;

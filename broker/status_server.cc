@@ -94,7 +94,9 @@ Task<std::string> StatusServer::respond(std::string request_line) {
     if (path == "/healthz") {
         ShardStatus status = co_await gather();
         std::string problems;
-        if (!facts_.metadata->is_writable()) problems += "the metadata journal cannot be written\n";
+        const ControlStatus control = co_await look_at_control();
+        if (!control.problem.empty()) problems += control.problem + "\n";
+        if (!control.controller_problem.empty()) problems += "controller: " + control.controller_problem + "\n";
         if (!status.marks_writable) problems += "the marks journal cannot be written\n";
         if (status.storage_full) problems += "the disk has no more than its reserve left: records are refused\n";
         if (status.partitions_failed > 0)
@@ -102,6 +104,15 @@ Task<std::string> StatusServer::respond(std::string request_line) {
         co_return problems.empty() ? http("200 OK", plain, "ok\n") : http("503 Service Unavailable", plain, problems);
     }
     co_return http("404 Not Found", plain, "there are /metrics and /healthz\n");
+}
+
+Task<ControlStatus> StatusServer::look_at_control() {
+    struct Look {
+        static Task<ControlStatus> at(const Control* control) { co_return control->status(); }
+    };
+    Control* control = facts_.control;
+    auto make = [control] { return Look::at(control); };
+    co_return co_await run_on<ControlStatus>(world_.executor, control->executor(), control->scope(), std::move(make));
 }
 
 Task<ShardStatus> StatusServer::gather() {

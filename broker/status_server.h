@@ -24,6 +24,7 @@ class StatusServer {
     Task<void> serve(std::unique_ptr<Socket> socket);
     Task<std::string> respond(std::string request_line);
     Task<ShardStatus> gather();
+    Task<ControlStatus> look_at_control();
 
     World& world_;
     const BrokerFacts& facts_;

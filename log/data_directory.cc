@@ -40,6 +40,12 @@ Result<DirectoryIdentity> decode_identity(std::string_view text) {
     return identity;
 }
 
+Task<Result<void>> write_identity(World* world, std::string path, DirectoryIdentity identity) {
+    const std::string text = encode_identity(identity);
+    std::vector<uint8_t> bytes(text.begin(), text.end());
+    co_return co_await replace_file(*world, path + "/identity", std::move(bytes));
+}
+
 // Whether the directory has an identity; false: it is empty.
 Task<Result<bool>> has_identity(World* world, std::string path, std::string* problem) {
     Result<std::vector<std::string>> names = co_await world->disk.list(path);
@@ -135,10 +141,27 @@ Task<Result<void>> DataDirectory::load_identity(World* world, std::string* probl
 
 // The identity first: a directory that has anything else without it is not ours.
 Task<Result<void>> DataDirectory::create(World* world) {
-    identity_ = {world->random.uuid(), world->random.uuid()};
-    std::string text = encode_identity(identity_);
-    std::vector<uint8_t> bytes(text.begin(), text.end());
-    return replace_file(*world, path_ + "/identity", std::move(bytes));
+    identity_ = {world->random.uuid(), Uuid()};
+    return write_identity(world, path_, identity_);
+}
+
+Task<Result<void>> DataDirectory::join_cluster(World* world, Uuid cluster, std::string* problem) {
+    if (identity_.cluster == cluster) co_return Result<void>();
+    if (!identity_.cluster.is_zero()) {
+        *problem = fmt::format(
+            "{} belongs to the cluster {}, and the controllers to {}. Use the data directory of this cluster, or the "
+            "controllers of that one; nothing was changed.",
+            path_, identity_.cluster.to_string(), cluster.to_string());
+        co_return ErrorCode::foreign_data;
+    }
+    const DirectoryIdentity joined{identity_.directory, cluster};
+    Result<void> written = co_await write_identity(world, path_, joined);
+    if (written.ok()) {
+        identity_ = joined;
+    } else {
+        *problem = fmt::format("cannot write to the data directory {}: {}.", path_, describe(written.error()));
+    }
+    co_return written;
 }
 
 // Copies first, removes afterwards: a crash in between leaves equal copies, and the next start goes on.

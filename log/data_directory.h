@@ -4,7 +4,7 @@
 //
 //     identity            what this directory is and which cluster it belongs to
 //     lock                held by the process that uses it
-//     metadata            the metadata journal (broker/controller)
+//     controller/         what a voter of the controller quorum keeps (broker/voter)
 //     marks-N             the marks journal of shard N
 //     pool/               segment files for reuse
 //     partitions/UUID-N/  one partition's log: segments, indexes, producers, graveyard/
@@ -21,13 +21,13 @@ namespace ironbark::log {
 
 struct DirectoryIdentity {
     Uuid directory;
-    Uuid cluster;
+    Uuid cluster;  // zero: none yet
 };
 
 class DataDirectory {
   public:
-    // Opens `path`, or makes it: a new directory gets a new identity in a new cluster. `problem` explains an error to
-    // people. Errors: locked (another process), permission_denied, foreign_data (not ours, and not empty),
+    // Opens `path`, or makes it: a new directory gets a new identity, and belongs to no cluster yet. `problem` explains
+    // an error to people. Errors: locked (another process), permission_denied, foreign_data (not ours, and not empty),
     // unsupported_version, corrupt_data.
     static Task<Result<std::unique_ptr<DataDirectory>>> open(World* world, std::string path, std::string* problem);
 
@@ -37,6 +37,8 @@ class DataDirectory {
     const std::string& path() const { return path_; }
     const DirectoryIdentity& identity() const { return identity_; }
 
+    // From now on the directory belongs to this cluster, durably. foreign_data: it belongs to another one.
+    Task<Result<void>> join_cluster(World* world, Uuid cluster, std::string* problem);
     // Gives every shard's journal the marks of its partitions, after the number of shards has changed.
     Task<Result<void>> spread_marks(World* world, size_t shard_count);
     // Files in the pool that the shard may use, so that no two use the same.

@@ -110,6 +110,11 @@ Status Core::status() const {
     status.is_installing = is_installing();
     if (membership()) status.membership = memberships_.back().membership;
     status.membership_index = membership_index();
+    if (is_leader()) {
+        for (const Progress& each : progress_) {
+            status.followers.push_back({each.voter(), each.match(), each.heard_ms()});
+        }
+    }
     return status;
 }
 

@@ -34,6 +34,12 @@ struct Restored {
     std::vector<Entry> entries;        // may begin before the snapshot's end, and stop short of it
 };
 
+struct FollowerStatus {
+    Voter voter;
+    LogIndex match;        // the log up to here is known to be on its disk
+    int64_t heard_ms = 0;  // when it was heard last, by this machine's clock; or when this term began
+};
+
 struct Status {
     Role role = Role::follower;
     Uuid cluster;  // zero: a blank voter
@@ -44,6 +50,7 @@ struct Status {
     bool is_installing = false;                    // a snapshot: the state machine is not to be read
     std::shared_ptr<const Membership> membership;  // null: a blank voter
     LogIndex membership_index;                     // settled once this is committed, and nobody leaves
+    std::vector<FollowerStatus> followers;         // of a leader
 };
 
 class Core {

@@ -1,8 +1,8 @@
 #pragma once
-// What the cluster knows of itself: brokers, topics, partitions, settings. A pure state machine: a command is checked
-// against the state and changes it, the same on every machine and at every replay; no clock, no disk, no randomness
-// (ids and times come in with the command). Topics are shared between versions, so a copy is cheap and is what the
-// shards are given: immutable snapshots.
+// What the cluster knows of itself: brokers, topics, partitions, settings. A pure state machine: a command
+// (commands.h) is checked against the state and changes it, the same on every machine and at every replay; no clock, no
+// disk, no randomness (ids and times come in with the command). Topics are shared between versions, so a copy is cheap
+// and is what the shards are given: immutable snapshots. A command copies the topics that it changes, no others.
 
 #include <deque>
 #include <map>
@@ -10,103 +10,107 @@
 #include <string>
 #include <vector>
 
+#include "broker/controller/commands.h"
+#include "broker/controller/events.h"
+#include "broker/controller/records.h"
 #include "runtime/base/bytes.h"
-#include "runtime/base/ids.h"
 #include "runtime/base/result.h"
 #include "wire/metadata_generated.h"
 
 namespace ironbark::broker {
 
-struct BrokerRecord {
-    BrokerId id{-1};
-    Uuid directory;
-    Incarnation incarnation{-1};
-    std::string host;
-    uint16_t port = 0;
-    std::string rack;
-    friend bool operator==(const BrokerRecord&, const BrokerRecord&) = default;
-};
-
-struct PartitionRecord {
-    std::vector<BrokerId> replicas;  // in order of preference
-    std::vector<BrokerId> in_sync;
-    BrokerId leader{-1};
-    Epoch leader_epoch;
-    int32_t partition_epoch = 0;
-    friend bool operator==(const PartitionRecord&, const PartitionRecord&) = default;
-};
-
-struct TopicRecord {
-    Uuid id;
-    std::string name;
-    int32_t min_in_sync = 1;
-    std::map<std::string, std::string> settings;  // what was set; the rest has its default
-    int64_t settings_version = 0;
-    Timestamp created;
-    std::vector<PartitionRecord> partitions;
-    friend bool operator==(const TopicRecord&, const TopicRecord&) = default;
-};
-
-using Command = std::vector<uint8_t>;  // a finished wire::MetadataCommand
+// Of each element of a batch (appoint_leaders, change_in_sync), in order: ok, or why not. fenced_leader_epoch: it was
+// made for another epoch, and had no effect. An in-sync change with any other error was refused, which raised the
+// partition epoch.
+using Verdicts = std::vector<Result<void>>;
 
 class Metadata {
   public:
     // Applies a command, or says why it cannot be. The state is unchanged after an error. Commands that are not
-    // well-formed are corrupt_data.
-    Result<void> apply(Bytes command);
+    // well-formed are corrupt_data. A batch is applied even if every element of it is refused: who executes it learns
+    // that from `verdicts`; the leader that proposed an in-sync change, perhaps on another machine, from the record,
+    // which has a higher partition epoch and the set that counts.
+    Result<void> apply(Bytes command, Verdicts* verdicts = nullptr);
 
     int64_t version() const { return version_; }  // grows with every command
     int64_t next_producer_id() const { return next_producer_id_; }
+    BrokerId active_controller() const { return controller_; }     // the last that said so; -1: none ever did
+    uint64_t controller_term() const { return controller_term_; }  // its term
+    int32_t feature_level() const { return feature_level_; }
     const std::map<BrokerId, BrokerRecord>& brokers() const { return brokers_; }
+    const BrokerRecord* find(BrokerId id) const;
+    bool is_alive(BrokerId id) const;
     const std::map<std::string, std::shared_ptr<const TopicRecord>>& topics() const { return by_name_; }
     std::shared_ptr<const TopicRecord> find(const std::string& name) const;
     std::shared_ptr<const TopicRecord> find(const Uuid& id) const;
     size_t partition_count() const { return partition_count_; }
     // Whether the topic was deleted by a command, not long ago: then, and only then, may its files be removed.
     bool was_deleted(const Uuid& id) const;
+    const std::deque<ClusterEvent>& events() const { return events_; }  // the last events_max, oldest first
 
-    // Commands that stand for everything that was applied.
+    // Commands that stand for everything that was applied; each of about snapshot_bytes_max at most.
     std::vector<Command> snapshot() const;
     friend bool operator==(const Metadata& left, const Metadata& right);
 
   private:
+    class TopicDrafts;
+    class SnapshotParts;
+    Result<void> apply_body(const wire::MetadataCommand& message, Verdicts* verdicts);
     Result<void> apply_body(const wire::RegisterBrokerCommand& command);
+    Result<void> apply_body(const wire::EndBrokerCommand& command);
     Result<void> apply_body(const wire::CreateTopicCommand& command);
     Result<void> apply_body(const wire::DeleteTopicCommand& command);
     Result<void> apply_body(const wire::AlterTopicCommand& command);
     Result<void> apply_body(const wire::AddPartitionsCommand& command);
     Result<void> apply_body(const wire::AllocateProducerIdsCommand& command);
+    Result<void> apply_body(const wire::AppointLeaderCommand& command, Verdicts* verdicts);
+    Result<void> apply_body(const wire::ChangeInSyncCommand& command, Verdicts* verdicts);
+    Result<void> apply_body(const wire::ControllerActiveCommand& command);
+    Result<void> apply_body(const wire::SetFeatureLevelCommand& command);
     Result<void> apply_body(const wire::SnapshotCommand& command);
-    Result<void> add_topics(const wire::SnapshotCommand& command);
-    Result<void> check_new(const TopicRecord& topic) const;
+
+    Result<void> check_name(const TopicRecord& topic) const;
+    Result<void> check_room(const TopicRecord& topic, size_t more) const;
+    Result<void> check_broker(const wire::RegisterBrokerCommand& command) const;
+    Result<std::vector<PartitionRecord>> assigned(
+        const flatbuffers::Vector<flatbuffers::Offset<wire::ReplicaList>>* lists, int32_t min_in_sync) const;
+    Result<void> appoint(const wire::Appointment& appointment,
+                         TopicDrafts& drafts,
+                         std::vector<ClusterEvent>* changes) const;
+    Result<void> change(const wire::InSyncChange& change, TopicDrafts& drafts) const;
+
+    Result<void> restore_brokers(const wire::SnapshotCommand& command);
+    Result<void> restore_events(const wire::SnapshotCommand& command);
+    Result<void> restore_topics(const wire::SnapshotCommand& command);
+    Result<void> restore_topic(const wire::TopicState& from);
+
     void put(std::shared_ptr<const TopicRecord> topic);
+    void happened(ClusterEvent event);
 
     int64_t version_ = 0;
     int64_t next_producer_id_ = 0;
+    BrokerId controller_{-1};
+    uint64_t controller_term_ = 0;
+    int32_t feature_level_ = 1;
     size_t partition_count_ = 0;
     std::map<BrokerId, BrokerRecord> brokers_;
     std::map<std::string, std::shared_ptr<const TopicRecord>> by_name_;
     std::map<Uuid, std::shared_ptr<const TopicRecord>> by_id_;
-    std::deque<Uuid> deleted_;  // oldest first
+    std::deque<Uuid> deleted_;         // oldest first
+    std::deque<ClusterEvent> events_;  // oldest first
 };
 
 constexpr size_t topic_name_size_max = 249;       // Kafka's, whose file names end there
 constexpr int32_t topic_partitions_max = 10'000;  // of one topic
 constexpr size_t cluster_topics_max = 10'000;     // an answer with all topics must fit a frame
 constexpr size_t cluster_partitions_max = 100'000;
-constexpr size_t deleted_topics_max = 1000;  // remembered, until their files are certainly gone
+constexpr size_t cluster_brokers_max = 1000;            // each is known to all, and watched by one
+constexpr size_t partition_replicas_max = 32;           // sets of replicas are searched from end to end
+constexpr size_t broker_text_size_max = 255;            // of a host (as in the DNS), a rack, a version
+constexpr size_t deleted_topics_max = 1000;             // remembered, until their files are certainly gone
+constexpr size_t snapshot_bytes_max = size_t{1} << 20;  // of one part, and as much more as one topic's settings take
 
 // Kafka's rule: 1 to 249 of [a-zA-Z0-9._-], and neither "." nor "..".
 bool is_topic_name(std::string_view name);
-
-// The commands.
-Command register_broker(const BrokerRecord& broker, bool clean);
-Command create_topic(const TopicRecord& topic, int32_t partitions, const std::vector<BrokerId>& replicas);
-Command delete_topic(const Uuid& topic);
-Command alter_topic(const Uuid& topic,
-                    const std::map<std::string, std::string>& set,
-                    const std::vector<std::string>& reset);
-Command add_partitions(const Uuid& topic, int32_t partitions);
-Command allocate_producer_ids(int64_t count);
 
 }  // namespace ironbark::broker

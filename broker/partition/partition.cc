@@ -45,8 +45,26 @@ Task<void> Partition::lead(log::Log* log, Epoch epoch) {
     log_ = log;
     log_->change_settings(settings_.log);
     epoch_ = epoch;
+    leads_ = true;
     state_ = PartitionState::online;
     note_watermarks();
+    notify();
+}
+
+void Partition::hold(log::Log* log, Epoch epoch) {
+    log_ = log;
+    log_->change_settings(settings_.log);
+    epoch_ = epoch;
+    leads_ = false;
+    state_ = PartitionState::online;
+    note_watermarks();
+    notify();
+}
+
+void Partition::resign(Epoch epoch) {
+    if (!leads_) return;
+    epoch_ = epoch;
+    leads_ = false;
     notify();
 }
 
@@ -102,6 +120,7 @@ Error Partition::check_epoch(int32_t known) const {
     if (state_ == PartitionState::opening)
         return {ErrorCode::not_leader_or_follower, "the partition is being recovered"};
     if (log_ == nullptr) return {ErrorCode::storage_error, "the partition's log could not be opened"};
+    if (!leads_) return {ErrorCode::not_leader_or_follower, "this broker does not lead the partition now"};
     if (known >= 0 && known < epoch_.value) return {ErrorCode::fenced_leader_epoch, "there is a newer leader epoch"};
     if (known > epoch_.value) return {ErrorCode::unknown_leader_epoch, "this broker has not heard of that epoch yet"};
     return ErrorCode::none;

@@ -57,6 +57,11 @@ class Partition {
 
     // The log is there: lead in this epoch. Suspends until the epoch's start is durable.
     Task<void> lead(log::Log* log, Epoch epoch);
+    // The log is there, and somebody else leads, or nobody: kept, and not served.
+    void hold(log::Log* log, Epoch epoch);
+    // Does not lead any more, because of this epoch. What was appended stays, and is answered as it gets there.
+    void resign(Epoch epoch);
+    bool leads() const { return leads_; }
     void fail(std::string detail);
     // Nobody begins anything with it any more. Suspends until what was begun has ended; then the log may go.
     Task<void> remove();
@@ -107,6 +112,7 @@ class Partition {
     std::string detail_;
     log::Log* log_ = nullptr;
     Epoch epoch_{-1};
+    bool leads_ = false;
     Mutex appending_;  // held from the check of a sequence until its batch is in the log
     Gate gate_;
     uint64_t watchers_made_ = 0;

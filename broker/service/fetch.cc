@@ -72,7 +72,7 @@ Task<Read> read_partition(Shard* shard, Wanted wanted, wire::Visibility visibili
     Read read;
     Partition* partition = shard->find(wanted.identity);
     if (partition == nullptr) {
-        read.error = {ErrorCode::unknown_topic_or_partition, "this broker has no such partition"};
+        read.error = shard->why_not_here(wanted.identity);
         co_return read;
     }
     Gate::Holder inside = partition->use();

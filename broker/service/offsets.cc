@@ -23,7 +23,7 @@ struct ListQuery {
 
 Error reach(Shard* shard, const PartitionIdentity& identity, int32_t known_epoch, Partition** partition) {
     *partition = shard->find(identity);
-    if (*partition == nullptr) return {ErrorCode::unknown_topic_or_partition, "this broker has no such partition"};
+    if (*partition == nullptr) return shard->why_not_here(identity);
     return (*partition)->check_epoch(known_epoch);
 }
 
@@ -156,13 +156,12 @@ Task<rpc::Response> ClientService::allocate_producer_id(rpc::Request request) {
             co_return co_await ids->next();
         }
     };
-    ProducerIds* ids = facts_.producer_ids;
-    Shard* owner = facts_.shards.front();
-    auto make = [ids, known = ProducerId(message.producer_id()), epoch = ProducerEpoch(message.producer_epoch())] {
-        return Allocation::run(ids, known, epoch);
+    Control* control = facts_.control;
+    auto make = [control, known = ProducerId(message.producer_id()), epoch = ProducerEpoch(message.producer_epoch())] {
+        return Allocation::run(&control->producer_ids(), known, epoch);
     };
     using Given = Result<ProducerIds::Given>;
-    Given given = co_await run_on<Given>(shard_.executor(), owner->executor(), owner->scope(), std::move(make));
+    Given given = co_await run_on<Given>(shard_.executor(), control->executor(), control->scope(), std::move(make));
     if (!given.ok()) co_return rpc::error_response(given.error(), Outcome::not_written);
     flatbuffers::FlatBufferBuilder builder;
     rpc::Response response;

@@ -36,7 +36,7 @@ Task<bool> produce_here(Shard* shard, std::vector<Share*> shares, wire::AckLevel
         Share& share = *shares[index];
         Partition* partition = shard->find(share.identity);
         if (partition == nullptr) {
-            share.receipt = refuse({ErrorCode::unknown_topic_or_partition, "this broker has no such partition"});
+            share.receipt = refuse(shard->why_not_here(share.identity));
             continue;
         }
         inside.push_back(partition->use());

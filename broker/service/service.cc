@@ -56,6 +56,9 @@ Task<rpc::Response> ClientService::dispatch(rpc::Session* session, rpc::Request 
         case rpc::Method::delete_records: co_return co_await delete_records(std::move(request));
         case rpc::Method::allocate_producer_id: co_return co_await allocate_producer_id(std::move(request));
         case rpc::Method::describe_node: co_return co_await describe_node(std::move(request));
+        case rpc::Method::describe_cluster: co_return co_await describe_cluster(std::move(request));
+        case rpc::Method::cluster_events: co_return co_await cluster_events(session, std::move(request));
+        case rpc::Method::replace_voter: co_return co_await replace_voter(std::move(request));
         default: break;
     }
     Error error(ErrorCode::unsupported_version, "this broker does not know that request");

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "broker/controller/producer_ids.h"
+#include "broker/control/control.h"
 #include "broker/service/limits.h"
 #include "broker/shard.h"
 #include "runtime/rpc/convert.h"
@@ -16,7 +16,7 @@
 
 namespace ironbark::broker {
 
-// What all handlers of a broker know. Immutable once serving has begun; the metadata store belongs to shard 0's thread.
+// What all handlers of a broker know. Immutable once serving has begun; `control` belongs to a thread of its own.
 struct BrokerFacts {
     Config config;
     rpc::ServerIdentity identity;
@@ -26,8 +26,7 @@ struct BrokerFacts {
     std::string io_reason;
     Timestamp started;
     std::vector<Shard*> shards;
-    MetadataStore* metadata = nullptr;
-    ProducerIds* producer_ids = nullptr;
+    Control* control = nullptr;
     bool direct_io = false;
 };
 
@@ -53,10 +52,20 @@ class ClientService final : public rpc::Handler {
     Task<rpc::Response> delete_records(rpc::Request request);
     Task<rpc::Response> allocate_producer_id(rpc::Request request);
     Task<rpc::Response> describe_node(rpc::Request request);
+    Task<rpc::Response> describe_cluster(rpc::Request request);
+    Task<rpc::Response> cluster_events(rpc::Session* session, rpc::Request request);
+    Task<rpc::Response> replace_voter(rpc::Request request);
 
     // Executes a metadata command on its owner's thread and waits until every shard has followed.
-    Task<Result<int64_t>> execute(Command command);
-    Task<void> update_everywhere(MetadataSnapshot metadata);
+    // What became of a command, which is repeated while nobody knows: so it must do no harm twice. `was_repeated`: a
+    // refusal may be due to an attempt before.
+    struct Execution {
+        Executed executed;
+        bool was_repeated = false;
+    };
+    Task<Execution> execute(Command command, int32_t timeout_ms);
+    Task<Execution> place_and_create(TopicRecord topic, int32_t partitions, int32_t replicas, int32_t timeout_ms);
+    Timestamp now() const { return Timestamp(shard_.executor().wall_milliseconds()); }
     Shard& shard_of(const PartitionIdentity& identity) const;
     std::shared_ptr<const TopicRecord> find_topic(const flatbuffers::String* name, const wire::Uuid* id) const;
 

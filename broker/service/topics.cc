@@ -1,11 +1,17 @@
-// Metadata and topics: reads come from the shard's snapshot, changes go through the metadata's owner.
+// Metadata and topics: reads come from the shard's snapshot, changes go to the active controller.
 
+#include <algorithm>
 #include <fmt/format.h>
 
+#include "broker/controller/placement.h"
 #include "broker/service/service.h"
 
 namespace ironbark::broker {
 namespace {
+
+constexpr int32_t command_timeout_max_ms = 300'000;
+constexpr Duration placement_pause = 200ms;
+constexpr Duration repeat_pause = 20ms;  // before a command is repeated of which nobody knows what became
 
 template <typename Message>
 rpc::Response respond(flatbuffers::FlatBufferBuilder& builder, flatbuffers::Offset<Message> root) {
@@ -14,18 +20,22 @@ rpc::Response respond(flatbuffers::FlatBufferBuilder& builder, flatbuffers::Offs
     return response;
 }
 
-// A command that is refused changes nothing; one that the disk failed under may be there after a restart.
 rpc::Response refuse(const Error& error) {
-    bool is_certain = error.code != ErrorCode::storage_error;
-    return rpc::error_response(error, is_certain ? Outcome::not_written : Outcome::unknown);
+    return rpc::error_response(error, Outcome::not_written);
 }
 
 // An error whose text has values in it: the answer's own ErrorInfo carries it.
-rpc::Response refuse(ErrorCode code, const std::string& hint) {
+rpc::Response refuse(ErrorCode code, const std::string& hint, Outcome outcome = Outcome::not_written) {
     flatbuffers::FlatBufferBuilder builder;
-    rpc::Response response = respond(builder, error_info(builder, code, Outcome::not_written, hint));
+    rpc::Response response = respond(builder, error_info(builder, code, outcome, hint));
     response.is_error = true;
     return response;
+}
+
+// A command that is refused changes nothing; one that nobody has answered may yet be carried out.
+rpc::Response refuse(const Executed& executed) {
+    return refuse(executed.error.code, executed.hint.empty() ? describe(executed.error) : executed.hint,
+                  executed.outcome);
 }
 
 std::vector<int32_t> numbers_of(const std::vector<BrokerId>& brokers) {
@@ -72,6 +82,12 @@ flatbuffers::Offset<wire::TopicMetadata> describe_unknown(flatbuffers::FlatBuffe
     return wire::CreateTopicMetadata(builder, error, &wire_id, text);
 }
 
+// The broker whose controller is active, or was when this metadata was made.
+int32_t controller_of(const Metadata& metadata) {
+    const BrokerRecord* found = metadata.find(metadata.active_controller());
+    return found != nullptr && found->is_alive ? found->id.value : -1;
+}
+
 }  // namespace
 
 std::shared_ptr<const TopicRecord> ClientService::find_topic(const flatbuffers::String* name,
@@ -85,35 +101,28 @@ std::shared_ptr<const TopicRecord> ClientService::find_topic(const flatbuffers::
     return topic != nullptr && topic->name == text ? topic : nullptr;
 }
 
-Task<void> ClientService::update_everywhere(MetadataSnapshot metadata) {
-    std::vector<Task<bool>> updates;
-    for (Shard* shard : facts_.shards) {
-        struct Update {
-            static Task<bool> run(Shard* target, MetadataSnapshot snapshot) {
-                co_await target->update(std::move(snapshot));
-                co_return true;
+// Done when every shard of this broker has taken over what the command changed.
+Task<ClientService::Execution> ClientService::execute(Command command, int32_t timeout_ms) {
+    struct Attempts {
+        static Task<Execution> run(Control* control, Command command, Instant deadline) {
+            Execution execution;
+            while (true) {
+                execution.executed = co_await control->session().execute(command, deadline);
+                const bool is_known = execution.executed.outcome != Outcome::unknown;
+                if (is_known || control->executor().now() >= deadline) co_return execution;
+                execution.was_repeated = true;
+                co_await sleep_for(control->executor(), repeat_pause);
             }
-        };
-        auto make = [shard, metadata] { return Update::run(shard, metadata); };
-        updates.push_back(run_on<bool>(shard_.executor(), shard->executor(), shard->scope(), std::move(make)));
-    }
-    co_await all(shard_.executor(), std::move(updates));
-}
-
-Task<Result<int64_t>> ClientService::execute(Command command) {
-    struct Execution {
-        static Task<Result<MetadataSnapshot>> run(MetadataStore* store, Command command) {
-            CO_TRY_VOID(co_await store->execute(std::move(command)));
-            co_return store->current();
         }
     };
-    MetadataStore* store = facts_.metadata;
-    Shard* owner = facts_.shards.front();
-    auto make = [store, command = std::move(command)] { return Execution::run(store, command); };
-    CO_TRY(MetadataSnapshot metadata, co_await run_on<Result<MetadataSnapshot>>(shard_.executor(), owner->executor(),
-                                                                                owner->scope(), std::move(make)));
-    co_await update_everywhere(metadata);
-    co_return metadata->version();
+    Control* control = facts_.control;
+    const Instant deadline =
+        shard_.executor().now() + std::chrono::milliseconds(std::clamp(timeout_ms, 0, command_timeout_max_ms));
+    auto make = [control, command = std::move(command), deadline] { return Attempts::run(control, command, deadline); };
+    Execution execution =
+        co_await run_on<Execution>(shard_.executor(), control->executor(), control->scope(), std::move(make));
+    if (execution.was_repeated && !execution.executed.ok()) execution.executed.outcome = Outcome::unknown;
+    co_return execution;
 }
 
 Task<rpc::Response> ClientService::metadata(rpc::Request request) {
@@ -122,6 +131,7 @@ Task<rpc::Response> ClientService::metadata(rpc::Request request) {
     flatbuffers::FlatBufferBuilder builder;
     std::vector<flatbuffers::Offset<wire::BrokerMetadata>> brokers;
     for (const auto& [id, broker] : metadata->brokers()) {
+        if (!broker.is_alive) continue;
         brokers.push_back(
             wire::CreateBrokerMetadataDirect(builder, id.value, broker.host.c_str(), broker.port, broker.rack.c_str()));
     }
@@ -147,7 +157,26 @@ Task<rpc::Response> ClientService::metadata(rpc::Request request) {
     }
     wire::Uuid cluster = rpc::to_wire(facts_.identity.cluster);
     co_return respond(builder, wire::CreateMetadataResponseDirect(builder, 0, &cluster, metadata->version(), &brokers,
-                                                                  &topics, facts_.identity.broker.value));
+                                                                  &topics, controller_of(*metadata)));
+}
+
+// A broker may have gone without this one knowing yet: then the partitions are placed anew, by what is known then.
+Task<ClientService::Execution> ClientService::place_and_create(TopicRecord topic,
+                                                               int32_t partitions,
+                                                               int32_t replicas,
+                                                               int32_t timeout_ms) {
+    const Instant deadline = shard_.executor().now() + std::chrono::milliseconds(timeout_ms);
+    while (true) {
+        const MetadataSnapshot known = shard_.metadata();
+        Result<Assignment> assignment = place(*known, partitions, replicas, shard_.world().random.next());
+        if (!assignment.ok()) co_return Execution{{Outcome::not_written, assignment.error(), {}, -1}};
+        Command command = broker::create_topic(topic, *assignment);
+        Execution done = co_await execute(std::move(command), timeout_ms);
+        const bool is_outdated = done.executed.error.code == ErrorCode::not_enough_replicas;
+        if (!is_outdated || shard_.executor().now() >= deadline) co_return done;
+        const Instant look = std::min(deadline, shard_.executor().now() + placement_pause);
+        if (shard_.metadata() == known) (void)co_await shard_.wait_for_metadata(look);
+    }
 }
 
 Task<rpc::Response> ClientService::create_topic(rpc::Request request) {
@@ -168,16 +197,22 @@ Task<rpc::Response> ClientService::create_topic(rpc::Request request) {
         co_return refuse(ErrorCode::invalid_replication_factor,
                          fmt::format("{} replicas need as many brokers; this cluster has {}", replicas, broker_count));
     }
-    std::vector<BrokerId> brokers{facts_.identity.broker};
-    Command command = broker::create_topic(topic, partitions, brokers);
+    if (replicas > 1) {
+        co_return refuse(ErrorCode::invalid_replication_factor,
+                         "this version keeps each partition on one broker: replicas is 1");
+    }
     int64_t version = shard_.metadata()->version();
     if (message.validate_only()) {
         Metadata trial = *shard_.metadata();
+        Result<Assignment> assignment = place(trial, partitions, replicas, shard_.world().random.next());
+        if (!assignment.ok()) co_return refuse(assignment.error());
+        const Command command = broker::create_topic(topic, *assignment);
         if (Result<void> valid = trial.apply(command); !valid.ok()) co_return refuse(valid.error());
     } else {
-        Result<int64_t> executed = co_await execute(std::move(command));
-        if (!executed.ok()) co_return refuse(executed.error());
-        version = *executed;
+        Execution done = co_await place_and_create(topic, partitions, replicas, message.timeout_ms());
+        const bool is_there = done.was_repeated && shard_.metadata()->find(topic.id) != nullptr;
+        if (!done.executed.ok() && !is_there) co_return refuse(done.executed);
+        version = done.executed.ok() ? done.executed.version : shard_.metadata()->version();
     }
     flatbuffers::FlatBufferBuilder builder;
     wire::Uuid id = rpc::to_wire(topic.id);
@@ -189,11 +224,14 @@ Task<rpc::Response> ClientService::delete_topic(rpc::Request request) {
     const auto& message = request.as<wire::DeleteTopicRequest>();
     auto topic = find_topic(message.name(), message.topic());
     if (topic == nullptr) co_return refuse({ErrorCode::unknown_topic_or_partition, "there is no such topic"});
-    Result<int64_t> executed = co_await execute(broker::delete_topic(topic->id));
-    if (!executed.ok()) co_return refuse(executed.error());
+    Command command = broker::delete_topic(topic->id, now());
+    Execution done = co_await execute(std::move(command), message.timeout_ms());
+    const bool is_gone = done.was_repeated && done.executed.error.code == ErrorCode::unknown_topic_id;
+    if (!done.executed.ok() && !is_gone) co_return refuse(done.executed);
+    const int64_t version = is_gone ? shard_.metadata()->version() : done.executed.version;
     flatbuffers::FlatBufferBuilder builder;
     wire::Uuid id = rpc::to_wire(topic->id);
-    co_return respond(builder, wire::CreateDeleteTopicResponse(builder, 0, &id, *executed));
+    co_return respond(builder, wire::CreateDeleteTopicResponse(builder, 0, &id, version));
 }
 
 Task<rpc::Response> ClientService::alter_topic(rpc::Request request) {
@@ -217,9 +255,10 @@ Task<rpc::Response> ClientService::alter_topic(rpc::Request request) {
     int64_t version = shard_.metadata()->version();
     int64_t settings_version = topic->settings_version;
     if (!message.validate_only()) {
-        Result<int64_t> executed = co_await execute(broker::alter_topic(topic->id, *set, reset));
-        if (!executed.ok()) co_return refuse(executed.error());
-        version = *executed;
+        Command command = broker::alter_topic(topic->id, *set, reset, now());
+        Execution done = co_await execute(std::move(command), message.timeout_ms());
+        if (!done.executed.ok()) co_return refuse(done.executed);
+        version = done.executed.version;
         if (auto changed = shard_.metadata()->find(topic->id)) settings_version = changed->settings_version;
     }
     flatbuffers::FlatBufferBuilder builder;
@@ -230,15 +269,24 @@ Task<rpc::Response> ClientService::add_partitions(rpc::Request request) {
     const auto& message = request.as<wire::AddPartitionsRequest>();
     auto topic = find_topic(message.name(), message.topic());
     if (topic == nullptr) co_return refuse({ErrorCode::unknown_topic_or_partition, "there is no such topic"});
-    Command command = broker::add_partitions(topic->id, message.partitions());
+    const auto known = static_cast<int32_t>(topic->partitions.size());
+    const auto replicas = static_cast<int32_t>(topic->partitions.front().replicas.size());
+    const int32_t more = std::clamp(message.partitions() - known, 0, topic_partitions_max);
+    Result<Assignment> assignment = Assignment();  // for none: the refusal is the metadata's
+    if (more > 0) assignment = place(*shard_.metadata(), more, replicas, shard_.world().random.next());
+    if (!assignment.ok()) co_return refuse(assignment.error());
+    Command command = broker::add_partitions(topic->id, message.partitions(), *assignment, now());
     int64_t version = shard_.metadata()->version();
     if (message.validate_only()) {
         Metadata trial = *shard_.metadata();
         if (Result<void> valid = trial.apply(command); !valid.ok()) co_return refuse(valid.error());
     } else {
-        Result<int64_t> executed = co_await execute(std::move(command));
-        if (!executed.ok()) co_return refuse(executed.error());
-        version = *executed;
+        Execution done = co_await execute(std::move(command), message.timeout_ms());
+        const auto changed = shard_.metadata()->find(topic->id);
+        const bool is_there = done.was_repeated && changed != nullptr &&
+                              changed->partitions.size() == static_cast<size_t>(message.partitions());
+        if (!done.executed.ok() && !is_there) co_return refuse(done.executed);
+        version = shard_.metadata()->version();
     }
     flatbuffers::FlatBufferBuilder builder;
     co_return respond(builder, wire::CreateAddPartitionsResponse(builder, 0, message.partitions(), version));
@@ -313,7 +361,9 @@ Task<rpc::Response> ClientService::describe_topic(rpc::Request request) {
         const PartitionFacts& fact = facts[index];
         auto replicas = builder.CreateVector(numbers_of(record.replicas));
         auto in_sync = builder.CreateVector(numbers_of(record.in_sync));
-        auto state = builder.CreateString(name(fact.state));
+        const bool is_here =
+            std::find(record.replicas.begin(), record.replicas.end(), facts_.identity.broker) != record.replicas.end();
+        auto state = builder.CreateString(is_here ? name(fact.state) : "elsewhere");
         auto detail = builder.CreateString(fact.detail);
         partitions.push_back(wire::CreatePartitionDescription(
             builder, static_cast<int32_t>(index), 0, fact.log_start.value, fact.durable.value, fact.high.value,

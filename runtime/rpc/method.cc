@@ -103,6 +103,7 @@ constexpr MethodLimits table[] = {
      small<ExecuteCommandResponse>()},
     {Method::describe_quorum, "describe_quorum", daemons, false, small<DescribeQuorumRequest>(),
      settings<DescribeQuorumResponse>()},
+    {Method::admit_voter, "admit_voter", daemons, false, small<AdmitVoterRequest>(), small<AdmitVoterResponse>()},
 };
 
 // Where a method's row is, and -1 for a number without one.

@@ -139,6 +139,13 @@ TEST_F(ConfigTest, AValueOutOfItsRangeIsRefusedWithTheRange) {
         {"metrics", {"on", "9401"}, "HOST:PORT"},
         {"listen.insecure", {"yes", "1"}, "true or false"},
         {"broker.id", {"-1", "2147483648", "one", "1.5"}, "from 0 to 2147483647"},
+        {"controller.voters", {"1", "1@a:1,2@b:2", "1@a:1,2@b:2,3@a:1", "1@a:1,1@b:2,3@c:3", "1@a:0", "-1@a:1", "@a:1"},
+         "1, 3 or 5 of ID@HOST:PORT"},
+        {"cluster.listen", {"9402", ":9402"}, "HOST:PORT"},
+        {"cluster.advertise", {"nowhere"}, "HOST:PORT"},
+        {"cluster.secret_file", {"/no/such/file"}, "a file that can be read"},
+        {"session.timeout", {"99ms", "11min"}, "from 100 to"},
+        {"election.timeout", {"49ms", "2min"}, "from 50 to"},
         {"shards", {"-1", "257", "two", ""}, "from 0 to 256"},
         {"io", {"uring", ""}, "one of auto, io_uring, posix"},
         {"spin", {"-1us", "2s", "fast"}, "from 0 to 1000 ms"},
@@ -163,7 +170,8 @@ TEST_F(ConfigTest, AValueOutOfItsRangeIsRefusedWithTheRange) {
         }
     }
     for (const ConfigKey& key : config_keys()) {
-        if (std::string(key.name) == "rack") continue;  // any text
+        const std::string name = key.name;
+        if (name == "rack" || name == "cluster.secret") continue;  // any text; and one that is not shown
         EXPECT_TRUE(tested.contains(key.name)) << key.name;
     }
 }
@@ -182,6 +190,44 @@ TEST_F(ConfigTest, OnlyLoopbackIsSafeWithoutAuthentication) {
         EXPECT_FALSE(load("", {}, {"--metrics", address.c_str()})) << host;
         EXPECT_TRUE(says("metrics = ")) << problem;
     }
+}
+
+TEST_F(ConfigTest, ACompleteClusterIsReadWhicheverDaemonItIs) {
+    const char* voters = "3@127.0.0.3:9402,1@127.0.0.1:9402,2@127.0.0.2:9402";
+    const std::vector<const char*> flags{"--controller-voters", voters, "--cluster-secret", "sixteen letters!"};
+    auto with = [&](std::vector<const char*> more) {
+        more.insert(more.end(), flags.begin(), flags.end());
+        return load("", {}, more);
+    };
+    auto voter = with({"--broker-id", "2"});
+    ASSERT_TRUE(voter) << problem;
+    ASSERT_EQ(voter->voters.size(), 3u);
+    EXPECT_EQ(voter->voters[0].id, 1) << "in order of their ids";
+    EXPECT_TRUE(is_voter(*voter));
+    EXPECT_EQ(voter->cluster_listen, (Address{"127.0.0.2", 9402})) << "where the others look for it";
+    EXPECT_EQ(voter->cluster_advertise, voter->cluster_listen);
+    EXPECT_FALSE(with({"--broker-id", "4"})) << "nobody knows where it listens";
+    EXPECT_TRUE(says("cluster.listen is not set")) << problem;
+    auto broker = with({"--broker-id", "4", "--cluster-listen", "127.0.0.4:9402"});
+    ASSERT_TRUE(broker) << problem;
+    EXPECT_FALSE(is_voter(*broker));
+}
+
+TEST_F(ConfigTest, AClusterThatContradictsItselfIsRefusedWithTheWayOut) {
+    const char* voters = "1@127.0.0.1:9402,2@127.0.0.2:9402,3@127.0.0.3:9402";
+    EXPECT_FALSE(load("", {}, {"--controller-voters", voters}));
+    EXPECT_TRUE(says("set cluster.secret, or cluster.secret_file")) << problem;
+    EXPECT_FALSE(load("", {}, {"--controller-voters", voters, "--cluster-secret", "short"}));
+    EXPECT_TRUE(says("16 to 4096 characters")) << problem;
+    EXPECT_FALSE(says("short")) << "a secret is not shown";
+    EXPECT_FALSE(load("", {}, {"--cluster-listen", "127.0.0.1:9402", "--cluster-secret", "sixteen letters!"}));
+    EXPECT_TRUE(says("list the daemons that are controllers")) << problem;
+    EXPECT_FALSE(load("", {},
+                      {"--controller-voters", voters, "--cluster-secret", "sixteen letters!", "--cluster-listen",
+                       "127.0.0.1:9400"}));
+    EXPECT_TRUE(says("give daemons one of their own")) << problem;
+    const std::string secret = file("a secret of a file\n");
+    EXPECT_TRUE(load("", {}, {"--controller-voters", voters, "--cluster-secret-file", secret.c_str()})) << problem;
 }
 
 TEST_F(ConfigTest, ClientsAreNotToldToConnectToEveryAddress) {

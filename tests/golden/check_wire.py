@@ -42,8 +42,8 @@ BREAKS = [
     ("common.fbs", "isr = 4,\n    isr_durable = 5", "isr_durable = 4,\n    isr = 5"),
     ("client.fbs", "offset:long (id: 2);\n    leader_epoch:int = -1 (id: 3)",
      "offset:long (id: 3);\n    leader_epoch:int = -1 (id: 2)"),              # two ids swapped
-    ("metadata.fbs", "time_ms:long (id: 6)", "created_ms:long (id: 6)"),
-    ("metadata.fbs", "    deleted_topics:[Uuid] (id: 5);", ""),
+    ("metadata.fbs", "since_ms:long (id: 12)", "changed_ms:long (id: 12)"),
+    ("metadata.fbs", "    time_ms:long (id: 11);", ""),
     # A field that nobody would notice if it were changed.
     ("client.fbs", "    payload_size:uint (id: 6);", "    payload_size:uint (id: 6);\n    forgotten:int (id: 8);"),
     ("controller.fbs", "is_stopped:bool (id: 6);", "has_stopped:bool (id: 6);"),

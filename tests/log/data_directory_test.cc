@@ -56,14 +56,28 @@ class DataDirectoryTest : public testing::Test {
 TEST_F(DataDirectoryTest, IsMadeWithAnIdentityThatStays) {
     ASSERT_TRUE(open().ok());
     const DirectoryIdentity made = directory()->identity();
-    EXPECT_FALSE(made.directory.is_zero() || made.cluster.is_zero());
-    EXPECT_NE(made.directory, made.cluster);
+    EXPECT_FALSE(made.directory.is_zero());
+    EXPECT_TRUE(made.cluster.is_zero()) << "it belongs to none yet";
     restart(Crash::power_loss);
     ASSERT_TRUE(open().ok());
     EXPECT_EQ(directory()->identity().directory, made.directory);
     EXPECT_EQ(directory()->identity().cluster, made.cluster);
     EXPECT_EQ(run(world->disk.list("data")).value(),
               (std::vector<std::string>{"identity", "lock", "partitions", "pool"}));
+}
+
+TEST_F(DataDirectoryTest, JoinsOneClusterForGood) {
+    ASSERT_TRUE(open().ok());
+    const Uuid cluster = Uuid::from_words(1, 2);
+    EXPECT_TRUE(run(directory()->join_cluster(world, cluster, &problem)).ok());
+    EXPECT_TRUE(run(directory()->join_cluster(world, cluster, &problem)).ok()) << "again is no harm";
+    restart(Crash::power_loss);
+    ASSERT_TRUE(open().ok());
+    EXPECT_EQ(directory()->identity().cluster, cluster);
+    Result<void> other = run(directory()->join_cluster(world, Uuid::from_words(3, 4), &problem));
+    EXPECT_EQ(other.error().code, ErrorCode::foreign_data);
+    EXPECT_NE(problem.find("belongs to the cluster " + cluster.to_string()), std::string::npos) << problem;
+    EXPECT_EQ(directory()->identity().cluster, cluster);
 }
 
 TEST_F(DataDirectoryTest, IsMadeOnceWhereverThatIsInterrupted) {

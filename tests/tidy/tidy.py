@@ -28,6 +28,8 @@ ARROWS = {
     "broker/voter": ["runtime", "log", "broker/consensus", "broker/voter", "wire"],
     "broker/peer": ["runtime", "broker/consensus", "broker/voter", "broker/peer", "wire"],
     "broker/controller": ["runtime", "log", "broker/controller", "wire"],
+    "broker/control": ["runtime", "log", "broker/consensus", "broker/voter", "broker/peer", "broker/controller",
+                       "broker/control", "broker", "wire"],
     "broker": ["runtime", "log", "broker", "wire"],
     "tools": ["runtime", "log", "tools", "ironbark", "client"],
     "bench": ["runtime", "log", "bench", "ironbark", "client", "wire"],
@@ -35,7 +37,11 @@ ARROWS = {
 }
 # Pure code decides and knows nothing of the world.
 PURE = ["broker/consensus/", "broker/voter/records.", "broker/voter/stored_log.", "broker/voter/snapshot_head.",
-        "broker/controller/metadata.", "log/producers.", "log/retention.", "client/send_window.", "client/acknowledged."]
+        "broker/controller/metadata.", "broker/controller/metadata_brokers.", "broker/controller/metadata_partitions.",
+        "broker/controller/metadata_restore.", "broker/controller/metadata_snapshot.", "broker/controller/metadata_topics.",
+        "broker/controller/metadata_wire.", "broker/controller/commands.", "broker/controller/events.",
+        "broker/controller/placement.", "broker/controller/records.", "broker/controller/tiers.", "broker/control/liveness.",
+        "log/producers.", "log/retention.", "client/send_window.", "client/acknowledged."]
 PURE_BANNED = re.compile(r'#include "runtime/(task|io|rpc/(?!convert))')
 
 # Only the worlds, and what measures or starts real machines and processes, may touch the outside.

@@ -10,7 +10,7 @@ namespace ironbark::tools {
 namespace {
 
 constexpr const char* marks_prefix = "marks-";
-constexpr const char* metadata_name = "metadata";
+constexpr const char* controller_name = "controller";
 
 std::string reason_of(const Error& error) {
     if (error.system_errno != 0) return std::strerror(error.system_errno);
@@ -26,8 +26,9 @@ bool is_marks_journal(const std::string& name) {
 Task<std::optional<log::JournalContents>> read_journal(World* world,
                                                        std::string path,
                                                        Uuid owner,
+                                                       log::Copies copies,
                                                        VerifyReport* report) {
-    Result<log::JournalContents> contents = co_await log::Journal::read(*world, path, owner);
+    Result<log::JournalContents> contents = co_await log::Journal::read(*world, path, owner, copies);
     if (!contents.ok()) {
         report->problem(path, std::nullopt, reason_of(contents.error()));
         co_return std::nullopt;
@@ -62,7 +63,7 @@ void take_good_entries(const log::JournalContents& contents, DirectoryState* sta
 
 Task<void> read_marks(World* world, std::string path, DirectoryState* state, VerifyReport* report) {
     std::optional<log::JournalContents> contents =
-        co_await read_journal(world, path, state->identity->directory, report);
+        co_await read_journal(world, path, state->identity->directory, log::Copies::one, report);
     if (!contents) {
         state->marks_complete = false;
         co_return;
@@ -97,7 +98,9 @@ Task<DirectoryState> read_directory_state(World* world, std::string path, Verify
             has_marks = true;
             co_await read_marks(world, file, &state, report);
         }
-        if (name == metadata_name) (void)co_await read_journal(world, file, state.identity->directory, report);
+        if (name != controller_name) continue;
+        const std::string journal = file + "/log";
+        (void)co_await read_journal(world, journal, state.identity->directory, log::Copies::two_behind, report);
     }
     if (!has_marks) report->problem(path, std::nullopt, "there is no marks journal");
     co_return state;

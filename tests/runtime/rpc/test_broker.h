@@ -1,6 +1,8 @@
 #pragma once
 // A server in a simulated world, with a handler that does what requests ask of it, and a client node beside it.
 
+#include <gtest/gtest.h>
+
 #include <memory>
 #include <string>
 #include <vector>

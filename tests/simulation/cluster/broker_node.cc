@@ -27,7 +27,7 @@ bool BrokerNode::try_start() {
     size_t shards = random_.between(1, shards_max);
     stage_.history.say(node_.name(), "starts with " + std::to_string(shards) + " shards");
     problem_.clear();
-    broker_ = &node_.start([this](const std::vector<World*>& worlds) { return make(worlds); }, shards);
+    broker_ = &node_.start([this](const std::vector<World*>& worlds) { return make(worlds); }, shards + 1);
     std::optional<Result<void>> started = node_.try_run(broker_->start(&problem_), start_limit);
     if (!started) {
         ended(false, "died while it started");

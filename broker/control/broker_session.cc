@@ -1,0 +1,310 @@
+#include "broker/control/broker_session.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "runtime/rpc/convert.h"
+
+namespace ironbark::broker {
+namespace {
+
+constexpr int heartbeats_per_session = 5;
+constexpr Duration poll_time = 5s;    // of a long poll for metadata
+constexpr Duration answer_time = 5s;  // beyond it: of the way there and back
+constexpr Duration enroll_time = 3s;  // to find the active controller, before people are told that there is none
+// Of its answer, however slow its disk is: another attempt would be another incarnation.
+constexpr Duration enroll_answer_time = 60s;
+constexpr Duration enroll_pause = 200ms;  // between attempts
+constexpr Duration follow_pause = 50ms;   // after one that failed
+constexpr Duration shard_patience = 2s;   // a shard that has not answered for so long is reported
+
+constexpr Error controller_was_lost(ErrorCode::not_controller,
+                                    "the active controller was lost before it answered, and none has taken its place");
+
+constexpr const char* only_controller_failed =
+    "the controller's log cannot be written; start the daemon again when the disk is well";
+
+std::string said_by(const rpc::CallResult& result) {
+    return result.hint.empty() ? describe(result.error) : result.hint;
+}
+
+}  // namespace
+
+BrokerSession::BrokerSession(World& world, ControllerClient& controllers, SessionSettings settings)
+    : world_(world),
+      controllers_(controllers),
+      settings_(std::move(settings)),
+      current_(std::make_shared<const Metadata>()),
+      changed_(world.executor),
+      beat_(world.executor),
+      scope_(world.executor) {
+    for (size_t shard = 0; shard < settings_.shards.size(); ++shard) {
+        pulses_.push_back(std::make_unique<ShardPulse>());
+    }
+}
+
+BrokerSession::~BrokerSession() = default;
+
+Duration BrokerSession::interval() const {
+    return settings_.session_timeout / heartbeats_per_session;
+}
+
+// Said once, until it changes.
+void BrokerSession::note(std::string text) {
+    if (text == problem_) return;
+    if (!text.empty()) spdlog::warn("broker {}: {}", settings_.broker.value, text);
+    problem_ = std::move(text);
+}
+
+Task<Result<void>> BrokerSession::begin(Incarnation stopped_cleanly) {
+    stopped_cleanly_ = stopped_cleanly;
+    scope_.spawn(keep());
+    scope_.spawn(follow());
+    while (!is_stopping_ && !is_enrolled_ && !failure_) co_await changed_.wait();
+    if (failure_) co_return *failure_;
+    if (is_stopping_) co_return Error(ErrorCode::cancelled, "this daemon is stopping");
+    co_return Result<void>();
+}
+
+// ---- one incarnation after the other -------------------------------------------------------------------------------
+
+Task<void> BrokerSession::keep() {
+    while (!is_stopping_) {
+        const bool is_enrolled = co_await enroll();
+        if (!is_enrolled) {
+            co_await changed_.wait(now() + enroll_pause);
+            continue;
+        }
+        co_await heartbeats();
+        is_enrolled_ = false;
+        if (!is_stopping_ && !has_left_) stopped_cleanly_ = incarnation_;
+    }
+}
+
+Task<bool> BrokerSession::enroll() {
+    RegisterBroker registration = settings_.registration;
+    registration.stopped_cleanly = stopped_cleanly_;
+    ControllerCall call;
+    call.method = rpc::Method::register_broker;
+    call.make = [registration] {
+        flatbuffers::FlatBufferBuilder builder;
+        const wire::Uuid directory = rpc::to_wire(registration.directory);
+        return rpc::finish(builder, wire::CreateRegisterBrokerRequestDirect(
+                                        builder, registration.id.value, &directory, registration.stopped_cleanly.value,
+                                        registration.host.c_str(), registration.port, registration.peer_host.c_str(),
+                                        registration.peer_port, registration.rack.c_str(), registration.feature_level,
+                                        registration.version.c_str()));
+    };
+    call.repeat = Repeat::always;
+    call.answer_time = enroll_answer_time;
+    rpc::CallResult result = co_await controllers_.call(std::move(call), now() + enroll_time);
+    if (is_stopping_) co_return false;
+    if (!result.ok()) {
+        note(fmt::format("not registered: {}", said_by(result)));
+        // Of the only controller that there is: waiting for another is of no use.
+        if (result.error.code == ErrorCode::storage_error) failure_ = Error(result.error.code, only_controller_failed);
+        if (failure_) changed_.pulse();
+        co_return false;
+    }
+    const auto& answer = result.as<wire::RegisterBrokerResponse>();
+    const bool is_again = incarnation_.value >= 0;
+    incarnation_ = Incarnation(answer.incarnation());
+    cluster_ = rpc::from_wire(answer.cluster());
+    is_over_ = false;
+    if (is_again)
+        spdlog::warn("broker {}: registered again, as incarnation {}", settings_.broker.value, incarnation_.value);
+    // What was known before says nothing of this incarnation.
+    while (!is_stopping_ && state_.version() < answer.metadata_version()) co_await changed_.wait();
+    note({});
+    is_enrolled_ = !is_stopping_;
+    changed_.pulse();
+    co_return is_enrolled_;
+}
+
+Task<void> BrokerSession::leave(Instant deadline) {
+    if (incarnation_.value < 0 || is_over_) co_return;
+    has_left_ = true;
+    Command command =
+        end_broker(settings_.broker, incarnation_, EndReason::stopped, Timestamp(world_.executor.wall_milliseconds()));
+    (void)co_await execute(std::move(command), deadline);
+}
+
+void BrokerSession::stop() {
+    is_stopping_ = true;
+    changed_.close();
+    beat_.set();
+}
+
+// ---- heartbeats and leases -----------------------------------------------------------------------------------------
+
+Task<void> BrokerSession::heartbeats() {
+    while (!is_stopping_ && !is_over_) {
+        look_at_shards();
+        const Instant sent = now();
+        ControllerCall call;
+        call.method = rpc::Method::heartbeat;
+        call.make = [this] {
+            flatbuffers::FlatBufferBuilder builder;
+            std::vector<flatbuffers::Offset<wire::ShardProgress>> shards;
+            for (const auto& pulse : pulses_) {
+                shards.push_back(wire::CreateShardProgress(builder, pulse->turns.load(std::memory_order_relaxed)));
+            }
+            return rpc::finish(builder,
+                               wire::CreateHeartbeatRequestDirect(builder, settings_.broker.value, incarnation_.value,
+                                                                  state_.version(), &shards));
+        };
+        call.repeat = Repeat::always;
+        rpc::CallResult result = co_await controllers_.call(std::move(call), sent + settings_.session_timeout);
+        if (result.ok()) {
+            const auto& answer = result.as<wire::HeartbeatResponse>();
+            granted_ = {sent + std::chrono::milliseconds(answer.lease_ms()), answer.metadata_version()};
+            apply_lease();
+            note({});
+        } else if (result.error.code == ErrorCode::stale_broker_epoch) {
+            is_over_ = true;
+            if (!has_left_) note(fmt::format("given up by the controller: {}", said_by(result)));
+        } else if (!is_stopping_) {
+            note(fmt::format("no controller is heard: {}", said_by(result)));
+        }
+        if (!is_over_) co_await beat_.wait(sent + interval());
+    }
+    changed_.pulse();
+}
+
+void BrokerSession::apply_lease() {
+    if (state_.version() >= granted_.version) lease_end_ = std::max(lease_end_, granted_.end);
+}
+
+void BrokerSession::look_at_shards() {
+    for (size_t shard = 0; shard < pulses_.size(); ++shard) {
+        ShardPulse& pulse = *pulses_[shard];
+        const bool has_answered = pulse.turns.load(std::memory_order_relaxed) == pulse.asked;
+        if (has_answered) {
+            if (pulse.is_reported) spdlog::warn("shard {} answers again", shard);
+            pulse.is_reported = false;
+            pulse.since = now();
+            ++pulse.asked;
+            settings_.shards[shard]->post_remote([&pulse] { pulse.turns.fetch_add(1, std::memory_order_relaxed); });
+        } else if (!pulse.is_reported && now() - pulse.since > shard_patience) {
+            pulse.is_reported = true;
+            spdlog::error("shard {} has not answered for {} ms: it hangs, or has far too much to do", shard,
+                          (now() - pulse.since) / 1ms);
+        }
+    }
+}
+
+// ---- the metadata --------------------------------------------------------------------------------------------------
+
+Task<void> BrokerSession::follow() {
+    while (!is_stopping_) {
+        const bool is_well = co_await follow_once();
+        if (!is_well) co_await changed_.wait(now() + follow_pause);
+    }
+}
+
+// One question and its answer. False: there was none, or it was of no use.
+Task<bool> BrokerSession::follow_once() {
+    ControllerCall call;
+    call.method = rpc::Method::follow_metadata;
+    call.make = [this] {
+        flatbuffers::FlatBufferBuilder builder;
+        const int64_t known = wants_snapshot_ ? -1 : state_.version();
+        const auto poll_ms = static_cast<int32_t>(poll_time / 1ms);
+        return rpc::finish(builder, wire::CreateFollowMetadataRequest(builder, settings_.broker.value, known,
+                                                                      incoming_version_, incoming_parts_, poll_ms));
+    };
+    call.repeat = Repeat::always;
+    rpc::CallResult result = co_await controllers_.call(std::move(call), now() + poll_time + answer_time);
+    if (!result.ok()) co_return false;
+    const int64_t before = state_.version();
+    if (Result<void> taken = take(result); !taken.ok()) {
+        wants_snapshot_ = true;
+        note(fmt::format("the metadata cannot be followed ({}). Is this daemon older than the controllers?",
+                         describe(taken.error())));
+        co_return false;
+    }
+    if (state_.version() == before) co_return true;
+    current_ = std::make_shared<const Metadata>(state_);
+    apply_lease();
+    if (publish_) {
+        co_await publish_(current_);
+        published_ = current_->version();
+    }
+    changed_.pulse();
+    co_return true;
+}
+
+Result<void> BrokerSession::take(const rpc::CallResult& result) {
+    const auto& answer = result.as<wire::FollowMetadataResponse>();
+    if (!answer.is_snapshot()) {
+        if (answer.version() <= state_.version()) return {};
+        // A copy, so that commands that fail half-way leave nothing behind.
+        Metadata next = state_;
+        TRY_VOID(take_commands(answer, result.payload.bytes(), &next));
+        if (next.version() != answer.version()) return Error(ErrorCode::corrupt_data, "the versions do not add up");
+        state_ = std::move(next);
+        return {};
+    }
+    if (incoming_version_ != answer.version() || !incoming_) {
+        incoming_.emplace();
+        incoming_version_ = answer.version();
+        incoming_parts_ = 0;
+    }
+    Result<void> taken = take_commands(answer, result.payload.bytes(), &*incoming_);
+    if (taken.ok() && answer.parts_left() > 0) return {};
+    Metadata whole = std::move(*incoming_);
+    incoming_.reset();
+    incoming_version_ = -1;
+    incoming_parts_ = 0;
+    TRY_VOID(taken);
+    wants_snapshot_ = false;
+    if (whole.version() > state_.version()) state_ = std::move(whole);
+    return {};
+}
+
+Result<void> BrokerSession::take_commands(const wire::FollowMetadataResponse& answer, Bytes payload, Metadata* into) {
+    static constexpr Error malformed(ErrorCode::corrupt_data, "an answer whose sizes do not add up");
+    const auto* sizes = answer.command_sizes();
+    for (flatbuffers::uoffset_t at = 0; sizes != nullptr && at < sizes->size(); ++at) {
+        const size_t size = sizes->Get(at);
+        if (size > payload.size()) return malformed;
+        // Commands are read in place, and their numbers must be aligned.
+        const Command command(payload.begin(), payload.begin() + static_cast<ptrdiff_t>(size));
+        TRY_VOID(into->apply(command));
+        payload = payload.subspan(size);
+        if (answer.is_snapshot()) ++incoming_parts_;
+    }
+    return payload.empty() ? Result<void>() : Result<void>(malformed);
+}
+
+Task<void> BrokerSession::publish_to(std::function<Task<void>(MetadataSnapshot)> publish) {
+    publish_ = std::move(publish);
+    while (published_ < current_->version()) {
+        const MetadataSnapshot newest = current_;
+        co_await publish_(newest);
+        published_ = std::max(published_, newest->version());
+    }
+}
+
+Task<Executed> BrokerSession::execute(Command command, Instant deadline) {
+    ControllerCall call;
+    call.method = rpc::Method::execute_command;
+    call.payload = world_.buffers.copy_of(command);
+    const auto timeout_ms = static_cast<int32_t>(std::max<int64_t>(0, (deadline - now()) / 1ms));
+    call.make = [this, timeout_ms] {
+        flatbuffers::FlatBufferBuilder builder;
+        return rpc::finish(builder, wire::CreateExecuteCommandRequest(builder, settings_.broker.value,
+                                                                      incarnation_.value, timeout_ms));
+    };
+    rpc::CallResult result = co_await controllers_.call(std::move(call), deadline);
+    if (!result.ok() && result.delivery == rpc::Delivery::unknown) {
+        co_return Executed{Outcome::unknown, controller_was_lost, {}, -1};
+    }
+    if (!result.ok()) co_return Executed{result.outcome, result.error, result.hint, -1};
+    const int64_t version = result.as<wire::ExecuteCommandResponse>().metadata_version();
+    auto is_seen = [&] { return publish_ ? published_ >= version : current_->version() >= version; };
+    while (!is_seen() && now() < deadline && !is_stopping_) co_await changed_.wait(deadline);
+    co_return Executed{Outcome::written, ErrorCode::none, {}, version};
+}
+
+}  // namespace ironbark::broker

@@ -1,0 +1,112 @@
+#pragma once
+// A broker's standing with the active controller: registers it, tells that it lives, keeps its lease, and follows the
+// metadata. Belongs to the control thread's executor, so that no work of a shard delays a heartbeat.
+//
+// The metadata here never goes back: what is older than the newest that was applied is dropped, whichever controller
+// sends it. When the controller has given this incarnation up, the session registers another one by itself, as clean:
+// the process has forgotten nothing.
+
+#include <atomic>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "broker/control/controller.h"
+#include "broker/control/controller_client.h"
+#include "wire/controller_generated.h"
+
+namespace ironbark::broker {
+
+struct SessionSettings {
+    BrokerId broker{-1};
+    Duration session_timeout{};
+    RegisterBroker registration;  // without incarnation, what stopped cleanly, and time
+    std::vector<Executor*> shards;
+};
+
+class BrokerSession {
+  public:
+    BrokerSession(World& world, ControllerClient& controllers, SessionSettings settings);
+    ~BrokerSession();
+
+    // Tries until it is registered and knows the metadata that shows it, or `stop`; from then on the session goes on by
+    // itself. storage_error: the disk of the only controller has failed. `stopped_cleanly`: the incarnation that the marks of the data directory say stopped cleanly, or -1.
+    Task<Result<void>> begin(Incarnation stopped_cleanly);
+    // Awaited with every newer metadata, one at a time, in order. The first one at once.
+    Task<void> publish_to(std::function<Task<void>(MetadataSnapshot)> publish);
+    // Tells the controller that this broker has stopped in order: its files are closed. Gives up at the deadline.
+    Task<void> leave(Instant deadline);
+    // Nothing is begun any more. What is asked of controllers ends with them and with their links; `join` waits for it.
+    void stop();
+    Task<void> join() { co_await scope_.join(); }
+
+    // Has a command executed by the active controller. Suspends until its effect is in `current`, or was published if
+    // somebody is published to.
+    Task<Executed> execute(Command command, Instant deadline);
+
+    const MetadataSnapshot& current() const { return current_; }
+    BrokerId broker() const { return settings_.broker; }
+    Incarnation incarnation() const { return incarnation_; }  // -1: not registered
+    Uuid cluster() const { return cluster_; }
+    bool has_lease() const { return world_.executor.now() < lease_end_; }
+    // Why this broker is not registered, or cannot be heard; empty: all is well.
+    const std::string& problem() const { return problem_; }
+    Task<Wake> wait_for_change(Instant deadline) { return changed_.wait(deadline); }
+
+  private:
+    Task<bool> enroll();
+    Task<void> keep();
+    Task<void> heartbeats();
+    Task<void> follow();
+    Task<bool> follow_once();
+    Result<void> take(const rpc::CallResult& answer);
+    Result<void> take_commands(const wire::FollowMetadataResponse& answer, Bytes payload, Metadata* into);
+    void apply_lease();
+    void look_at_shards();
+    void note(std::string text);
+    Instant now() const { return world_.executor.now(); }
+    Duration interval() const;
+
+    // A shard's answers to the control thread: one that owes one for long hangs.
+    struct ShardPulse {
+        std::atomic<uint64_t> turns{0};
+        uint64_t asked = 0;
+        Instant since{};  // of the oldest question without an answer
+        bool is_reported = false;
+    };
+
+    World& world_;
+    ControllerClient& controllers_;
+    SessionSettings settings_;
+    std::vector<std::unique_ptr<ShardPulse>> pulses_;
+
+    Metadata state_;
+    MetadataSnapshot current_;
+    std::optional<Metadata> incoming_;  // a snapshot in parts
+    int64_t incoming_version_ = -1;
+    uint32_t incoming_parts_ = 0;
+    bool wants_snapshot_ = false;
+    int64_t published_ = -1;  // the version
+    std::function<Task<void>(MetadataSnapshot)> publish_;
+
+    std::optional<Error> failure_;  // for good
+    Incarnation incarnation_{-1};
+    Incarnation stopped_cleanly_{-1};
+    Uuid cluster_;
+    bool is_enrolled_ = false;  // and the metadata shows it
+    bool is_over_ = false;      // the controller has given this incarnation up
+    bool has_left_ = false;
+    Instant lease_end_{};
+    struct Grant {
+        Instant end{};
+        int64_t version = -1;
+    };
+    Grant granted_;  // counts once the metadata is that new
+    std::string problem_;
+    Event changed_;
+    Event beat_;  // set: a heartbeat is due at once
+    bool is_stopping_ = false;
+    Scope scope_;
+};
+
+}  // namespace ironbark::broker

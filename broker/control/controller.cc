@@ -1,0 +1,298 @@
+#include "broker/control/controller.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <spdlog/spdlog.h>
+
+namespace ironbark::broker {
+namespace {
+
+using consensus::Term;
+using consensus::Voter;
+using consensus::VoterId;
+
+constexpr Duration command_time_max = 10s;  // of commands that the controller itself decides
+constexpr Duration probe_time_max = 500ms;
+// A watch that comes later than this was held up, and with it perhaps the heartbeats.
+constexpr Duration held_up_time = 250ms;
+constexpr Duration retry_pause = 50ms;
+
+constexpr const char* disk_failed = "the controller's log cannot be written; restart the daemon when the disk is well";
+
+ErrorCode code_for_callers(ErrorCode code) {
+    return code == ErrorCode::not_leader_or_follower ? ErrorCode::not_controller : code;
+}
+
+const char* text_of(ErrorCode code) {
+    switch (code) {
+        case ErrorCode::not_controller: return "another controller is active, or none is";
+        case ErrorCode::timed_out: return "a majority of the controllers has not confirmed it in time";
+        case ErrorCode::overloaded: return "the controller has too much to do; try again";
+        case ErrorCode::closed: return "the controller is stopping, or has stopped working";
+        default: return "";
+    }
+}
+
+}  // namespace
+
+class Controller::Alone final : public consensus::Transport {
+  public:
+    void send(consensus::Message) override {}
+};
+
+Controller::Controller(World& world, ControllerSettings settings)
+    : world_(world),
+      settings_(std::move(settings)),
+      liveness_(settings_.session_timeout),
+      changed_(world.executor),
+      scope_(world.executor) {
+    machine_.on_change = [this] { changed_.pulse(); };
+}
+
+Controller::~Controller() = default;
+
+Task<Result<std::unique_ptr<Controller>>> Controller::open(World* world,
+                                                           ControllerSettings settings,
+                                                           peer::PeerLinks* links,
+                                                           std::string* problem) {
+    std::unique_ptr<Controller> controller(new Controller(*world, std::move(settings)));
+    Result<void> ready = co_await controller->prepare(links, problem);
+    if (ready.ok()) co_return std::move(controller);
+    co_await controller->stop();
+    co_await controller->join();
+    co_return ready.error();
+}
+
+Task<Result<void>> Controller::prepare(peer::PeerLinks* links, std::string* problem) {
+    consensus::StoreSettings store;
+    store.directory = settings_.directory;
+    store.owner = settings_.owner;
+    // Nothing happens in the store before there is a driver: it is opened before, and told of afterwards.
+    store.on_event = [this](consensus::Event event) { driver_->take(std::move(event)); };
+    store.on_notice = [this](std::string text) { note(std::move(text)); };
+    CO_TRY(store_, co_await consensus::Store::open(&world_, std::move(store), problem));
+    self_ = {VoterId(settings_.id), store_->voter_directory()};
+    consensus::Transport* transport = links;
+    if (links == nullptr) {
+        alone_ = std::make_unique<Alone>();
+        transport = alone_.get();
+    }
+    consensus::DriverSettings settings = driver_settings();
+    CO_TRY(driver_,
+           co_await consensus::Driver::open(&world_, store_.get(), &machine_, transport, std::move(settings), problem));
+    CO_TRY_VOID(check_membership(problem));
+    if (links != nullptr) {
+        peer::FormingSettings forming;
+        forming.self = self_;
+        for (const VoterAddress& voter : settings_.voters) forming.voters.push_back({VoterId(voter.id), voter.address});
+        forming.on_notice = [this](std::string text) { note(std::move(text)); };
+        forming_ = std::make_unique<peer::Forming>(world_, *driver_, *links, std::move(forming));
+    }
+    co_return Result<void>();
+}
+
+// Voters are changed by `replace-voter`, never by configuration.
+Result<void> Controller::check_membership(std::string* problem) const {
+    const auto membership = driver_->status().membership;
+    if (membership == nullptr) return {};
+    std::vector<int32_t> known;
+    for (const Voter& voter : membership->voters) {
+        known.push_back(voter.id.value);
+        if (voter.directory != self_.directory || voter.id == self_.id) continue;
+        *problem = fmt::format("the data directory {} belongs to broker {}, and broker.id is {}. Set broker.id = {}.",
+                               directory_of(settings_.directory), voter.id.value, settings_.id, voter.id.value);
+        return ErrorCode::invalid_config;
+    }
+    std::vector<int32_t> configured;
+    for (const VoterAddress& voter : settings_.voters) configured.push_back(voter.id);
+    if (configured.empty()) configured.push_back(settings_.id);
+    if (known == configured) return {};
+    *problem = fmt::format(
+        "this cluster's controllers are {}, and controller.voters names {}. The voters of a cluster are fixed when it "
+        "forms; set controller.voters to those.",
+        fmt::join(known, ", "), fmt::join(configured, ", "));
+    return ErrorCode::invalid_config;
+}
+
+consensus::DriverSettings Controller::driver_settings() {
+    consensus::DriverSettings settings;
+    settings.core.self = self_;
+    settings.core.election_timeout_ms = settings_.election_timeout / 1ms;
+    settings.core.heartbeat_interval_ms = std::max<int64_t>(1, settings.core.election_timeout_ms / 6);
+    settings.on_role = [this](const consensus::RoleChanged& role) {
+        role_ = role;
+        changed_.pulse();
+    };
+    settings.on_report = [this](const consensus::Report& report) { this->report(report); };
+    settings.on_notice = [this](std::string text) { note(std::move(text)); };
+    return settings;
+}
+
+void Controller::note(std::string text) {
+    if (!text.empty()) spdlog::warn("controller: {}", text);
+    notice_ = std::move(text);
+}
+
+void Controller::report(const consensus::Report& report) {
+    spdlog::debug("controller: voter {} ({}): {}", report.peer.id.value, report.peer.directory.to_string(),
+                  report.text);
+}
+
+void Controller::start() {
+    scope_.spawn(driver_->run());
+    scope_.spawn(watch_brokers());
+    if (forming_ != nullptr) scope_.spawn(forming_->run());
+    if (forming_ == nullptr && driver_->status().cluster.is_zero()) {
+        driver_->form({peer::cluster_of({self_}), {self_}, std::nullopt});
+    }
+}
+
+Task<void> Controller::stop() {
+    is_stopping_ = true;
+    const bool leads = role_.role == consensus::Role::leader;
+    if (leads && forming_ != nullptr) (void)co_await driver_->transfer_leadership(std::nullopt);
+    changed_.close();
+    if (driver_ != nullptr) co_await driver_->close();
+}
+
+Task<void> Controller::join() {
+    co_await scope_.join();
+    if (store_ != nullptr) co_await store_->close();
+}
+
+Error Controller::why_inactive() const {
+    // Nobody else can take its place, so waiting for another is of no use.
+    const bool has_failed = role_.role == consensus::Role::stopped && forming_ == nullptr;
+    if (has_failed) return {ErrorCode::storage_error, disk_failed};
+    return {ErrorCode::not_controller, text_of(ErrorCode::not_controller)};
+}
+
+Task<Executed> Controller::execute(Command command, Instant deadline) {
+    if (!is_active()) co_return Executed{Outcome::not_written, why_inactive(), {}, -1};
+    const Term term = role_.term;
+    auto payload = std::make_shared<const Command>(std::move(command));
+    consensus::ProposalResult result = co_await driver_->propose(term, std::move(payload), deadline);
+    if (result.outcome != Outcome::written) {
+        const ErrorCode code = code_for_callers(result.code);
+        const bool has_failed = role_.role == consensus::Role::stopped && forming_ == nullptr;
+        const Error error = has_failed ? why_inactive() : Error(code, text_of(code));
+        co_return Executed{result.outcome, error, {}, -1};
+    }
+    if (Result<void> outcome = machine_.outcome_of(result.index); !outcome.ok()) {
+        co_return Executed{Outcome::not_written, outcome.error(), {}, -1};
+    }
+    co_return Executed{Outcome::written, ErrorCode::none, {}, machine_.state().version()};
+}
+
+Task<Executed> Controller::replace_voter(Voter incoming, Instant deadline) {
+    consensus::ProposalResult result = co_await driver_->replace_voter(role_.term, incoming, deadline);
+    const ErrorCode code = code_for_callers(result.code);
+    const Error error = result.outcome == Outcome::written ? Error(ErrorCode::none) : Error(code, text_of(code));
+    co_return Executed{result.outcome, error, {}, machine_.state().version()};
+}
+
+// ---- other voters --------------------------------------------------------------------------------------------------
+
+rpc::Response Controller::take_message(const rpc::Session& session, const rpc::Request& request) {
+    Result<consensus::Message> message = peer::receive_message(session, request);
+    if (message.ok()) {
+        driver_->receive(*std::move(message));
+    } else {
+        spdlog::warn("controller: a message from {} counts for nothing: {}", session.peer, describe(message.error()));
+    }
+    return rpc::error_response(ErrorCode::none, Outcome::written);  // nobody hears it: messages are one-way
+}
+
+rpc::Response Controller::voter_state() const {
+    if (forming_ != nullptr) return forming_->answer_voter_state();
+    return rpc::error_response({ErrorCode::invalid_request, "this daemon is a cluster by itself"},
+                               Outcome::not_written);
+}
+
+rpc::Response Controller::form_cluster(const rpc::Session& session, const rpc::Request& request) {
+    if (forming_ != nullptr) return forming_->answer_form_cluster(session, request);
+    return rpc::error_response({ErrorCode::invalid_request, "this daemon is a cluster by itself"},
+                               Outcome::not_written);
+}
+
+void Controller::process_died(VoterId voter) {
+    const consensus::Status status = driver_->status();
+    if (status.membership == nullptr) return;
+    for (const Voter& each : status.membership->everybody()) {
+        if (each.id == voter) driver_->peer_process_died(each);
+    }
+    connection_ended(voter.value);
+}
+
+// ---- which brokers live --------------------------------------------------------------------------------------------
+
+Task<void> Controller::watch_brokers() {
+    Instant expected = now();
+    while (!is_stopping_) {
+        if (!is_active()) {
+            co_await changed_.wait();
+            expected = now();
+            continue;
+        }
+        if (activated_ != role_.term) {
+            activated_ = role_.term;
+            co_await become_active();
+            expected = now();
+            continue;
+        }
+        if (now() > expected + held_up_time) liveness_.begin(now(), machine_.state());
+        co_await end_silent(now());
+        // One that could not be given up is tried again after a pause.
+        expected = std::max(now() + retry_pause, liveness_.next_due(machine_.state()));
+        const Wake wake = co_await changed_.wait(expected);
+        if (wake == Wake::signalled) expected = std::max(expected, now());
+    }
+}
+
+// Whoever died with the controller before is found at once; whoever is silent gets a whole session timeout.
+Task<void> Controller::become_active() {
+    liveness_.begin(now(), machine_.state());
+    spdlog::info("controller: active in term {}", role_.term.value);
+    const Timestamp time(world_.executor.wall_milliseconds());
+    Command command = controller_active(BrokerId(settings_.id), role_.term.value, time);
+    (void)co_await execute(std::move(command), now() + command_time_max);
+    for (const auto& [id, broker] : machine_.state().brokers()) {
+        if (broker.is_alive && id.value != settings_.id) scope_.spawn(probe(id));
+    }
+}
+
+Task<void> Controller::end_silent(Instant moment) {
+    for (const Liveness::Silent& each : liveness_.silent(moment, machine_.state())) {
+        spdlog::warn("controller: broker {} has been silent for {} ms, and is given up", each.broker.value,
+                     settings_.session_timeout / 1ms);
+        co_await end_broker(each.broker, each.incarnation, EndReason::silent);
+    }
+}
+
+void Controller::connection_ended(int32_t node) {
+    if (is_active() && node != settings_.id) scope_.spawn(probe(BrokerId(node)));
+}
+
+Task<void> Controller::probe(BrokerId id) {
+    auto found = machine_.state().brokers().find(id);
+    if (found == machine_.state().brokers().end() || !found->second.is_alive) co_return;
+    const BrokerRecord broker = found->second;
+    const Address address{broker.peer_host, broker.peer_port};
+    Result<std::unique_ptr<Socket>> socket = co_await world_.network.connect(address, now() + probe_time_max);
+    if (socket.ok()) (*socket)->close();
+    // Anything but a refusal may be the network's doing: then silence decides.
+    if (socket.ok() || socket.error().code != ErrorCode::connection_refused || !is_active()) co_return;
+    spdlog::warn("controller: the process of broker {} is gone", id.value);
+    co_await end_broker(id, broker.incarnation, EndReason::process_gone);
+}
+
+Task<void> Controller::end_broker(BrokerId broker, Incarnation incarnation, EndReason reason) {
+    Command command = broker::end_broker(broker, incarnation, reason, Timestamp(world_.executor.wall_milliseconds()));
+    Executed done = co_await execute(std::move(command), now() + command_time_max);
+    // What it says of an incarnation that is over already is no news.
+    if (!done.ok() && done.error.code != ErrorCode::stale_broker_epoch && is_active()) {
+        spdlog::warn("controller: broker {} could not be given up: {}", broker.value, describe(done.error));
+    }
+}
+
+}  // namespace ironbark::broker

@@ -1,0 +1,40 @@
+#pragma once
+// Which brokers the active controller has heard from lately. Pure: the time comes in. What to do about silence is the
+// controller's business.
+
+#include <map>
+#include <vector>
+
+#include "broker/controller/metadata.h"
+#include "runtime/base/time.h"
+
+namespace ironbark::broker {
+
+class Liveness {
+  public:
+    explicit Liveness(Duration session_timeout) : session_timeout_(session_timeout) {}
+
+    // A controller that becomes active, or that was itself held up, has heard nothing for reasons of its own: every
+    // broker that is alive gets a whole session timeout from now on.
+    void begin(Instant now, const Metadata& metadata);
+    // A heartbeat or a registration of its present incarnation.
+    void heard(BrokerId broker, Instant now) { heard_[broker] = now; }
+
+    struct Silent {
+        BrokerId broker{-1};
+        Incarnation incarnation{-1};
+    };
+    // Brokers that are alive, as far as the metadata says, and silent for a session timeout.
+    std::vector<Silent> silent(Instant now, const Metadata& metadata) const;
+    // When the next one will be, if nobody is heard; `never` without brokers.
+    Instant next_due(const Metadata& metadata) const;
+
+  private:
+    Instant due_of(const BrokerRecord& broker) const;
+
+    Duration session_timeout_;
+    Instant begun_{};
+    std::map<BrokerId, Instant> heard_;
+};
+
+}  // namespace ironbark::broker

@@ -1,0 +1,97 @@
+#pragma once
+// The commands that change the metadata, as bytes that travel and are stored (flatbuffers/metadata.fbs). What each does
+// and when it is refused stands here; metadata.h applies them. Times are the caller's and for people only.
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "broker/controller/records.h"
+
+namespace ironbark::broker {
+
+using Command = std::vector<uint8_t>;  // a finished wire::MetadataCommand
+
+// A start of a broker. invalid_request unless the incarnation is higher than the known one; unsupported_version if the
+// program cannot do the cluster's feature level. The verdict is the state's own: the start is clean if the directory is
+// the known one and the incarnation that stopped cleanly is the known one, or if the broker was never seen. A known
+// incarnation that is still alive is ended first, as by end_broker. An unclean start leaves the clean tier of every
+// partition, another directory the durable tier too. A partition with no other replica is led by it at once, in a new
+// epoch, unless its data is gone.
+struct RegisterBroker {
+    BrokerId id{-1};
+    Uuid directory;
+    Incarnation incarnation{-1};
+    std::string host;
+    uint16_t port = 0;
+    std::string peer_host;
+    uint16_t peer_port = 0;
+    std::string rack;
+    std::string version;
+    int32_t feature_level = 1;
+    Incarnation stopped_cleanly{-1};  // that its marks name; -1: none
+    Timestamp time;
+};
+Command register_broker(const RegisterBroker& broker);
+
+// What it led has no leader from now on, and higher epochs; in-sync sets stay. stale_broker_epoch unless this
+// incarnation is the current one, and alive.
+enum class EndReason : uint8_t { process_gone, silent, stopped, replaced };
+Command end_broker(BrokerId broker, Incarnation incarnation, EndReason reason, Timestamp time);
+
+// Every partition has equally many replicas, all of known brokers; the first that is alive leads, those that are alive
+// are in sync. not_enough_replicas if none is. Uses id, name, min_in_sync, settings and created of the record.
+Command create_topic(const TopicRecord& topic, const Assignment& assignment);
+Command delete_topic(const Uuid& topic, Timestamp time);
+Command alter_topic(const Uuid& topic,
+                    const std::map<std::string, std::string>& set,
+                    const std::vector<std::string>& reset,
+                    Timestamp time);
+// `partitions` is how many there are afterwards: who did not know of another addition is refused. With as many replicas
+// as the topic has.
+Command add_partitions(const Uuid& topic, int32_t partitions, const Assignment& assignment, Timestamp time);
+// already_exists unless `first` is the next id that nobody has: somebody else was faster.
+Command allocate_producer_ids(int64_t first, int64_t count);
+
+constexpr size_t batch_partitions_max = 10'000;  // of one command: some 1.5 MB, and a few milliseconds to apply
+
+// One partition gets a leader. Refused unless the partition epoch is current, nobody leads, the leader is a replica,
+// alive, and this incarnation; and it is in the clean tier, or in the durable tier while the clean tier is empty, or
+// `unclean`. `in_sync` has the leader and living members of the same tier; of an unclean leader, none but itself.
+// Leader -1 ends a leadership instead (refused if nobody leads): a living leader is replaced in two entries.
+struct Appointment {
+    Uuid topic;
+    PartitionIndex partition{-1};
+    int32_t partition_epoch = -1;
+    BrokerId leader{-1};
+    Incarnation incarnation{-1};
+    BrokerIds in_sync;
+    bool unclean = false;  // permits what the tiers do not; changes nothing where they permit it
+};
+Command appoint_leaders(const std::vector<Appointment>& appointments, Timestamp time);
+
+// A leader's proposal. Stale, and without effect, unless leader, leader epoch and partition epoch are current. Else it
+// is accepted, or refused because the set is no set of replicas with the leader, or because who joins is not alive or
+// not this incarnation; both raise the partition epoch.
+struct InSyncChange {
+    struct Member {
+        BrokerId broker;
+        Incarnation incarnation;
+    };
+    Uuid topic;
+    PartitionIndex partition{-1};
+    BrokerId leader{-1};
+    Epoch leader_epoch{-1};
+    int32_t partition_epoch = -1;
+    BrokerIds in_sync;
+    std::vector<Member> joining;
+};
+Command change_in_sync(const std::vector<InSyncChange>& changes);
+
+// not_controller for a lower term than the known one, or another voter in the same.
+Command controller_active(BrokerId voter, uint64_t term, Timestamp time);
+// invalid_request for a lower one than the current; unsupported_version if a broker that is alive cannot do it, or none
+// is alive.
+Command set_feature_level(int32_t level, Timestamp time);
+
+}  // namespace ironbark::broker

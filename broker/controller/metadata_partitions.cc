@@ -1,0 +1,190 @@
+// Leaders and in-sync sets: batches, each element of which is judged by itself.
+#include <algorithm>
+#include <fmt/format.h>
+
+#include "broker/controller/metadata.h"
+#include "broker/controller/metadata_wire.h"
+#include "broker/controller/tiers.h"
+
+namespace ironbark::broker {
+namespace {
+
+using rpc::from_wire;
+
+constexpr Error too_large(ErrorCode::invalid_request, "a batch has 1 to 10000 partitions");
+constexpr Error outdated(ErrorCode::fenced_leader_epoch, "the partition's record has changed meanwhile");
+constexpr Error no_epoch_left(ErrorCode::invalid_request, "a partition has no epoch left");
+
+EventCause cause_of(Tier tier) {
+    switch (tier) {
+        case Tier::clean: return EventCause::clean_tier;
+        case Tier::durable: return EventCause::durable_tier;
+        case Tier::none: break;
+    }
+    return EventCause::by_hand;
+}
+
+}  // namespace
+
+// The topics that a batch changes: each is copied once, when its first partition is changed.
+class Metadata::TopicDrafts {
+  public:
+    explicit TopicDrafts(const Metadata& metadata) : metadata_(metadata) {}
+
+    struct Place {
+        const TopicRecord* topic;
+        const PartitionRecord* partition;
+    };
+    // As the elements before have left it.
+    Result<Place> find(const Uuid& id, int32_t partition) const {
+        auto drafted = drafts_.find(id);
+        auto known = metadata_.by_id_.find(id);
+        if (known == metadata_.by_id_.end()) return ErrorCode::unknown_topic_id;
+        const TopicRecord* topic = drafted != drafts_.end() ? drafted->second.get() : known->second.get();
+        if (partition < 0 || static_cast<size_t>(partition) >= topic->partitions.size()) {
+            return ErrorCode::unknown_topic_or_partition;
+        }
+        return Place{topic, &topic->partitions[static_cast<size_t>(partition)]};
+    }
+    // REQUIRES: it was found
+    PartitionRecord& edit(const Uuid& id, int32_t partition) {
+        std::shared_ptr<TopicRecord>& draft = drafts_[id];
+        if (draft == nullptr) draft = std::make_shared<TopicRecord>(*metadata_.by_id_.at(id));
+        return draft->partitions[static_cast<size_t>(partition)];
+    }
+    std::map<Uuid, std::shared_ptr<TopicRecord>> take() { return std::move(drafts_); }
+
+  private:
+    const Metadata& metadata_;
+    std::map<Uuid, std::shared_ptr<TopicRecord>> drafts_;
+};
+
+namespace {
+
+// One event for each right by which leaders were appointed, however many there are.
+void tell(const TopicRecord& topic,
+          const wire::Appointment& appointment,
+          EventCause cause,
+          std::vector<ClusterEvent>* changes) {
+    const BrokerId leader(appointment.leader());
+    auto event =
+        std::find_if(changes->begin(), changes->end(), [&](const ClusterEvent& one) { return one.cause == cause; });
+    if (event == changes->end()) {
+        event = changes->insert(event, event_of(EventKind::leader_changed, Timestamp(), cause, leader, 0));
+    }
+    if (event->broker != leader) event->broker = BrokerId(-1);
+    ++event->count;
+    if (event->names.size() < event_names_max) {
+        add_name(*event, fmt::format("{}-{}", topic.name, appointment.partition()));
+    }
+}
+
+}  // namespace
+
+Result<void> Metadata::appoint(const wire::Appointment& appointment,
+                               TopicDrafts& drafts,
+                               std::vector<ClusterEvent>* changes) const {
+    const Uuid topic = from_wire(appointment.topic());
+    TRY(TopicDrafts::Place place, drafts.find(topic, appointment.partition()));
+    const PartitionRecord& partition = *place.partition;
+    if (appointment.partition_epoch() != partition.partition_epoch) return outdated;
+    if (!has_epochs(partition)) return no_epoch_left;
+    if (appointment.leader() == -1) {
+        if (partition.leader.value == -1) return Error(ErrorCode::invalid_request, "nobody leads the partition");
+        tell(*place.topic, appointment, EventCause::ended, changes);
+        end_leadership(drafts.edit(topic, appointment.partition()));
+        return {};
+    }
+    if (partition.leader.value != -1) {
+        return Error(ErrorCode::invalid_request, "the partition has a leader: end its leadership first");
+    }
+    const BrokerRecord* leader = find(BrokerId(appointment.leader()));
+    if (leader == nullptr || !contains(partition.replicas, leader->id)) {
+        return Error(ErrorCode::invalid_request, "who is to lead holds no replica of the partition");
+    }
+    if (!leader->is_alive || leader->incarnation.value != appointment.incarnation()) {
+        return Error(ErrorCode::stale_broker_epoch, "who answered is not there any more");
+    }
+    const Tier tier = tier_of(partition, leader->id);
+    if (tier == Tier::none && !appointment.unclean()) {
+        return Error(ErrorCode::invalid_request, "who is to lead may lack acknowledged records");
+    }
+    const BrokerIds allowed = candidates(partition, leader->id, tier);
+    std::optional<BrokerIds> in_sync = in_replica_order(partition.replicas, brokers_of(appointment.in_sync()));
+    if (!in_sync || !contains(*in_sync, leader->id)) {
+        return Error(ErrorCode::invalid_request, "an in-sync set is of replicas, and has the leader");
+    }
+    for (BrokerId member : *in_sync) {
+        if (!contains(allowed, member)) {
+            return Error(ErrorCode::invalid_request, "who is to be in sync may lack acknowledged records");
+        }
+        if (!is_alive(member)) return Error(ErrorCode::stale_broker_epoch, "who answered is not there any more");
+    }
+    tell(*place.topic, appointment, cause_of(tier), changes);
+    const int32_t min_in_sync = place.topic->min_in_sync;
+    broker::appoint(drafts.edit(topic, appointment.partition()), leader->id, *std::move(in_sync), tier, min_in_sync);
+    return {};
+}
+
+Result<void> Metadata::apply_body(const wire::AppointLeaderCommand& command, Verdicts* verdicts) {
+    Elements appointments(command.appointments());
+    if (appointments.size() == 0 || appointments.size() > batch_partitions_max) return too_large;
+    TopicDrafts drafts(*this);
+    std::vector<ClusterEvent> changes;
+    for (const wire::Appointment* appointment : appointments) {
+        verdicts->push_back(appoint(*appointment, drafts, &changes));
+    }
+    for (auto& [id, topic] : drafts.take()) put(std::move(topic));
+    for (ClusterEvent& event : changes) {
+        event.time = Timestamp(command.time_ms());
+        happened(std::move(event));
+    }
+    return {};
+}
+
+Result<void> Metadata::change(const wire::InSyncChange& change, TopicDrafts& drafts) const {
+    const Uuid topic = from_wire(change.topic());
+    TRY(TopicDrafts::Place place, drafts.find(topic, change.partition()));
+    const PartitionRecord& partition = *place.partition;
+    const int32_t min_in_sync = place.topic->min_in_sync;
+    const BrokerId leader(change.leader());
+    bool is_current = leader.value != -1 && partition.leader == leader &&
+                      partition.leader_epoch.value == change.leader_epoch() &&
+                      partition.partition_epoch == change.partition_epoch();
+    if (!is_current) return outdated;
+    if (!has_epochs(partition)) return no_epoch_left;
+    auto refuse = [&](Error why) {
+        refuse_change(drafts.edit(topic, change.partition()));
+        return why;
+    };
+    std::optional<BrokerIds> in_sync = in_replica_order(partition.replicas, brokers_of(change.in_sync()));
+    if (!in_sync || !contains(*in_sync, leader)) {
+        return refuse({ErrorCode::invalid_request, "an in-sync set is of replicas, and has the leader"});
+    }
+    for (BrokerId member : *in_sync) {
+        if (contains(partition.in_sync, member)) continue;
+        // What it holds was said by one incarnation, and only that one is known to hold it.
+        const BrokerRecord* broker = find(member);
+        bool is_current_member = false;
+        for (const wire::InSyncMember* joining : Elements(change.joining())) {
+            is_current_member = is_current_member || (joining->broker() == member.value &&
+                                                      joining->incarnation() == broker->incarnation.value);
+        }
+        if (!broker->is_alive || !is_current_member) {
+            return refuse({ErrorCode::stale_broker_epoch, "who is to join is not there any more"});
+        }
+    }
+    broker::change_in_sync(drafts.edit(topic, change.partition()), *std::move(in_sync), min_in_sync);
+    return {};
+}
+
+Result<void> Metadata::apply_body(const wire::ChangeInSyncCommand& command, Verdicts* verdicts) {
+    Elements changes(command.changes());
+    if (changes.size() == 0 || changes.size() > batch_partitions_max) return too_large;
+    TopicDrafts drafts(*this);
+    for (const wire::InSyncChange* one : changes) verdicts->push_back(change(*one, drafts));
+    for (auto& [id, topic] : drafts.take()) put(std::move(topic));
+    return {};
+}
+
+}  // namespace ironbark::broker

@@ -1,0 +1,57 @@
+#pragma once
+// What the metadata holds of each broker, partition and topic. Values; the sets of a partition have no broker twice and
+// stand in the order of its replicas.
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "runtime/base/ids.h"
+
+namespace ironbark::broker {
+
+using BrokerIds = std::vector<BrokerId>;
+using Assignment = std::vector<BrokerIds>;  // for each partition its replicas, in order of preference
+
+struct BrokerRecord {
+    BrokerId id{-1};
+    Uuid directory;
+    Incarnation incarnation{-1};
+    std::string host;  // for clients
+    uint16_t port = 0;
+    std::string peer_host;  // for daemons
+    uint16_t peer_port = 0;
+    std::string rack;
+    std::string version;        // of the program
+    int32_t feature_level = 1;  // the highest that it can do
+    bool is_alive = false;
+    bool is_clean = false;  // its last start followed a clean stop of the incarnation before, on the same directory
+    Timestamp since;        // of the last change of is_alive
+    friend bool operator==(const BrokerRecord&, const BrokerRecord&) = default;
+};
+
+// Who may lead: the clean tier (in_sync and holders; each has every record that was acknowledged at an isr level), and
+// when that is empty the durable tier (each has every `isr_durable` record on disk). tiers.h keeps them.
+struct PartitionRecord {
+    BrokerIds replicas;  // in order of preference
+    BrokerIds in_sync;
+    BrokerIds holders;    // left in_sync while it was below min-in-sync, and have not lost memory since
+    BrokerIds durable;    // the last in_sync with at least min-in-sync members, less wiped disks
+    BrokerId leader{-1};  // -1: nobody leads
+    Epoch leader_epoch;
+    int32_t partition_epoch = 0;
+    friend bool operator==(const PartitionRecord&, const PartitionRecord&) = default;
+};
+
+struct TopicRecord {
+    Uuid id;
+    std::string name;
+    int32_t min_in_sync = 1;
+    std::map<std::string, std::string> settings;  // what was set; the rest has its default
+    int64_t settings_version = 0;
+    Timestamp created;
+    std::vector<PartitionRecord> partitions;
+    friend bool operator==(const TopicRecord&, const TopicRecord&) = default;
+};
+
+}  // namespace ironbark::broker

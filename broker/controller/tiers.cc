@@ -1,0 +1,172 @@
+#include "broker/controller/tiers.h"
+
+#include <algorithm>
+
+namespace ironbark::broker {
+namespace {
+
+bool erase(BrokerIds& brokers, BrokerId broker) {
+    auto found = std::find(brokers.begin(), brokers.end(), broker);
+    if (found == brokers.end()) return false;
+    brokers.erase(found);
+    return true;
+}
+
+bool is_full(const BrokerIds& in_sync, int32_t min_in_sync) {
+    return in_sync.size() >= static_cast<size_t>(min_in_sync);
+}
+
+// Members of either set, in the order of the replicas.
+BrokerIds united(const PartitionRecord& partition, const BrokerIds& one, const BrokerIds& other) {
+    BrokerIds both;
+    for (BrokerId replica : partition.replicas) {
+        if (contains(one, replica) || contains(other, replica)) both.push_back(replica);
+    }
+    return both;
+}
+
+// Below min-in-sync nothing is acknowledged at an isr level, so who leaves then keeps everything that was; and the
+// durable tier stays what it was. From min-in-sync on, records are acknowledged that only the new set has.
+void set_in_sync(PartitionRecord& partition, BrokerIds in_sync, int32_t min_in_sync) {
+    if (is_full(in_sync, min_in_sync)) {
+        partition.holders.clear();
+        partition.durable = in_sync;
+    } else {
+        partition.holders = united(partition, partition.holders, partition.in_sync);
+        for (BrokerId member : in_sync) erase(partition.holders, member);
+    }
+    partition.in_sync = std::move(in_sync);
+}
+
+void raise(Epoch& epoch) {
+    epoch = Epoch(epoch.value + 1);
+}
+
+// (A topic whose floor `min.acks` is isr_durable could keep a broker whose recovery reached the recorded durable end in
+// the clean tier here: everything that was acknowledged is on its disk.)
+bool leave_tiers(PartitionRecord& partition, BrokerId broker, Start start, int32_t min_in_sync) {
+    bool changed = erase(partition.in_sync, broker);
+    changed = erase(partition.holders, broker) || changed;
+    // Under a leader records go on to be acknowledged as durable by the rest alone. Without one nothing is, and who
+    // returns from a power loss must not close the door behind itself.
+    if (changed && partition.leader.value != -1 && is_full(partition.in_sync, min_in_sync)) {
+        partition.durable = partition.in_sync;
+    }
+    if (start == Start::wiped) changed = erase(partition.durable, broker) || changed;
+    return changed;
+}
+
+}  // namespace
+
+bool contains(const BrokerIds& brokers, BrokerId broker) {
+    return std::find(brokers.begin(), brokers.end(), broker) != brokers.end();
+}
+
+std::optional<BrokerIds> in_replica_order(const BrokerIds& replicas, const BrokerIds& set) {
+    BrokerIds ordered;
+    for (BrokerId replica : replicas) {
+        if (contains(set, replica)) ordered.push_back(replica);
+    }
+    if (ordered.size() != set.size()) return std::nullopt;
+    return ordered;
+}
+
+bool has_epochs(const PartitionRecord& partition) {
+    return partition.leader_epoch.value < INT32_MAX && partition.partition_epoch < INT32_MAX;
+}
+
+bool has_twice(const BrokerIds& brokers) {
+    for (auto broker = brokers.begin(); broker != brokers.end(); ++broker) {
+        if (std::find(std::next(broker), brokers.end(), *broker) != brokers.end()) return true;
+    }
+    return false;
+}
+
+bool is_consistent(const PartitionRecord& partition, int32_t min_in_sync) {
+    if (has_twice(partition.replicas)) return false;
+    for (const BrokerIds* set : {&partition.in_sync, &partition.holders, &partition.durable}) {
+        if (in_replica_order(partition.replicas, *set) != *set) return false;
+    }
+    for (BrokerId holder : partition.holders) {
+        if (contains(partition.in_sync, holder)) return false;
+    }
+    if (!partition.holders.empty() && is_full(partition.in_sync, min_in_sync)) return false;
+    if (partition.leader.value != -1 && !contains(partition.in_sync, partition.leader)) return false;
+    return partition.leader_epoch.value >= 0 && partition.partition_epoch >= 0;
+}
+
+PartitionRecord new_partition(BrokerIds replicas, BrokerIds in_sync) {
+    PartitionRecord partition;
+    partition.leader = in_sync.front();
+    partition.replicas = std::move(replicas);
+    partition.durable = in_sync;
+    partition.in_sync = std::move(in_sync);
+    return partition;
+}
+
+void end_leadership(PartitionRecord& partition) {
+    partition.leader = BrokerId(-1);
+    raise(partition.leader_epoch);
+    ++partition.partition_epoch;
+}
+
+bool apply_start(PartitionRecord& partition, BrokerId broker, Start start, bool led, int32_t min_in_sync) {
+    if (led) {
+        partition.leader = BrokerId(-1);
+        raise(partition.leader_epoch);
+    }
+    bool changed = led;
+    if (partition.replicas.size() == 1 && start != Start::wiped && contains(partition.durable, broker)) {
+        // Nobody could answer but itself. One raise stands for the end and for the appointment: between them nobody
+        // led.
+        if (!led) raise(partition.leader_epoch);
+        partition.leader = broker;
+        set_in_sync(partition, {broker}, min_in_sync);
+        changed = true;
+    } else if (start != Start::clean) {
+        changed = leave_tiers(partition, broker, start, min_in_sync) || changed;
+    }
+    if (changed) ++partition.partition_epoch;
+    return changed;
+}
+
+Tier tier_of(const PartitionRecord& partition, BrokerId broker) {
+    if (contains(partition.in_sync, broker) || contains(partition.holders, broker)) return Tier::clean;
+    // Silence of a clean member opens nothing. (In a topic whose floor is isr_durable the durable tier would do.)
+    bool is_open = partition.in_sync.empty() && partition.holders.empty();
+    return is_open && contains(partition.durable, broker) ? Tier::durable : Tier::none;
+}
+
+BrokerIds candidates(const PartitionRecord& partition, BrokerId leader, Tier tier) {
+    switch (tier) {
+        case Tier::clean: return united(partition, partition.in_sync, partition.holders);
+        case Tier::durable: return partition.durable;
+        case Tier::none: break;  // of the others nobody knows what they have
+    }
+    return {leader};
+}
+
+void appoint(PartitionRecord& partition, BrokerId leader, BrokerIds in_sync, Tier tier, int32_t min_in_sync) {
+    if (tier == Tier::none) {
+        // From here on the leader's log is what happened: whoever had more must not be appointed over it later.
+        partition.holders.clear();
+        partition.in_sync = in_sync;
+        partition.durable = std::move(in_sync);
+    } else {
+        set_in_sync(partition, std::move(in_sync), min_in_sync);
+    }
+    partition.leader = leader;
+    raise(partition.leader_epoch);
+    ++partition.partition_epoch;
+}
+
+void change_in_sync(PartitionRecord& partition, BrokerIds in_sync, int32_t min_in_sync) {
+    set_in_sync(partition, std::move(in_sync), min_in_sync);
+    ++partition.partition_epoch;
+}
+
+void refuse_change(PartitionRecord& partition) {
+    ++partition.partition_epoch;
+}
+
+}  // namespace ironbark::broker

@@ -1,0 +1,56 @@
+#pragma once
+// The rules by which a partition's record changes: who leads, who is in sync, who may be appointed. Pure functions of
+// one record; whether brokers live and which incarnation they are is the metadata's (metadata.h).
+//
+// Each raises the partition epoch once if it changes anything, and needs one left: has_epochs.
+
+#include <optional>
+
+#include "broker/controller/records.h"
+
+namespace ironbark::broker {
+
+bool contains(const BrokerIds& brokers, BrokerId broker);
+bool has_twice(const BrokerIds& brokers);
+// The members of `set` in the order of the replicas; nullopt if one is no replica or stands there twice.
+// REQUIRES: !has_twice(replicas)
+std::optional<BrokerIds> in_replica_order(const BrokerIds& replicas, const BrokerIds& set);
+bool has_epochs(const PartitionRecord& partition);
+// Sets within the replicas, a leader that is in sync, holders only below min-in-sync, epochs from 0.
+bool is_consistent(const PartitionRecord& partition, int32_t min_in_sync);
+
+// A new partition, with an in-sync set that has the leader.
+PartitionRecord new_partition(BrokerIds replicas, BrokerIds in_sync);
+
+// Nobody leads from now on. The in-sync set stays: an appointment leaves out who does not answer.
+void end_leadership(PartitionRecord& partition);
+
+// What a start of one of its replicas means for a partition.
+enum class Start : uint8_t {
+    clean,
+    unclean,  // memory was lost, and with it records that were acknowledged from there
+    wiped,    // another directory: nothing is left
+};
+// `led`: the broker's incarnation before led the partition until this start. Whether the record has changed; it is
+// appointed at once if it is the only replica and has its data.
+bool apply_start(PartitionRecord& partition, BrokerId broker, Start start, bool led, int32_t min_in_sync);
+
+// By which right somebody may be appointed, and what may be lost.
+enum class Tier : uint8_t {
+    clean,    // nothing of an isr level
+    durable,  // what was not acknowledged as isr_durable
+    none,     // anything: only a person may want that
+};
+Tier tier_of(const PartitionRecord& partition, BrokerId broker);
+// Who may be in sync with a leader that is appointed by that right.
+BrokerIds candidates(const PartitionRecord& partition, BrokerId leader, Tier tier);
+// REQUIRES: in_sync has the leader and is within the candidates
+void appoint(PartitionRecord& partition, BrokerId leader, BrokerIds in_sync, Tier tier, int32_t min_in_sync);
+
+// The leader's proposal. REQUIRES: in_sync is within the replicas and has the leader
+void change_in_sync(PartitionRecord& partition, BrokerIds in_sync, int32_t min_in_sync);
+// A refusal raises the partition epoch, too: the leader holds its proposal for possible until it has learnt a higher
+// one, and would wait for ever.
+void refuse_change(PartitionRecord& partition);
+
+}  // namespace ironbark::broker

@@ -1,0 +1,237 @@
+// Several daemons: how a cluster forms, who is active, which brokers live, and what everybody knows of it.
+
+#include <gtest/gtest.h>
+
+#include "tests/broker/cluster/cluster_world.h"
+
+namespace ironbark::broker {
+namespace {
+
+bool any_mentions(const std::vector<std::string>& events, const std::string& words) {
+    return std::any_of(events.begin(), events.end(),
+                       [&](const std::string& event) { return event.find(words) != std::string::npos; });
+}
+
+TEST(Cluster, OfThreeFormsAndEverybodyKnowsEverybody) {
+    ClusterWorld cluster(3, 3);
+    cluster.start_all();
+    for (int32_t id : {1, 2, 3}) {
+        cluster.simulation().run_until([&] { return cluster.metadata(id)->brokers().size() == 3; }, 10s);
+        ClusterSeen seen = cluster.describe(id);
+        EXPECT_EQ(seen.brokers.size(), 3u);
+        for (const auto& [broker, state] : seen.brokers) EXPECT_TRUE(state.is_alive) << broker;
+        EXPECT_EQ(seen.active, cluster.active());
+    }
+}
+
+TEST(Cluster, ATopicMadeAnywhereIsKnownEverywhereAndSpreadOverTheBrokers) {
+    ClusterWorld cluster(3, 3);
+    cluster.start_all();
+    cluster.simulation().run_until([&] { return cluster.metadata(2)->brokers().size() == 3; }, 10s);
+    EXPECT_TRUE(cluster.create_topic(2, "t", {.partitions = 6}).ok());
+    for (int32_t id : {1, 2, 3}) {
+        EXPECT_TRUE(cluster.simulation().run_until([&] { return cluster.metadata(id)->find("t") != nullptr; }, 10s));
+        EXPECT_EQ(cluster.describe(1).brokers[id].leads, 2);
+    }
+    EXPECT_EQ(cluster.create_topic(3, "t").code, ErrorCode::topic_already_exists);
+}
+
+TEST(Cluster, ABrokerWithoutAVoteJoinsToo) {
+    ClusterWorld cluster(4, 3);
+    cluster.start_all();
+    EXPECT_TRUE(cluster.create_topic(4, "t").ok());
+    EXPECT_TRUE(cluster.describe(4).brokers[4].is_alive);
+}
+
+TEST(Cluster, OneDaemonAloneWaitsUntilTheOthersAreThere) {
+    ClusterWorld cluster(3, 3);
+    cluster.start(1);
+    EXPECT_FALSE(cluster.try_ready(1, 20s));
+    EXPECT_EQ(cluster.problem(1), "") << "it waits, it does not fail";
+    cluster.start(2);
+    EXPECT_FALSE(cluster.try_ready(2, 20s)) << "a cluster forms when all voters are there";
+    cluster.start(3);
+    for (int32_t id : {1, 2, 3}) cluster.wait_ready(id);
+}
+
+TEST(Cluster, ADaemonThatWaitsForOthersStopsWhenItIsTold) {
+    ClusterWorld cluster(3, 3);
+    cluster.start(1);
+    EXPECT_FALSE(cluster.try_ready(1, 5s));
+    cluster.stop(1);
+    cluster.start_all();
+}
+
+TEST(Cluster, TheNextControllerIsActiveSoonAfterTheProcessOfTheLastOneDied) {
+    std::vector<Duration> times;
+    for (uint64_t seed = 1; seed <= 9; ++seed) {
+        ClusterWorld cluster(3, 3, seed);
+        cluster.start_all();
+        const int32_t first = cluster.active();
+        const Instant killed = cluster.simulation().now();
+        cluster.kill(first);
+        const int32_t second = cluster.active();
+        EXPECT_NE(second, first);
+        times.push_back(cluster.simulation().now() - killed);
+        EXPECT_TRUE(cluster.simulation().run_until(
+            [&] { return !cluster.metadata(second)->brokers().at(BrokerId(first)).is_alive; }, 1s))
+            << "its broker is gone with it, and nobody waits for the session timeout";
+    }
+    std::sort(times.begin(), times.end());
+    EXPECT_LE(times[times.size() / 2], 300ms);
+    EXPECT_LE(times.back(), 600ms);
+}
+
+TEST(Cluster, ABrokerWhoseProcessDiedIsGivenUpAtOnce) {
+    ClusterWorld cluster(4, 3);
+    cluster.start_all();
+    const int32_t active = cluster.active();
+    const Instant killed = cluster.simulation().now();
+    cluster.kill(4);
+    EXPECT_TRUE(cluster.simulation().run_until(
+        [&] { return !cluster.metadata(active)->brokers().at(BrokerId(4)).is_alive; }, 1s));
+    EXPECT_LT(cluster.simulation().now() - killed, 50ms);
+    EXPECT_TRUE(any_mentions(cluster.events(active), "process"));
+}
+
+TEST(Cluster, ASilentBrokerIsGivenUpAtTheSessionTimeoutAndComesBackByItself) {
+    ClusterWorld cluster(4, 3);
+    cluster.start_all();
+    const int32_t active = cluster.active();
+    const Instant paused = cluster.simulation().now();
+    cluster.pause(4);
+    auto is_alive = [&] { return cluster.metadata(active)->brokers().at(BrokerId(4)).is_alive; };
+    EXPECT_TRUE(cluster.simulation().run_until([&] { return !is_alive(); }, 10s));
+    EXPECT_GE(cluster.simulation().now() - paused, 1100ms);
+    EXPECT_LE(cluster.simulation().now() - paused, 1600ms);
+    cluster.resume(4);
+    EXPECT_TRUE(cluster.simulation().run_until(is_alive, 10s));
+    EXPECT_EQ(cluster.metadata(active)->brokers().at(BrokerId(4)).incarnation, Incarnation(2));
+    EXPECT_TRUE(cluster.metadata(active)->brokers().at(BrokerId(4)).is_clean) << "it has forgotten nothing";
+}
+
+TEST(Cluster, AStopInOrderIsNoFailureAndTheNextStartIsClean) {
+    ClusterWorld cluster(4, 3);
+    cluster.start_all();
+    cluster.stop(4);
+    const int32_t active = cluster.active();
+    EXPECT_FALSE(cluster.metadata(active)->brokers().at(BrokerId(4)).is_alive);
+    EXPECT_TRUE(any_mentions(cluster.events(active), "stopped"));
+    cluster.start(4);
+    cluster.wait_ready(4);
+    EXPECT_TRUE(cluster.broker(4)->started_clean());
+    cluster.kill(4);
+    cluster.start(4);
+    cluster.wait_ready(4);
+    EXPECT_FALSE(cluster.broker(4)->started_clean());
+}
+
+TEST(Cluster, NothingAcknowledgedIsLostWhenTheActiveControllerIsKilledAgainAndAgain) {
+    ClusterWorld cluster(3, 3);
+    cluster.start_all();
+    std::vector<std::string> acknowledged;
+    for (int round = 0; round < 10; ++round) {
+        const int32_t active = cluster.active();
+        const int32_t other = active % 3 + 1;
+        for (int count = 0; count < 3; ++count) {
+            const std::string name = "t" + std::to_string(round) + "-" + std::to_string(count);
+            const Said said = cluster.create_topic(other, name);
+            EXPECT_TRUE(said.ok()) << said;
+            acknowledged.push_back(name);
+        }
+        cluster.kill(active);
+        const std::string name = "t" + std::to_string(round) + "-without";
+        const Said said = cluster.create_topic(other, name);
+        EXPECT_TRUE(said.ok()) << said;
+        acknowledged.push_back(name);
+        cluster.start(active);
+        cluster.wait_ready(active);
+    }
+    for (int32_t id : {1, 2, 3}) {
+        cluster.simulation().run_for(5s);
+        for (const std::string& name : acknowledged) EXPECT_NE(cluster.metadata(id)->find(name), nullptr) << name;
+    }
+}
+
+TEST(Cluster, WithoutAMajorityNothingChangesAndNothingIsLost) {
+    ClusterWorld cluster(3, 3);
+    cluster.start_all();
+    EXPECT_TRUE(cluster.create_topic(1, "before").ok());
+    cluster.kill(2);
+    cluster.kill(3);
+    Said said = said_by(cluster.call(1, rpc::Method::create_topic, create_request("never", {})));
+    EXPECT_FALSE(said.ok());
+    EXPECT_TRUE(said.mentions("majority") || said.mentions("controller")) << said;
+    cluster.start(2);
+    cluster.wait_ready(2);
+    EXPECT_TRUE(cluster.create_topic(1, "after").ok());
+    EXPECT_NE(cluster.metadata(1)->find("before"), nullptr);
+}
+
+TEST(Cluster, AllOfThemMayLoseTheirPower) {
+    ClusterWorld cluster(3, 3);
+    cluster.start_all();
+    EXPECT_TRUE(cluster.create_topic(1, "t", {.partitions = 3}).ok());
+    for (int32_t id : {1, 2, 3}) cluster.lose_power(id);
+    cluster.start_all();
+    for (int32_t id : {1, 2, 3}) EXPECT_NE(cluster.metadata(id)->find("t"), nullptr);
+}
+
+TEST(Cluster, ASecondBrokerWithTheSameIdIsRefusedWhileTheFirstLives) {
+    ClusterWorld cluster(5, 3);
+    for (int32_t id : {1, 2, 3, 4}) cluster.start(id);
+    for (int32_t id : {1, 2, 3, 4}) cluster.wait_ready(id);
+    cluster.config(5).broker_id = 4;
+    cluster.start(5);
+    EXPECT_FALSE(cluster.try_ready(5, 10s));
+    EXPECT_NE(cluster.broker(5)->facts().control->status().problem.find("broker.id = 4 is in use"), std::string::npos)
+        << cluster.broker(5)->facts().control->status().problem;
+    EXPECT_TRUE(cluster.describe(1).brokers[4].is_alive);
+    cluster.kill(4);
+    cluster.wait_ready(5);
+}
+
+TEST(Cluster, AnotherSecretIsRefusedWithAWord) {
+    ClusterWorld cluster(4, 3);
+    for (int32_t id : {1, 2, 3}) cluster.start(id);
+    for (int32_t id : {1, 2, 3}) cluster.wait_ready(id);
+    cluster.config(4).cluster_secret = "another secret altogether";
+    cluster.start(4);
+    EXPECT_FALSE(cluster.try_ready(4, 10s));
+    EXPECT_NE(cluster.broker(4)->facts().control->status().problem.find("secret"), std::string::npos)
+        << cluster.broker(4)->facts().control->status().problem;
+}
+
+TEST(Cluster, AChangedListOfVotersIsRefused) {
+    ClusterWorld cluster(3, 3);
+    cluster.start_all();
+    cluster.stop(1);
+    cluster.config(1).voters.resize(1);
+    cluster.start(1);
+    EXPECT_FALSE(cluster.try_ready(1, 10s));
+    EXPECT_NE(cluster.problem(1).find("this cluster's controllers are 1, 2, 3"), std::string::npos)
+        << cluster.problem(1);
+}
+
+TEST(Cluster, AVoterWithAWipedDiskIsAdmittedByHandAndByNobodyElse) {
+    ClusterWorld cluster(3, 3);
+    cluster.start_all();
+    EXPECT_TRUE(cluster.create_topic(1, "t").ok());
+    cluster.stop(3);
+    cluster.config(3).data_dir = "/new";
+    cluster.start(3);
+    cluster.simulation().run_for(5s);
+    EXPECT_NE(cluster.broker(3)->facts().control->status().controller_problem.find("replace-voter"), std::string::npos)
+        << cluster.broker(3)->facts().control->status().controller_problem;
+    flatbuffers::FlatBufferBuilder builder;
+    rpc::Metadata request = rpc::finish(builder, wire::CreateReplaceVoterRequest(builder, 3, 10'000));
+    Said said = said_by(cluster.call(1, rpc::Method::replace_voter, std::move(request)));
+    EXPECT_TRUE(said.ok()) << said;
+    cluster.wait_ready(3);
+    cluster.kill(1);
+    said = cluster.create_topic(3, "after");
+    EXPECT_TRUE(said.ok()) << "it votes: with the second one it is a majority; " << said;
+}
+
+}  // namespace
+}  // namespace ironbark::broker

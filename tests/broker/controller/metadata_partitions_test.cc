@@ -1,0 +1,279 @@
+// Who leads, and who is in sync.
+#include "tests/broker/controller/metadata_samples.h"
+
+namespace ironbark::broker {
+namespace {
+
+// Brokers 1 to 4, and topic 1 with one partition on 1 to 3, led by 1.
+Metadata three(int32_t min_in_sync = 2) {
+    return after({create_topic(topic("t", 1, min_in_sync), on(1, {1, 2, 3}))}, cluster_of(4));
+}
+
+const PartitionRecord& partition(const Metadata& state) {
+    return state.find(uuid(1))->partitions[0];
+}
+
+// At the current partition epoch, of the current incarnation.
+Appointment appointment(const Metadata& state, int32_t leader, std::initializer_list<int32_t> in_sync) {
+    Appointment one;
+    one.topic = uuid(1);
+    one.partition = PartitionIndex(0);
+    one.partition_epoch = partition(state).partition_epoch;
+    one.leader = BrokerId(leader);
+    if (const BrokerRecord* broker = state.find(one.leader)) one.incarnation = broker->incarnation;
+    one.in_sync = ids(in_sync);
+    return one;
+}
+
+Command single(const Appointment& one) {
+    return appoint_leaders({one}, Timestamp(5000));
+}
+
+ErrorCode appoint(Metadata& state, int32_t leader, std::initializer_list<int32_t> in_sync) {
+    return verdict(state, single(appointment(state, leader, in_sync)));
+}
+
+ErrorCode appoint_by_hand(Metadata& state, int32_t leader, std::initializer_list<int32_t> in_sync) {
+    Appointment one = appointment(state, leader, in_sync);
+    one.unclean = true;
+    return verdict(state, single(one));
+}
+
+// By the current leader at the current epochs, joining with the current incarnations.
+InSyncChange change(const Metadata& state, std::initializer_list<int32_t> in_sync) {
+    InSyncChange one;
+    one.topic = uuid(1);
+    one.partition = PartitionIndex(0);
+    one.leader = partition(state).leader;
+    one.leader_epoch = partition(state).leader_epoch;
+    one.partition_epoch = partition(state).partition_epoch;
+    one.in_sync = ids(in_sync);
+    for (BrokerId member : one.in_sync) {
+        if (const BrokerRecord* broker = state.find(member)) one.joining.push_back({member, broker->incarnation});
+    }
+    return one;
+}
+
+ErrorCode propose(Metadata& state, const InSyncChange& one) {
+    return verdict(state, change_in_sync({one}));
+}
+
+ErrorCode propose(Metadata& state, std::initializer_list<int32_t> in_sync) {
+    return propose(state, change(state, in_sync));
+}
+
+TEST(MetadataPartitions, ALeaderIsAppointedFromTheInSyncSet) {
+    Metadata state = after({end(1, 1)}, three());
+    EXPECT_EQ(appoint(state, 2, {2, 3}), ErrorCode::none);
+    EXPECT_EQ(partition(state).leader, BrokerId(2));
+    EXPECT_EQ(partition(state).leader_epoch, Epoch(2));
+    EXPECT_EQ(partition(state).partition_epoch, 2);
+    EXPECT_EQ(partition(state).in_sync, ids({2, 3}));
+    EXPECT_EQ(partition(state).holders, ids({})) << "from now on records are acknowledged without broker 1";
+    EXPECT_EQ(partition(state).durable, ids({2, 3}));
+    EXPECT_EQ(text(state.events().back()), "broker 2 leads 1 partition: t-0");
+}
+
+TEST(MetadataPartitions, WhoDoesNotAnswerBecomesAHolderWhenTooFewAreLeft) {
+    Metadata state = after({end(1, 1)}, three());
+    EXPECT_EQ(appoint(state, 3, {3}), ErrorCode::none);
+    EXPECT_EQ(partition(state).in_sync, ids({3}));
+    EXPECT_EQ(partition(state).holders, ids({1, 2}));
+    EXPECT_EQ(partition(state).durable, ids({1, 2, 3}));
+    // A holder may lead, and be in sync with a leader, as it is.
+    ASSERT_TRUE(state.apply(end(3, 1)).ok());
+    EXPECT_EQ(appoint(state, 2, {2}), ErrorCode::none);
+    EXPECT_EQ(partition(state).holders, ids({1, 3}));
+}
+
+TEST(MetadataPartitions, AnAppointmentOfAnotherTimeIsFenced) {
+    Metadata state = after({end(1, 1)}, three());
+    for (int32_t epoch : {0, 2, -1}) {
+        Appointment one = appointment(state, 2, {2, 3});
+        one.partition_epoch = epoch;
+        EXPECT_EQ(verdict(state, single(one)), ErrorCode::fenced_leader_epoch);
+    }
+    Appointment elsewhere = appointment(state, 2, {2});
+    elsewhere.partition = PartitionIndex(1);
+    EXPECT_EQ(verdict(state, single(elsewhere)), ErrorCode::unknown_topic_or_partition);
+    elsewhere.topic = uuid(2);
+    EXPECT_EQ(verdict(state, single(elsewhere)), ErrorCode::unknown_topic_id);
+    EXPECT_EQ(partition(state).partition_epoch, 1);
+}
+
+TEST(MetadataPartitions, OnlyALivingReplicaOfTheIncarnationThatAnsweredLeads) {
+    Metadata state = after({end(1, 1)}, three());
+    EXPECT_EQ(appoint(state, 4, {4}), ErrorCode::invalid_request) << "no replica";
+    EXPECT_EQ(appoint(state, 9, {9}), ErrorCode::invalid_request) << "nobody";
+    EXPECT_EQ(appoint(state, 1, {1}), ErrorCode::stale_broker_epoch) << "not alive";
+    Appointment old = appointment(state, 2, {2, 3});
+    ASSERT_TRUE(state.apply(register_broker(start(2, 2, 1))).ok());
+    EXPECT_EQ(verdict(state, single(old)), ErrorCode::stale_broker_epoch);
+    EXPECT_EQ(appoint(state, 2, {2, 1}), ErrorCode::stale_broker_epoch) << "a member that is not alive";
+    EXPECT_EQ(appoint(state, 2, {3}), ErrorCode::invalid_request) << "without the leader";
+    EXPECT_EQ(appoint(state, 2, {2, 2}), ErrorCode::invalid_request);
+    EXPECT_EQ(appoint(state, 2, {2, 4}), ErrorCode::invalid_request);
+    EXPECT_EQ(partition(state).leader, BrokerId(-1));
+    EXPECT_EQ(appoint(state, 2, {3, 2}), ErrorCode::none);
+    EXPECT_EQ(partition(state).in_sync, ids({2, 3})) << "in the order of the replicas";
+}
+
+TEST(MetadataPartitions, SilenceOfACleanMemberOpensNothing) {
+    // Broker 3 lost its memory; 1 and 2 are silent, and may have what it lacks.
+    Metadata state = after({register_broker(start(3, 2)), end(1, 1), end(2, 1)}, three());
+    ASSERT_EQ(partition(state).in_sync, ids({1, 2}));
+    EXPECT_EQ(appoint(state, 3, {3}), ErrorCode::invalid_request);
+    EXPECT_EQ(appoint_by_hand(state, 3, {3, 2}), ErrorCode::invalid_request) << "nobody knows what 2 has against 3";
+    EXPECT_EQ(appoint_by_hand(state, 3, {3}), ErrorCode::none);
+    EXPECT_EQ(partition(state).in_sync, ids({3}));
+    EXPECT_EQ(partition(state).holders, ids({}));
+    EXPECT_EQ(partition(state).durable, ids({3})) << "what the others have beyond it is not to come back";
+    EXPECT_EQ(text(state.events().back()), "broker 3 leads 1 partition: t-0, by hand: any record may be lost");
+}
+
+TEST(MetadataPartitions, AfterAPowerLossTheDurableTierLeads) {
+    Metadata state = after({end(1, 1), end(2, 1), end(3, 1), register_broker(start(1, 2))}, three());
+    EXPECT_EQ(appoint(state, 1, {1}), ErrorCode::invalid_request) << "2 and 3 may have stopped cleanly";
+    ASSERT_TRUE(state.apply(register_broker(start(2, 2))).ok());
+    EXPECT_EQ(appoint(state, 1, {1, 2}), ErrorCode::invalid_request) << "and 3";
+    ASSERT_TRUE(state.apply(register_broker(start_on_other_disk(3, 2))).ok());
+    EXPECT_EQ(appoint(state, 3, {3}), ErrorCode::invalid_request) << "its disk is gone";
+    EXPECT_EQ(appoint(state, 1, {1, 3}), ErrorCode::invalid_request);
+    EXPECT_EQ(appoint(state, 1, {1}), ErrorCode::none);
+    EXPECT_EQ(partition(state).in_sync, ids({1}));
+    EXPECT_EQ(partition(state).holders, ids({}));
+    EXPECT_EQ(partition(state).durable, ids({1, 2}));
+    EXPECT_EQ(text(state.events().back()),
+              "broker 1 leads 1 partition: t-0, from disk: records that were not acknowledged as isr_durable may be "
+              "lost");
+}
+
+TEST(MetadataPartitions, APermissionThatIsNotNeededChangesNothing) {
+    Metadata clean = after({end(1, 1)}, three());
+    Metadata permitted = clean;
+    EXPECT_EQ(appoint(clean, 2, {2, 3}), ErrorCode::none);
+    EXPECT_EQ(appoint_by_hand(permitted, 2, {2, 3}), ErrorCode::none);
+    EXPECT_TRUE(clean == permitted);
+}
+
+TEST(MetadataPartitions, ALivingLeaderIsReplacedInTwoEntries) {
+    Metadata state = three();
+    EXPECT_EQ(appoint(state, 2, {2, 3}), ErrorCode::invalid_request);
+    EXPECT_EQ(appoint(state, -1, {}), ErrorCode::none);
+    EXPECT_EQ(partition(state).leader, BrokerId(-1));
+    EXPECT_EQ(partition(state).leader_epoch, Epoch(1));
+    EXPECT_EQ(partition(state).in_sync, ids({1, 2, 3}));
+    EXPECT_EQ(text(state.events().back()), "nobody leads 1 partition: t-0");
+    EXPECT_EQ(appoint(state, -1, {}), ErrorCode::invalid_request) << "nobody does";
+    EXPECT_EQ(appoint(state, 2, {1, 2, 3}), ErrorCode::none);
+    EXPECT_EQ(partition(state).leader_epoch, Epoch(2));
+}
+
+TEST(MetadataPartitions, EachElementOfABatchIsJudgedByItself) {
+    Metadata state = after({create_topic(topic("t", 1, 2), on(20, {1, 2, 3})), end(1, 1)}, cluster_of(3));
+    std::vector<Appointment> batch;
+    for (int32_t index = 0; index < 20; ++index) {
+        Appointment one = appointment(state, 2, {2, 3});
+        one.partition = PartitionIndex(index);
+        if (index == 7) one.in_sync = ids({3});
+        batch.push_back(one);
+    }
+    batch.push_back(batch[0]);  // once more: it is not what it was
+    Verdicts verdicts;
+    ASSERT_TRUE(state.apply(appoint_leaders(batch, Timestamp(1)), &verdicts).ok());
+    ASSERT_EQ(verdicts.size(), 21u);
+    for (size_t index = 0; index < 21; ++index) EXPECT_EQ(verdicts[index].ok(), index != 7 && index != 20) << index;
+    EXPECT_EQ(verdicts[20].error().code, ErrorCode::fenced_leader_epoch);
+    EXPECT_EQ(state.find(uuid(1))->partitions[7].leader, BrokerId(-1));
+    EXPECT_EQ(state.find(uuid(1))->partitions[8].leader, BrokerId(2));
+    EXPECT_EQ(state.events().back().count, 19);
+    EXPECT_EQ(state.events().back().names.size(), event_names_max);
+    EXPECT_EQ(refusal(state, appoint_leaders({}, Timestamp(1))), ErrorCode::invalid_request);
+    EXPECT_EQ(refusal(state, change_in_sync({})), ErrorCode::invalid_request);
+    std::vector<Appointment> overlong(batch_partitions_max + 1);
+    EXPECT_EQ(refusal(state, appoint_leaders(overlong, Timestamp(1))), ErrorCode::invalid_request);
+}
+
+TEST(MetadataPartitions, TheLeaderChangesTheInSyncSet) {
+    Metadata state = three();
+    EXPECT_EQ(propose(state, {1, 2}), ErrorCode::none);
+    EXPECT_EQ(partition(state).in_sync, ids({1, 2}));
+    EXPECT_EQ(partition(state).holders, ids({}));
+    EXPECT_EQ(partition(state).durable, ids({1, 2}));
+    EXPECT_EQ(partition(state).partition_epoch, 1);
+    EXPECT_EQ(partition(state).leader_epoch, Epoch(0));
+    EXPECT_EQ(propose(state, {1}), ErrorCode::none);
+    EXPECT_EQ(partition(state).holders, ids({2}));
+    EXPECT_EQ(partition(state).durable, ids({1, 2}));
+    EXPECT_EQ(propose(state, {3, 1}), ErrorCode::none);
+    EXPECT_EQ(partition(state).in_sync, ids({1, 3}));
+    EXPECT_EQ(partition(state).holders, ids({})) << "2 lacks what these two acknowledge";
+    EXPECT_EQ(partition(state).durable, ids({1, 3}));
+}
+
+TEST(MetadataPartitions, BelowTheMinimumWhoLeavesAndWhoJoinsKeepsEverything) {
+    Metadata state = three(3);
+    EXPECT_EQ(propose(state, {1}), ErrorCode::none);
+    EXPECT_EQ(partition(state).holders, ids({2, 3}));
+    EXPECT_EQ(propose(state, {1, 3}), ErrorCode::none);
+    EXPECT_EQ(partition(state).holders, ids({2}));
+    EXPECT_EQ(propose(state, {1}), ErrorCode::none);
+    EXPECT_EQ(partition(state).holders, ids({2, 3}));
+    EXPECT_EQ(partition(state).durable, ids({1, 2, 3}));
+}
+
+TEST(MetadataPartitions, AProposalOfAnotherTimeHasNoEffect) {
+    Metadata state = three();
+    const auto before = state.find(uuid(1));
+    auto stale = [&](auto spoil) {
+        InSyncChange one = change(state, {1, 2});
+        spoil(one);
+        return propose(state, one);
+    };
+    EXPECT_EQ(stale([](InSyncChange& one) { one.leader = BrokerId(2); }), ErrorCode::fenced_leader_epoch);
+    EXPECT_EQ(stale([](InSyncChange& one) { one.leader_epoch = Epoch(1); }), ErrorCode::fenced_leader_epoch);
+    EXPECT_EQ(stale([](InSyncChange& one) { one.partition_epoch = 1; }), ErrorCode::fenced_leader_epoch);
+    EXPECT_EQ(stale([](InSyncChange& one) { one.topic = uuid(9); }), ErrorCode::unknown_topic_id);
+    EXPECT_EQ(state.find(uuid(1)), before);
+    InSyncChange late = change(state, {1, 2});
+    ASSERT_TRUE(state.apply(end(1, 1)).ok());
+    late.leader = BrokerId(-1);
+    late.leader_epoch = Epoch(1);
+    late.partition_epoch = 1;
+    EXPECT_EQ(propose(state, late), ErrorCode::fenced_leader_epoch) << "nobody leads, so nobody proposes";
+}
+
+TEST(MetadataPartitions, ARefusalRaisesThePartitionEpochSoThatTheLeaderGoesOn) {
+    Metadata state = three();
+    ASSERT_EQ(propose(state, {1, 2}), ErrorCode::none);
+    InSyncChange joining = change(state, {1, 2, 3});
+    ASSERT_TRUE(state.apply(register_broker(start(3, 2, 1))).ok()) << "it started again meanwhile";
+    EXPECT_EQ(propose(state, joining), ErrorCode::stale_broker_epoch);
+    EXPECT_EQ(partition(state).partition_epoch, 2);
+    EXPECT_EQ(partition(state).in_sync, ids({1, 2}));
+    EXPECT_EQ(propose(state, joining), ErrorCode::fenced_leader_epoch) << "a late copy of it";
+    EXPECT_EQ(partition(state).partition_epoch, 2);
+    ASSERT_TRUE(state.apply(end(3, 2)).ok());
+    EXPECT_EQ(propose(state, {1, 2, 3}), ErrorCode::stale_broker_epoch) << "not alive";
+    EXPECT_EQ(propose(state, {2}), ErrorCode::invalid_request);
+    EXPECT_EQ(propose(state, {1, 4}), ErrorCode::invalid_request);
+    EXPECT_EQ(propose(state, {1, 1}), ErrorCode::invalid_request);
+    EXPECT_EQ(partition(state).partition_epoch, 6);
+    InSyncChange nameless = change(state, {1, 2, 3});
+    ASSERT_TRUE(state.apply(register_broker(start(3, 3, 2))).ok());
+    nameless.joining.clear();
+    EXPECT_EQ(propose(state, nameless), ErrorCode::stale_broker_epoch);
+    EXPECT_EQ(propose(state, {1, 2, 3}), ErrorCode::none);
+    EXPECT_EQ(partition(state).partition_epoch, 8);
+}
+
+TEST(MetadataPartitions, ACommandCopiesTheTopicsItChangesAndNoOthers) {
+    Metadata state = after({create_topic(topic("u", 2), on(1, {1, 2}))}, three());
+    const auto other = state.find(uuid(2));
+    EXPECT_EQ(propose(state, {1, 2}), ErrorCode::none);
+    EXPECT_EQ(state.find(uuid(2)), other);
+    EXPECT_EQ(state.find(std::string("t")), state.find(uuid(1)));
+}
+
+}  // namespace
+}  // namespace ironbark::broker
