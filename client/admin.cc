@@ -1,8 +1,12 @@
 #include "ironbark/admin.h"
 
+#include <algorithm>
+#include <atomic>
+
 #include "client/admin_requests.h"
 #include "client/io_thread.h"
 #include "client/partition_calls.h"
+#include "client/topic_description.h"
 
 namespace ironbark {
 
@@ -28,6 +32,7 @@ struct Admin::Implementation {
 
     client::IoThread thread;
     client::Router router;
+    std::atomic<bool> follows = false;  // the cluster's events: its brokers were asked for
 };
 
 Admin::Admin(std::unique_ptr<Implementation> implementation) : implementation_(std::move(implementation)) {}
@@ -65,8 +70,9 @@ Expected<int32_t> Admin::add_partitions(const std::string& topic,
 }
 
 Expected<TopicDescription> Admin::describe_topic(const std::string& topic, Timeout timeout) {
-    return client::decode_describe_topic(
-        implementation_->call(Method::describe_topic, client::encode_describe_topic(topic), Repeatable::yes, timeout));
+    Implementation& self = *implementation_;
+    Instant deadline = self.thread.deadline(timeout);
+    return self.thread.run([&] { return client::describe_topic(&self.thread.world(), &self.router, topic, deadline); });
 }
 
 Expected<std::vector<TopicSummary>> Admin::list_topics(Timeout timeout) {
@@ -80,8 +86,27 @@ Expected<std::vector<TopicOptionInfo>> Admin::topic_options(Timeout timeout) {
 }
 
 Expected<ClusterInfo> Admin::describe_cluster(Timeout timeout) {
-    return client::decode_cluster(
-        implementation_->call(Method::metadata, client::encode_metadata(true), Repeatable::yes, timeout));
+    return client::decode_describe_cluster(
+        implementation_->call(Method::describe_cluster, client::encode_describe_cluster(), Repeatable::yes, timeout));
+}
+
+Expected<std::vector<ClusterEvent>> Admin::cluster_events(int64_t after, Timeout max_wait, Timeout timeout) {
+    Implementation& self = *implementation_;
+    Instant deadline = self.thread.deadline(timeout);
+    max_wait = std::min(max_wait, timeout);
+    // Who follows the events goes on with another broker when the one that it was told of first is gone.
+    if (!self.follows.exchange(true)) {
+        (void)self.thread.run([&] { return self.router.refresh_brokers(deadline); });
+    }
+    return client::decode_cluster_events(self.thread.run([&] {
+        return self.router.call_any(Method::cluster_events, client::encode_cluster_events(after, max_wait),
+                                    Repeatable::yes, deadline, self.router.controller());
+    }));
+}
+
+Expected<ReplacedVoter> Admin::replace_voter(int32_t voter, Timeout timeout) {
+    return client::decode_replace_voter(implementation_->call(
+        Method::replace_voter, client::encode_replace_voter(voter, timeout), Repeatable::no, timeout));
 }
 
 Expected<std::vector<FoundOffset>> Admin::list_offsets(const std::vector<OffsetQuery>& queries,

@@ -109,6 +109,28 @@ TopicSummary read(const wire::TopicMetadata& from) {
     return topic;
 }
 
+BrokerInfo read(const wire::ClusterBroker& from) {
+    BrokerInfo broker;
+    broker.id = from.id();
+    broker.host = text(from.host());
+    broker.port = from.port();
+    broker.rack = text(from.rack());
+    broker.is_alive = from.is_alive();
+    broker.is_clean = from.is_clean();
+    broker.incarnation = from.incarnation();
+    broker.directory = text(from.directory());
+    broker.version = text(from.version());
+    broker.since = from.since();
+    broker.partitions = from.partitions();
+    broker.leads = from.leads();
+    return broker;
+}
+
+VoterInfo read(const wire::QuorumVoter& from) {
+    return {from.id(),    text(from.directory()), text(from.host()), from.port(),
+            from.match(), from.last_heard_ms(),   from.is_leaving()};
+}
+
 std::vector<OffsetAnswer> all_failed(size_t count, const Failure& reason) {
     OffsetAnswer answer;
     answer.failure = reason;
@@ -241,19 +263,59 @@ Expected<std::vector<TopicSummary>> decode_topics(const rpc::CallResult& result)
     return topics;
 }
 
-Expected<ClusterInfo> decode_cluster(const rpc::CallResult& result) {
-    auto answer = answer_of<wire::MetadataResponse>(result);
+rpc::Metadata encode_describe_cluster() {
+    FlatBufferBuilder builder;
+    return rpc::finish(builder, wire::CreateDescribeClusterRequest(builder));
+}
+
+Expected<ClusterInfo> decode_describe_cluster(const rpc::CallResult& result) {
+    auto answer = answer_of<wire::DescribeClusterResponse>(result);
     if (!answer.ok()) return answer.error();
-    const wire::MetadataResponse& from = **answer;
+    const wire::DescribeClusterResponse& from = **answer;
     ClusterInfo cluster;
     cluster.id = text(from.cluster_id());
     cluster.metadata_version = from.metadata_version();
-    cluster.controller = from.controller();
-    if (from.brokers() == nullptr) return cluster;
-    for (const wire::BrokerMetadata* broker : *from.brokers()) {
-        cluster.brokers.push_back({broker->id(), text(broker->host()), broker->port(), text(broker->rack())});
+    cluster.controller = from.active_controller();
+    cluster.quorum_failure = failure(from.quorum_error());
+    cluster.term = from.term();
+    cluster.committed = from.committed();
+    cluster.log_bytes = from.log_bytes();
+    cluster.snapshot = from.snapshot();
+    cluster.feature_level = from.feature_level();
+    if (from.brokers() != nullptr) {
+        for (const wire::ClusterBroker* broker : *from.brokers()) cluster.brokers.push_back(read(*broker));
+    }
+    if (from.voters() != nullptr) {
+        for (const wire::QuorumVoter* voter : *from.voters()) cluster.voters.push_back(read(*voter));
     }
     return cluster;
+}
+
+rpc::Metadata encode_cluster_events(int64_t after, Milliseconds max_wait) {
+    FlatBufferBuilder builder;
+    return rpc::finish(builder, wire::CreateClusterEventsRequest(builder, after, milliseconds(max_wait)));
+}
+
+Expected<std::vector<ClusterEvent>> decode_cluster_events(const rpc::CallResult& result) {
+    auto answer = answer_of<wire::ClusterEventsResponse>(result);
+    if (!answer.ok()) return answer.error();
+    std::vector<ClusterEvent> events;
+    if ((*answer)->events() == nullptr) return events;
+    for (const wire::ClusterEvent* event : *(*answer)->events()) {
+        events.push_back({event->number(), event->time_ms(), text(event->kind()), text(event->text())});
+    }
+    return events;
+}
+
+rpc::Metadata encode_replace_voter(int32_t voter, Milliseconds timeout) {
+    FlatBufferBuilder builder;
+    return rpc::finish(builder, wire::CreateReplaceVoterRequest(builder, voter, milliseconds(timeout)));
+}
+
+Expected<ReplacedVoter> decode_replace_voter(const rpc::CallResult& result) {
+    auto answer = answer_of<wire::ReplaceVoterResponse>(result);
+    if (!answer.ok()) return answer.error();
+    return ReplacedVoter{text((*answer)->before()), text((*answer)->now())};
 }
 
 rpc::Metadata encode_describe_node() {

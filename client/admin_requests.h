@@ -41,7 +41,15 @@ Expected<std::vector<TopicOptionInfo>> decode_topic_options(const rpc::CallResul
 
 rpc::Metadata encode_metadata(bool brokers_only);
 Expected<std::vector<TopicSummary>> decode_topics(const rpc::CallResult& result);
-Expected<ClusterInfo> decode_cluster(const rpc::CallResult& result);
+
+rpc::Metadata encode_describe_cluster();
+Expected<ClusterInfo> decode_describe_cluster(const rpc::CallResult& result);
+
+rpc::Metadata encode_cluster_events(int64_t after, Milliseconds max_wait);
+Expected<std::vector<ClusterEvent>> decode_cluster_events(const rpc::CallResult& result);
+
+rpc::Metadata encode_replace_voter(int32_t voter, Milliseconds timeout);
+Expected<ReplacedVoter> decode_replace_voter(const rpc::CallResult& result);
 
 rpc::Metadata encode_describe_node();
 Expected<NodeDescription> decode_describe_node(const rpc::CallResult& result);

@@ -11,8 +11,16 @@ namespace {
 // One broker that does not know a topic, or not all of it, may only be behind: so many have to say so, one after the
 // other.
 constexpr int missing_answers = 3;
-// Metadata comes from memory. Who takes longer to answer is passed over for the next broker.
+// Metadata comes from memory, and so does what is known of the cluster, after controllers were asked for it, too. Who
+// takes longer to answer is passed over for the next broker.
 constexpr Duration metadata_time_max = 3s;
+constexpr Duration cluster_time_max = 5s;
+
+Duration attempt_time_max(rpc::Method method, Duration otherwise) {
+    if (method == rpc::Method::metadata) return std::min(otherwise, metadata_time_max);
+    if (method == rpc::Method::describe_cluster) return std::min(otherwise, cluster_time_max);
+    return otherwise;
+}
 
 rpc::Metadata metadata_request(const std::vector<std::string>& names, bool brokers_only) {
     flatbuffers::FlatBufferBuilder builder;
@@ -250,8 +258,7 @@ Task<rpc::CallResult> Router::call_any(
         bool may_get_better = false;
         for (const Address& address : candidates(preferred)) {
             Instant now = world_.executor.now();
-            Duration time_max = options_.request_time_max;
-            if (method == rpc::Method::metadata) time_max = std::min(time_max, metadata_time_max);
+            Duration time_max = attempt_time_max(method, options_.request_time_max);
             Instant attempt_deadline = std::min(deadline, now + time_max);
             rpc::Channel& channel = peer(address).channel;
             result = co_await channel.call(method, copy_of(metadata), {}, attempt_deadline);

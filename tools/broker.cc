@@ -1,31 +1,44 @@
 // ironbark broker list.
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "tools/quorum.h"
 #include "tools/table.h"
 #include "tools/topic.h"
+#include "tools/words.h"
 
 namespace ironbark::tools {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
+// What its daemon is among the controllers.
+const char* controller_text(const ClusterInfo& cluster, int32_t broker) {
+    if (broker == cluster.controller) return "active";
+    bool is_voter = std::any_of(cluster.voters.begin(), cluster.voters.end(),
+                                [broker](const VoterInfo& voter) { return voter.id == broker; });
+    return is_voter ? "voter" : "";
+}
+
 int list(Session& session) {
     return with_admin(session, [&](Admin& admin, Admin::Timeout patience) {
         Expected<ClusterInfo> cluster = admin.describe_cluster(patience);
         if (!cluster) return session.fail("cannot list the brokers", cluster.error());
         Json values = Json::array();
-        Table table({"BROKER", "ADDRESS", "RACK", "CONTROLLER"});
+        Table table(
+            {"BROKER", "ADDRESS", "RACK", "STATE", "SINCE", "INCARNATION", "PARTITIONS", "LEADS", "CONTROLLER"});
         for (const BrokerInfo& broker : cluster->brokers) {
-            const bool is_controller = broker.id == cluster->controller;
-            values.push_back({{"id", broker.id},
-                              {"host", broker.host},
-                              {"port", broker.port},
-                              {"rack", broker.rack},
-                              {"controller", is_controller}});
+            const std::string controller = controller_text(*cluster, broker.id);
+            Json value = to_json(broker);
+            value["controller"] = broker.id == cluster->controller;
+            value["voter"] = !controller.empty();
+            values.push_back(std::move(value));
             table.add({std::to_string(broker.id), fmt::format("{}:{}", broker.host, broker.port), broker.rack,
-                       is_controller ? "active" : ""});
+                       broker.is_alive ? "alive" : "GONE", time_text(broker.since),
+                       fmt::format("{} ({} start)", broker.incarnation, broker.is_clean ? "clean" : "unclean"),
+                       std::to_string(broker.partitions), std::to_string(broker.leads), controller});
         }
         if (session.json) {
             session.print_json(values);
@@ -40,7 +53,7 @@ int list(Session& session) {
 
 void add_broker(Command app, Session& session) {
     Command noun = add_noun(app, "broker", "brokers of the cluster");
-    add_command(noun, session, {"list", "list all brokers", "ironbark broker list"},
+    add_command(noun, session, {"list", "list all brokers, those that are gone too", "ironbark broker list"},
                 [&session] { return list(session); });
 }
 

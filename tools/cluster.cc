@@ -1,9 +1,13 @@
 // ironbark cluster status: what there is, how it fares, and what would be lost if the power went now.
 
+#include "tools/cluster.h"
+
 #include <algorithm>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "tools/local_cluster/commands.h"
+#include "tools/quorum.h"
 #include "tools/table.h"
 #include "tools/topic.h"
 #include "tools/words.h"
@@ -30,6 +34,7 @@ struct Status {
     size_t topics = 0;
     size_t partitions = 0;
     std::vector<PartitionProblem> problems;
+    QuorumStatus quorum;
 
     uint64_t unsynced_bytes() const {
         uint64_t sum = 0;
@@ -37,11 +42,12 @@ struct Status {
         return sum;
     }
     bool is_healthy() const {
-        return problems.empty() && std::all_of(brokers.begin(), brokers.end(), [](const BrokerStatus& status) {
-                   return status.node.ok() &&
-                          std::all_of(status.node->directories.begin(), status.node->directories.end(),
-                                      [](const DataDirectoryInfo& directory) { return directory.state == "online"; });
-               });
+        if (cluster.controller < 0 || cluster.quorum_failure || !problems.empty()) return false;
+        return std::all_of(brokers.begin(), brokers.end(), [](const BrokerStatus& status) {
+            return status.broker.is_alive && status.node.ok() &&
+                   std::all_of(status.node->directories.begin(), status.node->directories.end(),
+                               [](const DataDirectoryInfo& directory) { return directory.state == "online"; });
+        });
     }
 };
 
@@ -67,14 +73,20 @@ void look_at_topic(Status& status, Admin& admin, Admin::Timeout patience, const 
     }
 }
 
+// One that the cluster has given up is not waited for.
+BrokerStatus ask_broker(Admin& admin, Admin::Timeout patience, const BrokerInfo& broker) {
+    if (broker.is_alive) return {broker, admin.describe_node(broker.id, patience)};
+    return {broker, Failure{ErrorCode::connection_closed, Outcome::not_written,
+                            fmt::format("GONE since {}", time_text(broker.since))}};
+}
+
 Expected<Status> ask(Admin& admin, Admin::Timeout patience) {
     Status status;
     Expected<ClusterInfo> cluster = admin.describe_cluster(patience);
     if (!cluster) return cluster.error();
     status.cluster = *cluster;
-    for (const BrokerInfo& broker : cluster->brokers) {
-        status.brokers.push_back({broker, admin.describe_node(broker.id, patience)});
-    }
+    for (const BrokerInfo& broker : cluster->brokers) status.brokers.push_back(ask_broker(admin, patience, broker));
+    status.quorum = quorum_of(*cluster, answering_voters(admin, patience, *cluster));
     Expected<std::vector<TopicSummary>> topics = admin.list_topics(patience);
     if (!topics) return topics.error();
     for (const TopicSummary& topic : *topics) look_at_topic(status, admin, patience, topic);
@@ -112,10 +124,7 @@ Json to_json(const NodeDescription& node) {
 Json to_json(const Status& status) {
     Json brokers = Json::array();
     for (const BrokerStatus& broker : status.brokers) {
-        Json entry = {{"id", broker.broker.id},
-                      {"host", broker.broker.host},
-                      {"port", broker.broker.port},
-                      {"rack", broker.broker.rack}};
+        Json entry = tools::to_json(broker.broker);
         if (broker.node.ok()) {
             entry.update(to_json(*broker.node));
         } else {
@@ -130,6 +139,7 @@ Json to_json(const Status& status) {
     return {{"cluster", status.cluster.id},
             {"healthy", status.is_healthy()},
             {"controller", status.cluster.controller},
+            {"controllers", tools::to_json(status.quorum, status.cluster)},
             {"metadata_version", status.cluster.metadata_version},
             {"unsynced_bytes", status.unsynced_bytes()},
             {"brokers", std::move(brokers)},
@@ -152,9 +162,21 @@ std::string unsynced_text(const NodeDescription& node) {
     return fmt::format("{}, up to {} old", bytes_text(node.unsynced_bytes), duration_text(node.unsynced_age_ms));
 }
 
+std::string controllers_text(const Status& status) {
+    const ClusterInfo& cluster = status.cluster;
+    std::string active =
+        cluster.controller < 0 ? "NO ACTIVE CONTROLLER" : fmt::format("controller {} is active", cluster.controller);
+    std::string text = fmt::format("{}, term {}, {}\n", active, cluster.term, majority_text(status.quorum));
+    if (status.quorum.answering < status.quorum.size || cluster.controller < 0 || cluster.quorum_failure) {
+        text += "'ironbark controller status' says what to do\n";
+    }
+    return text;
+}
+
 std::string text_of(const Status& status) {
     std::string out =
         fmt::format("cluster {}: {}\n", status.cluster.id, status.is_healthy() ? "healthy" : "NOT HEALTHY");
+    out += controllers_text(status);
     out += fmt::format("{}, {}, {} of them not serving\n\n", count_text(status.topics, "topic"),
                        count_text(status.partitions, "partition"), status.problems.size());
     Table brokers(
@@ -164,7 +186,9 @@ std::string text_of(const Status& status) {
         const std::string id = std::to_string(broker.broker.id);
         const std::string address = fmt::format("{}:{}", broker.broker.host, broker.broker.port);
         if (!broker.node.ok()) {
-            brokers.add({id, address, "", "", "", "", "", "not known: " + broker.node.error().to_string()});
+            const Failure& why = broker.node.error();
+            brokers.add({id, address, broker.broker.version, "", "", "", "",
+                         broker.broker.is_alive ? "not known: " + why.to_string() : why.hint});
             continue;
         }
         const NodeDescription& node = *broker.node;
@@ -201,6 +225,8 @@ void add_cluster(Command app, Session& session) {
     Command noun = add_noun(app, "cluster", "the cluster as a whole");
     add_command(noun, session, {"status", "show how the cluster fares", "ironbark cluster status --json"},
                 [&session] { return show_status(session); });
+    add_cluster_events(noun, session);
+    add_local_cluster(noun, session);
 }
 
 }  // namespace ironbark::tools

@@ -71,6 +71,7 @@ void declare(CLI::App& app, Session& session) {
     add_consume(root, session);
     add_broker(root, session);
     add_cluster(root, session);
+    add_controller(root, session);
     add_log(root, session);
     app.footer(
         "Brokers are looked for at --bootstrap HOST:PORT[,HOST:PORT], else IRONBARK_BOOTSTRAP, else\n"

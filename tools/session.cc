@@ -25,11 +25,7 @@ Expected<Settings> Session::settings() const {
 }
 
 Expected<std::chrono::milliseconds> Session::patience() const {
-    Result<int64_t> milliseconds = parse_milliseconds(timeout);
-    if (!milliseconds.ok() || *milliseconds <= 0) {
-        return wrong_usage(fmt::format("--timeout '{}': it is a duration, for example 500ms, 5s or 2min", timeout));
-    }
-    return std::chrono::milliseconds(*milliseconds);
+    return parse_patience(timeout);
 }
 
 Expected<Admin> Session::admin() const {
@@ -70,6 +66,14 @@ bool Session::confirm(const std::string& what_it_does) {
     say(fmt::format("this would {}. Nothing was done; repeat the command with --yes to do it.", what_it_does));
     if (json) print_json(Json{{"done", false}, {"would", what_it_does}});
     return false;
+}
+
+Expected<std::chrono::milliseconds> parse_patience(const std::string& text) {
+    Result<int64_t> milliseconds = parse_milliseconds(text);
+    if (!milliseconds.ok() || *milliseconds <= 0) {
+        return wrong_usage(fmt::format("--timeout '{}': it is a duration, for example 500ms, 5s or 2min", text));
+    }
+    return std::chrono::milliseconds(*milliseconds);
 }
 
 Json to_json(const Failure& failure) {

@@ -24,13 +24,13 @@ class Session {
     Output output;
     bool json = false;
     bool yes = false;
-    std::string bootstrap;                  // empty: IRONBARK_BOOTSTRAP, else 127.0.0.1:9400
-    std::string timeout = "15s";            // for one answer
-    std::function<int()> action;            // what the command line asks for
+    std::string bootstrap;        // empty: IRONBARK_BOOTSTRAP, else 127.0.0.1:9400
+    std::string timeout = "15s";  // for one answer
+    std::function<int()> action;  // what the command line asks for
 
     // Settings for the client library, with the addresses of the command line.
     Expected<Settings> settings() const;
-    // Of --timeout; wrong usage if it is none.
+    // Of --timeout; wrong usage if it is none, as for `parse_patience`.
     Expected<std::chrono::milliseconds> patience() const;
     Expected<Admin> admin() const;
 
@@ -49,5 +49,8 @@ class Session {
 };
 
 nlohmann::ordered_json to_json(const Failure& failure);
+
+// What --timeout says.
+Expected<std::chrono::milliseconds> parse_patience(const std::string& text);
 
 }  // namespace ironbark::tools

@@ -192,9 +192,9 @@ int options(Session& session) {
 
 Expected<void> find_broker(Admin& admin, const Settings& settings, Admin::Timeout patience) {
     constexpr Admin::Timeout start_patience{2'000};  // a daemon that was started just before listens by then
-    Expected<ClusterInfo> cluster = admin.describe_cluster(std::min(patience, start_patience));
-    if (cluster.ok() || cluster.error().code != ErrorCode::connection_refused) return {};
-    Failure failure = cluster.error();
+    Expected<NodeDescription> node = admin.describe_node(-1, std::min(patience, start_patience));
+    if (node.ok() || node.error().code != ErrorCode::connection_refused) return {};
+    Failure failure = node.error();
     failure.hint = fmt::format(
         "nobody listens at {}: is ironbarkd running there? --bootstrap or IRONBARK_BOOTSTRAP name "
         "another address",

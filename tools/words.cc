@@ -176,6 +176,7 @@ std::string duration_text(int64_t milliseconds) {
 std::string count_text(uint64_t count, const char* one) {
     std::string word = one;
     if (count != 1 && word.ends_with("ch")) word += "e";
+    if (count != 1 && word.ends_with("ry")) word.replace(word.size() - 1, 1, "ie");
     return fmt::format("{} {}{}", count, word, count == 1 ? "" : "s");
 }
 

@@ -42,7 +42,7 @@ struct FakeBroker::Produced {
 };
 
 FakeBroker::FakeBroker(World& world, Address advertised, int32_t number)
-    : id(number), world_(world), appended_(world.executor) {
+    : id(number), world_(world), appended_(world.executor), happened_(world.executor), spoke_(world.executor) {
     brokers_[id] = std::move(advertised);
 }
 
@@ -123,10 +123,19 @@ Task<rpc::Response> FakeBroker::handle(rpc::Session& session, rpc::Request reque
         }
         case rpc::Method::metadata: co_return metadata(request.as<wire::MetadataRequest>());
         case rpc::Method::create_topic: co_return create_topic(request.as<wire::CreateTopicRequest>());
-        case rpc::Method::describe_topic: co_return describe_topic(request.as<wire::DescribeTopicRequest>());
+        case rpc::Method::describe_cluster: co_return describe_cluster();
+        case rpc::Method::replace_voter: co_return replace_voter(request.as<wire::ReplaceVoterRequest>());
         case rpc::Method::allocate_producer_id: co_return allocate(request.as<wire::AllocateProducerIdRequest>());
         case rpc::Method::list_offsets: co_return list_offsets(request.as<wire::ListOffsetsRequest>());
         case rpc::Method::delete_records: co_return delete_records(request.as<wire::DeleteRecordsRequest>());
+        case rpc::Method::describe_topic: {
+            Task<rpc::Response> task = describe_topic(std::move(request));
+            co_return co_await std::move(task);
+        }
+        case rpc::Method::cluster_events: {
+            Task<rpc::Response> task = cluster_events(std::move(request));
+            co_return co_await std::move(task);
+        }
         case rpc::Method::produce: {
             Task<rpc::Response> task = produce(std::move(request));
             co_return co_await std::move(task);
@@ -170,8 +179,8 @@ rpc::Response FakeBroker::metadata(const wire::MetadataRequest& request) {
         wire::Uuid uuid = rpc::to_wire(topic->id);
         list.push_back(wire::CreateTopicMetadataDirect(builder, 0, &uuid, name.c_str(), 1, &partitions));
     }
-    wire::Uuid cluster;
-    return response(rpc::finish(builder, wire::CreateMetadataResponseDirect(builder, 0, &cluster, 1, &brokers, &list,
+    wire::Uuid cluster_id;
+    return response(rpc::finish(builder, wire::CreateMetadataResponseDirect(builder, 0, &cluster_id, 1, &brokers, &list,
                                                                             brokers_.begin()->first)));
 }
 
@@ -193,13 +202,26 @@ rpc::Response FakeBroker::create_topic(const wire::CreateTopicRequest& request) 
     return response(rpc::finish(builder, wire::CreateCreateTopicResponse(builder, 0, &uuid, count, 1, 1, 1)));
 }
 
-rpc::Response FakeBroker::describe_topic(const wire::DescribeTopicRequest& request) {
+FakeTopic* FakeBroker::find(const wire::DescribeTopicRequest& request) {
+    if (request.topic() == nullptr) return find(std::string(rpc::from_wire(request.name())));
+    for (auto& [name, topic] : topics()) {
+        if (topic.id == rpc::from_wire(request.topic())) return &topic;
+    }
+    return nullptr;
+}
+
+void FakeBroker::set_mute(bool is_mute) {
+    is_mute_ = is_mute;
+    spoke_.pulse();
+}
+
+Task<rpc::Response> FakeBroker::describe_topic(rpc::Request request) {
+    while (is_mute_) co_await spoke_.wait();
     FlatBufferBuilder builder;
-    std::string name(rpc::from_wire(request.name()));
-    FakeTopic* topic = find(name);
+    FakeTopic* topic = find(request.as<wire::DescribeTopicRequest>());
     if (topic == nullptr) {
         auto error = error_info(builder, ErrorCode::unknown_topic_or_partition, Outcome::not_written);
-        return response(rpc::finish(builder, wire::CreateDescribeTopicResponse(builder, error)));
+        co_return response(rpc::finish(builder, wire::CreateDescribeTopicResponse(builder, error)));
     }
     std::vector<flatbuffers::Offset<wire::SettingDescription>> settings;
     for (const auto& [key, value] : topic->settings) {
@@ -209,14 +231,76 @@ rpc::Response FakeBroker::describe_topic(const wire::DescribeTopicRequest& reque
     std::vector<flatbuffers::Offset<wire::PartitionDescription>> partitions;
     for (size_t index = 0; index < topic->partitions.size(); ++index) {
         const FakePartition& log = topic->partitions[index];
+        const auto number = static_cast<int32_t>(index);
         std::vector<int32_t> replicas{log.leader};
-        partitions.push_back(wire::CreatePartitionDescriptionDirect(builder, static_cast<int32_t>(index), 0, log.start,
-                                                                    log.end, log.end, log.end, 4096, 1, log.leader,
-                                                                    log.epoch, &replicas, &replicas, "online", ""));
+        if (log.leader != id) {
+            partitions.push_back(wire::CreatePartitionDescriptionDirect(builder, number, 0, -1, -1, -1, -1, -1, -1,
+                                                                        log.leader, log.epoch, &replicas, &replicas,
+                                                                        "elsewhere", ""));
+            continue;
+        }
+        partitions.push_back(wire::CreatePartitionDescriptionDirect(builder, number, 0, log.start, log.end, log.end,
+                                                                    log.end, 4096, 1, log.leader, log.epoch, &replicas,
+                                                                    &replicas, "online", ""));
     }
     wire::Uuid uuid = rpc::to_wire(topic->id);
-    return response(rpc::finish(
-        builder, wire::CreateDescribeTopicResponseDirect(builder, 0, &uuid, name.c_str(), 1, &settings, &partitions)));
+    co_return response(rpc::finish(builder, wire::CreateDescribeTopicResponseDirect(
+                                                builder, 0, &uuid, topic->name.c_str(), 1, &settings, &partitions)));
+}
+
+rpc::Response FakeBroker::describe_cluster() {
+    FlatBufferBuilder builder;
+    std::vector<flatbuffers::Offset<wire::ClusterBroker>> brokers;
+    wire::Uuid uuid = rpc::to_wire(Uuid::from_words(1, 2));
+    for (const auto& [number, address] : brokers_) {
+        const bool is_alive = !cluster.gone.contains(number);
+        brokers.push_back(wire::CreateClusterBrokerDirect(builder, number, address.host.c_str(), address.port, "rack",
+                                                          10 + number, &uuid, is_alive, is_alive, "0.1", 1000, 3, 2));
+    }
+    std::vector<flatbuffers::Offset<wire::QuorumVoter>> voters;
+    for (const FakeVoter& voter : cluster.voters) {
+        wire::Uuid directory = rpc::to_wire(voter.directory);
+        voters.push_back(wire::CreateQuorumVoterDirect(builder, voter.id, &directory, "127.0.0.1", 9402, voter.match,
+                                                       voter.last_heard_ms, voter.is_leaving));
+    }
+    auto error = error_info(builder, cluster.quorum_error, Outcome::not_written);
+    return response(rpc::finish(builder, wire::CreateDescribeClusterResponseDirect(
+                                             builder, 0, &uuid, 7, &brokers, cluster.controller, cluster.term,
+                                             cluster.committed, &voters, 1, error, 4096, cluster.committed / 2)));
+}
+
+void FakeBroker::happen(const std::string& event) {
+    cluster.events.push_back(event);
+    happened_.pulse();
+}
+
+Task<rpc::Response> FakeBroker::cluster_events(rpc::Request request) {
+    const auto& asked = request.as<wire::ClusterEventsRequest>();
+    const auto after = static_cast<size_t>(std::max<int64_t>(asked.after(), 0));
+    const Instant deadline = world_.executor.now() + std::chrono::milliseconds(asked.max_wait_ms());
+    Wake wake = Wake::signalled;
+    while (cluster.events.size() <= after && wake == Wake::signalled) wake = co_await happened_.wait(deadline);
+    FlatBufferBuilder builder;
+    std::vector<flatbuffers::Offset<wire::ClusterEvent>> events;
+    for (size_t index = after; index < cluster.events.size(); ++index) {
+        const auto number = static_cast<int64_t>(index + 1);
+        events.push_back(wire::CreateClusterEventDirect(builder, number, 1000 * number, "topic_created",
+                                                        cluster.events[index].c_str()));
+    }
+    co_return response(rpc::finish(builder, wire::CreateClusterEventsResponseDirect(builder, 0, &events)));
+}
+
+rpc::Response FakeBroker::replace_voter(const wire::ReplaceVoterRequest& request) {
+    FlatBufferBuilder builder;
+    for (FakeVoter& voter : cluster.voters) {
+        if (voter.id != request.voter()) continue;
+        wire::Uuid before = rpc::to_wire(voter.directory);
+        voter.directory = world_.random.uuid();
+        wire::Uuid now = rpc::to_wire(voter.directory);
+        return response(rpc::finish(builder, wire::CreateReplaceVoterResponse(builder, 0, &before, &now)));
+    }
+    auto error = error_info(builder, ErrorCode::invalid_request, Outcome::not_written);
+    return response(rpc::finish(builder, wire::CreateReplaceVoterResponse(builder, error)));
 }
 
 rpc::Response FakeBroker::allocate(const wire::AllocateProducerIdRequest& request) {

@@ -38,6 +38,25 @@ struct FakeTopic {
     std::map<std::string, std::string> settings;
 };
 
+struct FakeVoter {
+    int32_t id = 1;
+    Uuid directory;
+    uint64_t match = 0;
+    int64_t last_heard_ms = -1;
+    bool is_leaving = false;
+};
+
+// What the broker knows of its cluster.
+struct FakeCluster {
+    int32_t controller = 1;
+    uint64_t term = 1;
+    uint64_t committed = 0;
+    std::vector<FakeVoter> voters;
+    std::set<int32_t> gone;                    // brokers
+    ErrorCode quorum_error = ErrorCode::none;  // why nothing newer is known of the controllers
+    std::vector<std::string> events;           // numbered from 1
+};
+
 // What becomes of the next produce of a partition.
 struct ProduceScript {
     bool is_appended = true;                 // before the answer
@@ -75,6 +94,10 @@ class FakeBroker final : public rpc::Handler {
     int64_t next_offset_error = 0;                          // added to what it tells
     size_t fetches = 0;
     std::map<rpc::Method, size_t> requests;
+    FakeCluster cluster;
+    void happen(const std::string& event);
+    // Whoever asks for a topic's description waits until this is taken back.
+    void set_mute(bool is_mute);
     // Serves the topics of another broker, as far as it leads them.
     void share_topics(FakeBroker& other) { shared_topics_ = &other.topics(); }
 
@@ -86,7 +109,11 @@ class FakeBroker final : public rpc::Handler {
     rpc::Response allocate(const wire::AllocateProducerIdRequest& request);
     rpc::Response list_offsets(const wire::ListOffsetsRequest& request);
     rpc::Response delete_records(const wire::DeleteRecordsRequest& request);
-    rpc::Response describe_topic(const wire::DescribeTopicRequest& request);
+    Task<rpc::Response> describe_topic(rpc::Request request);
+    FakeTopic* find(const wire::DescribeTopicRequest& request);
+    rpc::Response describe_cluster();
+    Task<rpc::Response> cluster_events(rpc::Request request);
+    rpc::Response replace_voter(const wire::ReplaceVoterRequest& request);
     Task<rpc::Response> produce(rpc::Request request);
     Task<rpc::Response> fetch(rpc::Request request);
     struct Produced;
@@ -101,6 +128,9 @@ class FakeBroker final : public rpc::Handler {
     int64_t producer_ids_ = 1000;
     std::map<int64_t, int16_t> producer_epochs_;
     Event appended_;
+    Event happened_;
+    Event spoke_;
+    bool is_mute_ = false;
 };
 
 // The broker behind a port.

@@ -26,11 +26,12 @@ using testing::SizeIs;
 // A broker with a thread of its own. Its network can be cut: `sent` and `received` are the broker's.
 class LoopbackBroker {
   public:
-    LoopbackBroker()
-        : network_(thread_.world().network, cut_),
+    explicit LoopbackBroker(int32_t number = 1)
+        : number_(number),
+          network_(thread_.world().network, cut_),
           world_{thread_.world().executor, thread_.world().disk, network_, thread_.world().random,
                  thread_.world().buffers},
-          broker_(world_, {"127.0.0.1", 0}) {
+          broker_(world_, {"127.0.0.1", 0}, number) {
         start_server(0);
     }
     ~LoopbackBroker() {
@@ -41,7 +42,7 @@ class LoopbackBroker {
         server_ = std::make_unique<FakeServer>(world_, broker_);
         Address address{"127.0.0.1", port};
         port_ = thread_.run([&] { return start(server_.get(), address); });
-        with([this](FakeBroker& broker, Cut&) { broker.add_broker(1, {"127.0.0.1", port_}); });
+        with([this](FakeBroker& broker, Cut&) { broker.add_broker(number_, {"127.0.0.1", port_}); });
     }
     void stop_server() {
         thread_.run([&] { return stop(server_.get()); });
@@ -75,6 +76,7 @@ class LoopbackBroker {
     }
 
   private:
+    const int32_t number_;
     IoThread thread_{Settings()};
     Cut cut_;
     CuttingNetwork network_;
@@ -433,10 +435,156 @@ TEST(Loopback, AdministratorsMakeAndDescribeTopics) {
     ASSERT_TRUE(cluster.ok());
     ASSERT_THAT(cluster->brokers, SizeIs(1));
     EXPECT_EQ(cluster->brokers[0].port, broker.port());
+    EXPECT_TRUE(cluster->brokers[0].is_alive);
     // What a broker refuses is a failure with its reason.
     EXPECT_EQ(admin->delete_topic("made").error().code, ErrorCode::unsupported);
     EXPECT_EQ(admin->describe_node(1).error().code, ErrorCode::unsupported);
     EXPECT_EQ(admin->describe_node(9).error().code, ErrorCode::not_found);
+}
+
+// Two brokers that know each other, and one topic: the first leads partition 0, the second 1, nobody 2.
+struct TwoBrokers {
+    TwoBrokers() {
+        first.make_topic("t", 3);
+        FakeTopic topic;
+        first.with([&](FakeBroker& its, Cut&) {
+            its.add_broker(2, {"127.0.0.1", second.port()});
+            its.find("t")->partitions[1].leader = 2;
+            its.find("t")->partitions[2].leader = -1;
+            topic.id = its.find("t")->id;
+        });
+        second.with([&](FakeBroker& its, Cut&) {
+            its.add_broker(1, {"127.0.0.1", first.port()});
+            its.make_topic("t", 3).id = topic.id;
+            its.find("t")->partitions[1].leader = 2;
+            its.find("t")->partitions[1].end = 7;
+        });
+    }
+    LoopbackBroker first{1};
+    LoopbackBroker second{2};
+};
+
+TEST(Loopback, ATopicIsDescribedByTheLeadersOfItsPartitions) {
+    TwoBrokers brokers;
+    Expected<Admin> admin = Admin::create(brokers.first.settings());
+    Expected<TopicDescription> topic = admin->describe_topic("t");
+    ASSERT_TRUE(topic.ok()) << topic.error().to_string();
+    ASSERT_THAT(topic->partitions, SizeIs(3));
+    EXPECT_EQ(topic->partitions[0].state, "online");
+    EXPECT_EQ(topic->partitions[1].state, "online");
+    EXPECT_EQ(topic->partitions[1].log_end, 7);
+    EXPECT_FALSE(topic->partitions[1].failure.has_value());
+    EXPECT_EQ(topic->partitions[2].state, "elsewhere");
+    EXPECT_EQ(topic->partitions[2].leader, -1);
+    EXPECT_EQ(topic->partitions[2].log_end, -1);
+}
+
+TEST(Loopback, ALeaderThatDoesNotAnswerLeavesItsFailure) {
+    TwoBrokers brokers;
+    Expected<Admin> admin = Admin::create(brokers.first.settings());
+    brokers.second.with([](FakeBroker& its, Cut&) { its.set_mute(true); });
+    Expected<TopicDescription> topic = admin->describe_topic("t", milliseconds(200));
+    ASSERT_TRUE(topic.ok()) << topic.error().to_string();
+    EXPECT_EQ(topic->partitions[0].log_end, 0);
+    ASSERT_TRUE(topic->partitions[1].failure.has_value());
+    EXPECT_EQ(topic->partitions[1].failure->code, ErrorCode::timed_out);
+    EXPECT_EQ(topic->partitions[1].leader, 2);
+    // Nor does one that has handed the partition over, as far as it knows.
+    brokers.second.with([](FakeBroker& its, Cut&) {
+        its.set_mute(false);
+        its.find("t")->partitions[1].leader = 1;
+    });
+    topic = admin->describe_topic("t");
+    ASSERT_TRUE(topic.ok()) << topic.error().to_string();
+    ASSERT_TRUE(topic->partitions[1].failure.has_value());
+    EXPECT_EQ(topic->partitions[1].failure->code, ErrorCode::not_leader_or_follower);
+    brokers.second.stop_server();
+    topic = admin->describe_topic("t");
+    ASSERT_TRUE(topic.ok()) << topic.error().to_string();
+    EXPECT_EQ(topic->partitions[0].state, "online");
+    EXPECT_TRUE(topic->partitions[1].failure.has_value());
+}
+
+TEST(Loopback, AdministratorsSeeTheCluster) {
+    TwoBrokers brokers;
+    const Uuid directory = Uuid::from_words(3, 4);
+    brokers.first.with([&](FakeBroker& its, Cut&) {
+        its.cluster.gone = {2};
+        its.cluster.term = 5;
+        its.cluster.committed = 90;
+        its.cluster.voters = {{1, directory, 90, 0}, {2, directory, 70, 12'000, true}};
+    });
+    Expected<Admin> admin = Admin::create(brokers.first.settings());
+    Expected<ClusterInfo> cluster = admin->describe_cluster();
+    ASSERT_TRUE(cluster.ok()) << cluster.error().to_string();
+    ASSERT_THAT(cluster->brokers, SizeIs(2));
+    EXPECT_TRUE(cluster->brokers[0].is_alive);
+    EXPECT_FALSE(cluster->brokers[1].is_alive);
+    EXPECT_FALSE(cluster->brokers[1].is_clean);
+    EXPECT_EQ(cluster->brokers[1].incarnation, 12);
+    EXPECT_EQ(cluster->brokers[1].since, 1000);
+    EXPECT_EQ(cluster->brokers[1].partitions, 3);
+    EXPECT_EQ(cluster->brokers[1].leads, 2);
+    EXPECT_EQ(cluster->controller, 1);
+    EXPECT_EQ(cluster->term, 5u);
+    EXPECT_EQ(cluster->committed, 90u);
+    EXPECT_EQ(cluster->snapshot, 45u);
+    EXPECT_EQ(cluster->feature_level, 1);
+    EXPECT_FALSE(cluster->quorum_failure.has_value());
+    ASSERT_THAT(cluster->voters, SizeIs(2));
+    EXPECT_EQ(cluster->voters[1].directory, directory.to_string());
+    EXPECT_EQ(cluster->voters[1].match, 70u);
+    EXPECT_EQ(cluster->voters[1].last_heard_ms, 12'000);
+    EXPECT_TRUE(cluster->voters[1].is_leaving);
+    brokers.first.with([](FakeBroker& its, Cut&) {
+        its.cluster.controller = -1;
+        its.cluster.quorum_error = ErrorCode::timed_out;
+    });
+    cluster = admin->describe_cluster();
+    EXPECT_EQ(cluster->controller, -1);
+    ASSERT_TRUE(cluster->quorum_failure.has_value());
+    EXPECT_EQ(cluster->quorum_failure->code, ErrorCode::timed_out);
+}
+
+TEST(Loopback, AdministratorsReplaceAVoter) {
+    LoopbackBroker broker;
+    const Uuid directory = Uuid::from_words(3, 4);
+    broker.with([&](FakeBroker& its, Cut&) { its.cluster.voters = {{1, directory}}; });
+    Expected<Admin> admin = Admin::create(broker.settings());
+    Expected<ReplacedVoter> replaced = admin->replace_voter(1);
+    ASSERT_TRUE(replaced.ok()) << replaced.error().to_string();
+    EXPECT_EQ(replaced->before, directory.to_string());
+    EXPECT_EQ(replaced->now, admin->describe_cluster()->voters[0].directory);
+    EXPECT_EQ(admin->replace_voter(9).error().code, ErrorCode::invalid_request);
+}
+
+std::vector<std::string> texts_of(const Expected<std::vector<ClusterEvent>>& events) {
+    std::vector<std::string> texts;
+    EXPECT_TRUE(events.ok());
+    for (const ClusterEvent& event : *events) texts.push_back(std::to_string(event.number) + " " + event.text);
+    return texts;
+}
+
+TEST(Loopback, EventsOfTheClusterAreWaitedFor) {
+    TwoBrokers brokers;
+    Expected<Admin> admin = Admin::create(brokers.first.settings());
+    EXPECT_THAT(texts_of(admin->cluster_events()), IsEmpty());
+    for (LoopbackBroker* broker : {&brokers.first, &brokers.second}) {
+        broker->with([](FakeBroker& its, Cut&) {
+            its.happen("one");
+            its.happen("two");
+        });
+    }
+    EXPECT_THAT(texts_of(admin->cluster_events()), ElementsAre("1 one", "2 two"));
+    EXPECT_THAT(texts_of(admin->cluster_events(1)), ElementsAre("2 two"));
+    EXPECT_THAT(texts_of(admin->cluster_events(2, milliseconds(20))), IsEmpty());
+    std::thread later([&] { brokers.first.with([](FakeBroker& its, Cut&) { its.happen("three"); }); });
+    EXPECT_THAT(texts_of(admin->cluster_events(2, seconds(60))), ElementsAre("3 three"));
+    later.join();
+    // The address that the client was given answers no more: it has learnt the other one.
+    brokers.first.stop_server();
+    brokers.second.with([](FakeBroker& its, Cut&) { its.happen("three"); });
+    EXPECT_THAT(texts_of(admin->cluster_events(2, seconds(60))), ElementsAre("3 three"));
 }
 
 TEST(Loopback, AdministratorsFindAndDeleteRecords) {

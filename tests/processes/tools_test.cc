@@ -173,7 +173,26 @@ TEST_F(Tools, ListTheBrokers) {
     ASSERT_EQ(brokers.size(), 1u);
     EXPECT_EQ(brokers[0]["port"], daemon->port());
     EXPECT_EQ(brokers[0]["controller"], true);
+    EXPECT_EQ(brokers[0]["alive"], true);
     EXPECT_THAT(tool.run({"broker", "list"}).output, HasSubstr(daemon->bootstrap()));
+}
+
+TEST_F(Tools, ShowTheController) {
+    Json status = tool.json({"controller", "status"});
+    EXPECT_EQ(status["active"], 1) << status;
+    EXPECT_THAT(tool.run({"controller", "status"}).output, HasSubstr("active controller: 1"));
+    expect_refused({"controller", "replace-voter", "9", "--yes"}, "cannot replace voter 9");
+}
+
+TEST_F(Tools, ListWhatHappened) {
+    create("happened");
+    EXPECT_THAT(tool.run({"cluster", "events"}).output, HasSubstr("topic happened created"));
+    Conversation follower(tool.of({"cluster", "events", "--follow"}));
+    ASSERT_TRUE(follower.hears("topic happened created"));
+    create("happens");
+    ASSERT_TRUE(follower.hears("topic happens created"));
+    follower.signal(SIGINT);
+    EXPECT_EQ(follower.finish().exit_code, 0);
 }
 
 TEST_F(Tools, ShowTheStatusOfTheCluster) {
@@ -480,7 +499,12 @@ TEST_F(Tools, HaveHelpWithAnExampleForEveryCommand) {
                               "produce",
                               "consume",
                               "broker list",
+                              "controller status",
+                              "controller replace-voter",
                               "cluster status",
+                              "cluster events",
+                              "cluster start",
+                              "cluster stop",
                               "log dump",
                               "log verify",
                               "log export",

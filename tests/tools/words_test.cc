@@ -63,6 +63,7 @@ TEST(Quantities, HaveUnits) {
     EXPECT_EQ(duration_text(int64_t{50} * 3600 * 1000), "2 d 2 h");
     EXPECT_EQ(count_text(1, "record"), "1 record");
     EXPECT_EQ(count_text(2, "batch"), "2 batches");
+    EXPECT_EQ(count_text(2, "entry"), "2 entries");
 }
 
 TEST(Utf8, IsToldFromOtherBytes) {

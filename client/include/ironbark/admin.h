@@ -84,9 +84,28 @@ struct TopicOptionInfo {
 
 struct BrokerInfo {
     int32_t id = -1;
-    std::string host;
+    std::string host{};
     uint16_t port = 0;
-    std::string rack;
+    std::string rack{};
+    bool is_alive = false;
+    bool is_clean = false;     // its last start followed a clean stop
+    int64_t incarnation = -1;  // numbers its starts
+    std::string directory{};   // id of its data directory
+    std::string version{};
+    int64_t since = -1;  // ms since 1970: when it became alive, or ceased to be
+    int32_t partitions = 0;
+    int32_t leads = 0;  // of them
+};
+
+// A daemon that decides with others about the cluster's metadata. While one is replaced, two have the same id.
+struct VoterInfo {
+    int32_t id = -1;
+    std::string directory{};  // a voter is its directory: another one under the same id has no vote
+    std::string host{};
+    uint16_t port = 0;
+    uint64_t match = 0;          // entries of the log that it is known to have
+    int64_t last_heard_ms = -1;  // ago, by the active controller; -1: never in this term
+    bool is_leaving = false;     // being replaced by the one of the same id
 };
 
 struct PartitionSummary {
@@ -108,8 +127,29 @@ struct TopicSummary {
 struct ClusterInfo {
     std::string id;
     int64_t metadata_version = -1;
-    int32_t controller = -1;  // broker whose controller is active
-    std::vector<BrokerInfo> brokers{};
+    std::vector<BrokerInfo> brokers{};        // those that are gone, too
+    int32_t controller = -1;                  // broker whose controller is active; -1: none is known
+    std::optional<Failure> quorum_failure{};  // why nothing newer is known of the controllers
+    std::vector<VoterInfo> voters{};
+    uint64_t term = 0;       // grows with every election
+    uint64_t committed = 0;  // entries of the log that a majority has
+    uint64_t log_bytes = 0;
+    uint64_t snapshot = 0;  // entries that are in the snapshot, and not in the log any more
+    int32_t feature_level = 0;
+};
+
+// Something that happened to the cluster; docs/OPERATIONS.md lists the kinds.
+struct ClusterEvent {
+    int64_t number = -1;  // one higher than that of the event before
+    int64_t time_ms = -1;
+    std::string kind{};
+    std::string text{};  // for people
+};
+
+// Ids of the directories that were, and are, a voter.
+struct ReplacedVoter {
+    std::string before;
+    std::string now;
 };
 
 struct OffsetQuery {
@@ -192,6 +232,8 @@ class Admin {
                                      int32_t partitions,
                                      bool validate_only = false,
                                      Timeout timeout = default_timeout);
+    // Each partition as its leader has it, or with the failure of the leader that did not answer. Without a leader it
+    // is as the broker that answers has it; in state "elsewhere", without marks, if that one has no replica.
     Expected<TopicDescription> describe_topic(const std::string& topic, Timeout timeout = default_timeout);
     Expected<std::vector<TopicSummary>> list_topics(Timeout timeout = default_timeout);
     // What can be set on a topic.
@@ -204,6 +246,14 @@ class Admin {
                                                          Timeout timeout = default_timeout);
 
     Expected<ClusterInfo> describe_cluster(Timeout timeout = default_timeout);
+    // What happened after the event of this number, oldest first: all that is remembered if it is -1, and maybe not all
+    // at once. If there is nothing, waits up to `max_wait` for it (within the timeout), and then returns nothing.
+    Expected<std::vector<ClusterEvent>> cluster_events(int64_t after = -1,
+                                                       Timeout max_wait = Timeout(0),
+                                                       Timeout timeout = default_timeout);
+    // Makes the directory that the daemon of this id has now a voter in place of the one that was. What the old one had
+    // promised is forgotten: for directories that are lost, while a majority of the others is there.
+    Expected<ReplacedVoter> replace_voter(int32_t voter, Timeout timeout = default_timeout);
     // -1: whichever broker answers first.
     Expected<NodeDescription> describe_node(int32_t broker = -1, Timeout timeout = default_timeout);
 

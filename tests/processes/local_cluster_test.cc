@@ -1,0 +1,161 @@
+// A local cluster as a person makes one: three real daemons, one of which is killed and comes back.
+
+#include <chrono>
+#include <fstream>
+#include <functional>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sstream>
+#include <thread>
+#include <unistd.h>
+
+#include "tests/processes/temporary_directory.h"
+#include "tests/processes/tool.h"
+
+namespace ironbark::processes {
+namespace {
+
+using testing::HasSubstr;
+using Json = nlohmann::json;
+using std::string_literals::operator""s;
+
+// Below the ports that the kernel gives away, and others than those of another run of this test.
+std::string port_base() {
+    return std::to_string(10'000 + getpid() % 300 * 60);
+}
+
+std::string bootstrap_of(int port) {
+    return "127.0.0.1:" + std::to_string(port) + ",127.0.0.1:" + std::to_string(port + 10) +
+           ",127.0.0.1:" + std::to_string(port + 20);
+}
+
+// One that has ended and that nobody has waited for yet does not run any more.
+bool is_running(pid_t pid) {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+    std::string stat;
+    std::getline(file, stat);
+    const size_t name_end = stat.rfind(')');
+    return name_end != std::string::npos && stat.size() > name_end + 2 && stat[name_end + 2] != 'Z';
+}
+
+class LocalCluster : public testing::Test {
+  protected:
+    ~LocalCluster() override { tool.run({"cluster", "stop", "--dir", directory.path(), "--timeout", "5s"}); }
+
+    Json start(std::vector<std::string> more = {}) {
+        std::vector<std::string> arguments = {"cluster", "start", "--dir", directory.path()};
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        return tool.json(arguments);
+    }
+    Json start_three() { return start({"--nodes", "3", "--port-base", base}); }
+
+    // Looks again until it is so: what brokers know of each other takes its time.
+    static bool comes_true(const std::function<bool()>& holds) {
+        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+        while (!holds()) {
+            if (std::chrono::steady_clock::now() > deadline) return false;
+            std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        }
+        return true;
+    }
+    size_t alive() const {
+        const Json brokers = tool.json({"broker", "list"});
+        size_t count = 0;
+        if (!brokers.is_array()) return 0;  // nobody answers yet
+        for (const Json& broker : brokers) count += broker.value("alive", false) ? 1 : 0;
+        return count;
+    }
+    // A node that is not the active controller; 0 while nobody is.
+    int bystander() const {
+        const Json status = tool.json({"controller", "status"});
+        const int active = status.value("active", -1);
+        return active < 0 ? 0 : active % 3 + 1;
+    }
+
+    TemporaryDirectory directory;
+    std::string base = port_base();
+    Tool tool{bootstrap_of(std::stoi(base))};
+};
+
+TEST_F(LocalCluster, GoesOnWithoutTheNodeThatIsKilledAndTakesItBack) {
+    const Json started = start_three();
+    ASSERT_EQ(started.value("bootstrap", ""s), tool.bootstrap()) << started;
+    ASSERT_EQ(started["nodes"].size(), 3u);
+    ASSERT_TRUE(comes_true([&] { return alive() == 3 && bystander() != 0; })) << tool.run({"broker", "list"}).output;
+    EXPECT_EQ(tool.run({"controller", "status"}).exit_code, 0);
+
+    const int node = bystander();
+    const auto index = static_cast<size_t>(node - 1);
+    Conversation follower(tool.of({"cluster", "events", "--follow", "--json"}));
+    ASSERT_TRUE(follower.hears("broker_registered"));
+    ASSERT_EQ(::kill(started["nodes"][index]["pid"].get<pid_t>(), SIGKILL), 0);
+    ASSERT_TRUE(comes_true([&] { return alive() == 2; })) << tool.run({"broker", "list"}).output;
+    EXPECT_THAT(tool.run({"broker", "list"}).output, HasSubstr("GONE"));
+    EXPECT_THAT(tool.run({"cluster", "status"}).output, HasSubstr("NOT HEALTHY"));
+    EXPECT_EQ(tool.json({"cluster", "status"})["healthy"], false);
+    ASSERT_TRUE(follower.hears("broker_ended"));
+    EXPECT_THAT(tool.run({"cluster", "events"}).output, HasSubstr("broker_ended"));
+
+    const Json again = start();
+    for (size_t each = 0; each < 3; ++each) {
+        EXPECT_EQ(again["nodes"][each]["state"], each == index ? "started" : "running") << again;
+    }
+    EXPECT_NE(again["nodes"][index]["pid"], started["nodes"][index]["pid"]);
+    EXPECT_TRUE(comes_true([&] { return alive() == 3; })) << tool.run({"broker", "list"}).output;
+    follower.signal(SIGINT);
+    const Finished followed = follower.finish();
+    EXPECT_EQ(followed.exit_code, 0) << followed.errors;
+    std::istringstream lines(followed.output);
+    for (std::string line; std::getline(lines, line);) {
+        EXPECT_TRUE(Json::parse(line, nullptr, false).contains("number")) << line;
+    }
+}
+
+TEST_F(LocalCluster, IsStoppedWholeAndStartedAgain) {
+    const Json started = start_three();
+    ASSERT_EQ(started.value("bootstrap", ""s), tool.bootstrap()) << started;
+    const Json stopped = tool.json({"cluster", "stop", "--dir", directory.path()});
+    for (size_t each = 0; each < 3; ++each) {
+        EXPECT_EQ(stopped["nodes"][each]["pid"], started["nodes"][each]["pid"]);
+        EXPECT_EQ(stopped["nodes"][each]["state"], "stopped") << stopped;
+        EXPECT_FALSE(is_running(started["nodes"][each]["pid"].get<pid_t>()));
+    }
+    const Json nothing = tool.json({"cluster", "stop", "--dir", directory.path()});
+    EXPECT_EQ(nothing["nodes"][0]["state"], "not running");
+    const Json again = start();
+    EXPECT_EQ(again["nodes"].size(), 3u) << again;
+    EXPECT_TRUE(comes_true([&] { return alive() == 3; })) << tool.run({"broker", "list"}).output;
+}
+
+TEST_F(LocalCluster, OfOneNodeIsComplete) {
+    const Json started = start({"--nodes", "1", "--port-base", base});
+    ASSERT_EQ(started["nodes"].size(), 1u) << started;
+    EXPECT_TRUE(comes_true([&] { return alive() == 1; }));
+    EXPECT_EQ(tool.run({"topic", "create", "t"}).exit_code, 0);
+}
+
+TEST_F(LocalCluster, IsNotMadeWhereSomethingElseIs) {
+    const std::string mine = directory / "mine";
+    ASSERT_EQ(tool.shell("echo x > " + mine).exit_code, 0);
+    Finished refused = tool.run({"cluster", "start", "--dir", directory.path()});
+    EXPECT_EQ(refused.exit_code, 1);
+    EXPECT_THAT(refused.errors, HasSubstr("is not empty"));
+    EXPECT_EQ(tool.run({"cluster", "stop", "--dir", directory.path()}).exit_code, 1);
+    EXPECT_EQ(tool.run({"cluster", "start", "--dir", directory.path(), "--nodes", "2"}).exit_code, 2);
+}
+
+TEST_F(LocalCluster, SaysWhatADaemonSaidThatEndsInsteadOfStarting) {
+    const Json started = start({"--nodes", "1", "--port-base", base});
+    ASSERT_EQ(started["nodes"].size(), 1u) << started;
+    ASSERT_EQ(tool.run({"cluster", "stop", "--dir", directory.path()}).exit_code, 0);
+    ASSERT_EQ(tool.shell("echo 'shrads = 1' >> " + directory.path() + "/node-1/ironbarkd.toml").exit_code, 0);
+    Finished refused = tool.run({"cluster", "start", "--dir", directory.path()});
+    EXPECT_EQ(refused.exit_code, 1);
+    EXPECT_THAT(refused.errors, HasSubstr("node 1 ended instead of getting ready"));
+    EXPECT_THAT(refused.errors, HasSubstr("shrads"));
+    EXPECT_THAT(tool.run({"cluster", "stop", "--dir", directory.path()}).output, HasSubstr("was not running"));
+}
+
+}  // namespace
+}  // namespace ironbark::processes
