@@ -296,15 +296,28 @@ Task<Executed> BrokerSession::execute(Command command, Instant deadline) {
         return rpc::finish(builder, wire::CreateExecuteCommandRequest(builder, settings_.broker.value,
                                                                       incarnation_.value, timeout_ms));
     };
-    rpc::CallResult result = co_await controllers_.call(std::move(call), deadline);
-    if (!result.ok() && result.delivery == rpc::Delivery::unknown) {
-        co_return Executed{Outcome::unknown, controller_was_lost, {}, -1};
+    while (true) {
+        const Incarnation asked_as = incarnation_;
+        ControllerCall attempt = call;
+        rpc::CallResult result = co_await controllers_.call(std::move(attempt), deadline);
+        if (result.ok()) {
+            const int64_t version = result.as<wire::ExecuteCommandResponse>().metadata_version();
+            co_await wait_until_seen(version, deadline);
+            co_return Executed{Outcome::written, ErrorCode::none, {}, version};
+        }
+        if (result.delivery == rpc::Delivery::unknown) co_return Executed{Outcome::unknown, controller_was_lost, {}, -1};
+        // A broker that was given up while it lived registers again by itself, in a moment.
+        const bool is_over = result.error.code == ErrorCode::stale_broker_epoch && !has_left_;
+        while (is_over && incarnation_ == asked_as && now() < deadline && !is_stopping_) {
+            co_await changed_.wait(deadline);
+        }
+        if (!is_over || incarnation_ == asked_as) co_return Executed{result.outcome, result.error, result.hint, -1};
     }
-    if (!result.ok()) co_return Executed{result.outcome, result.error, result.hint, -1};
-    const int64_t version = result.as<wire::ExecuteCommandResponse>().metadata_version();
+}
+
+Task<void> BrokerSession::wait_until_seen(int64_t version, Instant deadline) {
     auto is_seen = [&] { return publish_ ? published_ >= version : current_->version() >= version; };
     while (!is_seen() && now() < deadline && !is_stopping_) co_await changed_.wait(deadline);
-    co_return Executed{Outcome::written, ErrorCode::none, {}, version};
 }
 
 }  // namespace ironbark::broker

@@ -61,6 +61,7 @@ class BrokerSession {
     Task<bool> follow_once();
     Result<void> take(const rpc::CallResult& answer);
     Result<void> take_commands(const wire::FollowMetadataResponse& answer, Bytes payload, Metadata* into);
+    Task<void> wait_until_seen(int64_t version, Instant deadline);
     void apply_lease();
     void look_at_shards();
     void note(std::string text);

@@ -195,6 +195,7 @@ ControlStatus Control::status() const {
     if (controller_ != nullptr) {
         status.controller_problem = controller_->notice();
         status.is_active_controller = controller_->is_active();
+        status.controller_term = controller_->driver().status().term.value;
     }
     return status;
 }

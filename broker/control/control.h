@@ -25,6 +25,7 @@ struct ControlStatus {
     Incarnation incarnation{-1};
     bool has_lease = false;
     bool is_active_controller = false;
+    uint64_t controller_term = 0;  // of this daemon's voter
 };
 
 class Control {

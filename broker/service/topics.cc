@@ -166,12 +166,16 @@ Task<ClientService::Execution> ClientService::place_and_create(TopicRecord topic
                                                                int32_t replicas,
                                                                int32_t timeout_ms) {
     const Instant deadline = shard_.executor().now() + std::chrono::milliseconds(timeout_ms);
+    bool was_repeated = false;
     while (true) {
         const MetadataSnapshot known = shard_.metadata();
         Result<Assignment> assignment = place(*known, partitions, replicas, shard_.world().random.next());
         if (!assignment.ok()) co_return Execution{{Outcome::not_written, assignment.error(), {}, -1}};
         Command command = broker::create_topic(topic, *assignment);
         Execution done = co_await execute(std::move(command), timeout_ms);
+        was_repeated = was_repeated || done.was_repeated;
+        done.was_repeated = was_repeated;
+        if (was_repeated && !done.executed.ok()) done.executed.outcome = Outcome::unknown;
         const bool is_outdated = done.executed.error.code == ErrorCode::not_enough_replicas;
         if (!is_outdated || shard_.executor().now() >= deadline) co_return done;
         const Instant look = std::min(deadline, shard_.executor().now() + placement_pause);
