@@ -69,7 +69,8 @@ Task<Result<void>> BrokerSession::begin(Incarnation stopped_cleanly) {
 // ---- one incarnation after the other -------------------------------------------------------------------------------
 
 Task<void> BrokerSession::keep() {
-    while (!is_stopping_) {
+    // One that has left is not registered again: it would be alive, and without a clean stop, with nobody behind it.
+    while (!is_stopping_ && !has_left_) {
         const bool is_enrolled = co_await enroll();
         if (!is_enrolled) {
             co_await changed_.wait(now() + enroll_pause);
@@ -77,7 +78,7 @@ Task<void> BrokerSession::keep() {
         }
         co_await heartbeats();
         is_enrolled_ = false;
-        if (!is_stopping_ && !has_left_) stopped_cleanly_ = incarnation_;
+        stopped_cleanly_ = incarnation_;
     }
 }
 
