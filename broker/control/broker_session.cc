@@ -9,6 +9,9 @@ namespace ironbark::broker {
 namespace {
 
 constexpr int heartbeats_per_session = 5;
+// A heartbeat without an answer goes to the next controller after this part of a session: a machine that has lost its
+// power closes no connection, and the controller after it gives nobody more than one session timeout.
+constexpr int attempts_per_session = 3;
 constexpr Duration poll_time = 5s;    // of a long poll for metadata
 constexpr Duration answer_time = 5s;  // beyond it: of the way there and back
 constexpr Duration enroll_time = 3s;  // to find the active controller, before people are told that there is none
@@ -155,6 +158,7 @@ Task<void> BrokerSession::heartbeats() {
                                                                   state_.version(), &shards));
         };
         call.repeat = Repeat::always;
+        call.answer_time = settings_.session_timeout / attempts_per_session;
         rpc::CallResult result = co_await controllers_.call(std::move(call), sent + settings_.session_timeout);
         if (result.ok()) {
             const auto& answer = result.as<wire::HeartbeatResponse>();
