@@ -114,6 +114,10 @@ Task<bool> BrokerSession::enroll() {
     const bool is_again = incarnation_.value >= 0;
     incarnation_ = Incarnation(answer.incarnation());
     cluster_ = rpc::from_wire(answer.cluster());
+    // The controller's, which judges by it; this daemon's own may be set otherwise.
+    if (answer.session_timeout_ms() > 0) {
+        settings_.session_timeout = std::chrono::milliseconds(answer.session_timeout_ms());
+    }
     is_over_ = false;
     if (is_again)
         spdlog::warn("broker {}: registered again, as incarnation {}", settings_.broker.value, incarnation_.value);
