@@ -166,11 +166,16 @@ Task<void> BrokerSession::heartbeats() {
         rpc::CallResult result = co_await controllers_.call(std::move(call), sent + settings_.session_timeout);
         if (result.ok()) {
             const auto& answer = result.as<wire::HeartbeatResponse>();
-            granted_ = {sent + std::chrono::milliseconds(answer.lease_ms()), answer.metadata_version()};
+            // One that still waits for its metadata is not put off by this one.
+            const bool is_waiting = granted_.version > state_.version();
+            const Grant grant{sent + std::chrono::milliseconds(answer.lease_ms()), answer.metadata_version()};
+            if (!is_waiting) granted_ = grant;
             apply_lease();
             note({});
         } else if (result.error.code == ErrorCode::stale_broker_epoch) {
             is_over_ = true;
+            granted_ = {};
+            lease_end_ = {};
             if (!has_left_) note(fmt::format("given up by the controller: {}", said_by(result)));
         } else if (!is_stopping_) {
             note(fmt::format("no controller is heard: {}", said_by(result)));
