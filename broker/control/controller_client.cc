@@ -77,7 +77,10 @@ int32_t ControllerClient::choose() {
 }
 
 bool ControllerClient::may_repeat(const ControllerCall& call, const rpc::CallResult& result) {
-    if (result.error.code == ErrorCode::not_controller) return result.outcome == Outcome::not_written;
+    // A daemon that stops refuses what comes: somebody else is active, or will be.
+    const bool is_answered = result.delivery == rpc::Delivery::answered;
+    const bool is_stopping = is_answered && result.error.code == ErrorCode::connection_closed;
+    if (is_stopping || result.error.code == ErrorCode::not_controller) return result.outcome == Outcome::not_written;
     if (result.delivery == rpc::Delivery::never_sent) return true;
     if (result.delivery == rpc::Delivery::answered) return false;
     return call.repeat == Repeat::always;
