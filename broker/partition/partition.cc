@@ -35,6 +35,8 @@ void Partition::change_settings(TopicSettings settings) {
 // of its own: the same offset in the same epoch is never two records.
 Task<void> Partition::lead(log::Log* log, Epoch epoch) {
     const Epoch written = std::max(epoch, Epoch(log->last_epoch().value + 1));
+    // Who led in the epoch before appends nothing in one whose start may not be recorded after all.
+    leads_ = false;
     Result<void> begun = co_await log->begin_epoch(written);
     if (!begun.ok()) {
         fail(fmt::format("the start of epoch {} could not be recorded: {}", written.value,
