@@ -148,8 +148,13 @@ void Control::interrupt() {
     });
 }
 
+void Control::begin_stop() {
+    if (controllers_ != nullptr) controllers_->set_impatient(true);
+}
+
 // The order: what this broker says last needs the controller; what waits for the controller ends with it.
 Task<void> Control::stop(bool is_clean) {
+    if (controllers_ != nullptr) controllers_->set_impatient(false);
     if (has_joined_ && is_clean && !is_stopping_) co_await session_->leave(world_.executor.now() + leave_time_max);
     is_stopping_ = true;
     if (session_ != nullptr) session_->stop();

@@ -62,6 +62,7 @@ Task<rpc::CallResult> ControllerClient::call(ControllerCall call, Instant deadli
         if (++asked <= voters_.size() && active_ >= 0) continue;
         if (asked >= voters_.size()) {
             asked = 0;
+            if (is_impatient_ && call.repeat == Repeat::never) co_return result;
             co_await closing_.wait(std::min(deadline, world_.executor.now() + round_pause));
         }
     }
