@@ -240,10 +240,6 @@ Task<bool> BrokerSession::follow_once() {
     if (state_.version() == before) co_return true;
     current_ = std::make_shared<const Metadata>(state_);
     apply_lease();
-    if (publish_) {
-        co_await publish_(current_);
-        published_ = current_->version();
-    }
     changed_.pulse();
     co_return true;
 }
@@ -293,10 +289,25 @@ Result<void> BrokerSession::take_commands(const wire::FollowMetadataResponse& an
 
 Task<void> BrokerSession::publish_to(std::function<Task<void>(MetadataSnapshot)> publish) {
     publish_ = std::move(publish);
-    while (published_ < current_->version()) {
+    const MetadataSnapshot first = current_;
+    co_await publish_(first);
+    published_ = first->version();
+    changed_.pulse();
+    scope_.spawn(publish_newer());
+}
+
+// Beside following: shards may take long (the recovery of many logs), and leases and registrations need the metadata
+// meanwhile. What has become old by then is passed over.
+Task<void> BrokerSession::publish_newer() {
+    while (!is_stopping_) {
+        if (published_ >= current_->version()) {
+            co_await changed_.wait();
+            continue;
+        }
         const MetadataSnapshot newest = current_;
         co_await publish_(newest);
-        published_ = std::max(published_, newest->version());
+        published_ = newest->version();
+        changed_.pulse();
     }
 }
 
