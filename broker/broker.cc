@@ -279,6 +279,8 @@ Task<void> Broker::stop() {
     World* world = worlds_.front();
     if (status_server_) co_await status_server_->stop();
     if (listener_) listener_->close();
+    auto begin = [this] { return begin_stop(); };
+    co_await on_control<bool>(std::move(begin));
     std::vector<Task<bool>> stops;
     for (Shard* shard : facts_.shards) {
         auto make = [shard] { return stop_serving(shard); };
@@ -307,6 +309,11 @@ size_t Broker::partition_count() const {
 
 Task<Incarnation> Broker::incarnation() const {
     co_return control_->session().incarnation();
+}
+
+Task<bool> Broker::begin_stop() {
+    control_->begin_stop();
+    co_return true;
 }
 
 Task<bool> Broker::stop_control() {

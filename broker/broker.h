@@ -49,6 +49,7 @@ class Broker {
     Task<bool> publish();
     Task<void> update_shards(MetadataSnapshot metadata);
     Task<Incarnation> incarnation() const;
+    Task<bool> begin_stop();
     Task<bool> stop_control();
     // Runs a coroutine of the control thread on it.
     template <typename T, typename Make>

@@ -78,11 +78,14 @@ Task<void> start_broker(Broker* broker, std::promise<Started>* promise) {
     promise->set_value(std::move(started));
 }
 
-// Waits for the start to end, or for a signal, which ends it.
-Started wait_for_start(std::future<Started> future, const sigset_t& signals, Broker& broker) {
+// Waits for the start to end, or for a signal, which ends it unless it was over but for the last steps: then it
+// succeeds, and `was_interrupted` says that it is to be stopped at once.
+Started wait_for_start(std::future<Started> future, const sigset_t& signals, Broker& broker, bool* was_interrupted) {
     constexpr timespec look_interval{0, 20'000'000};
     while (future.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
-        if (sigtimedwait(&signals, nullptr, &look_interval) > 0) broker.interrupt();
+        if (sigtimedwait(&signals, nullptr, &look_interval) <= 0) continue;
+        *was_interrupted = true;
+        broker.interrupt();
     }
     return future.get();
 }
@@ -112,8 +115,11 @@ int serve(const Config& config, IoChoice choice) {
 
     std::promise<Started> start_promise;
     worlds.front()->executor.post_remote([&] { scope->spawn(start_broker(broker.get(), &start_promise)); });
-    Started started = wait_for_start(start_promise.get_future(), signals, *broker);
-    if (started.ok) {
+    bool was_interrupted = false;
+    Started started = wait_for_start(start_promise.get_future(), signals, *broker, &was_interrupted);
+    if (started.ok && was_interrupted) {
+        spdlog::info("stopping: a signal came during the start");
+    } else if (started.ok) {
         spdlog::info(started.ready);
         notify_systemd("READY=1");
         int received = 0;

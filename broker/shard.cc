@@ -71,7 +71,17 @@ Task<void> Shard::update(MetadataSnapshot metadata) {
     if (before == nullptr) co_await remove_leftovers();
     std::vector<PartitionIdentity> gone;
     for (const auto& [identity, partition] : partitions_) {
-        if (metadata->find(identity.topic) == nullptr) gone.push_back(identity);
+        if (metadata->find(identity.topic) != nullptr) continue;
+        if (metadata->was_deleted(identity.topic)) {
+            gone.push_back(identity);
+            continue;
+        }
+        // As at the start: only a command that deletes the topic removes records.
+        if (partition->leads()) {
+            spdlog::warn("partition {}: its topic is not in the metadata, and was not deleted; its files are left",
+                         identity.to_string());
+        }
+        partition->resign(partition->leader_epoch());
     }
     for (const PartitionIdentity& identity : gone) co_await drop_partition(identity);
     Changes changes;

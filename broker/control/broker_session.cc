@@ -9,6 +9,9 @@ namespace ironbark::broker {
 namespace {
 
 constexpr int heartbeats_per_session = 5;
+// A heartbeat without an answer goes to the next controller after this part of a session: a machine that has lost its
+// power closes no connection, and the controller after it gives nobody more than one session timeout.
+constexpr int attempts_per_session = 3;
 constexpr Duration poll_time = 5s;    // of a long poll for metadata
 constexpr Duration answer_time = 5s;  // beyond it: of the way there and back
 constexpr Duration enroll_time = 3s;  // to find the active controller, before people are told that there is none
@@ -69,7 +72,8 @@ Task<Result<void>> BrokerSession::begin(Incarnation stopped_cleanly) {
 // ---- one incarnation after the other -------------------------------------------------------------------------------
 
 Task<void> BrokerSession::keep() {
-    while (!is_stopping_) {
+    // One that has left is not registered again: it would be alive, and without a clean stop, with nobody behind it.
+    while (!is_stopping_ && !has_left_) {
         const bool is_enrolled = co_await enroll();
         if (!is_enrolled) {
             co_await changed_.wait(now() + enroll_pause);
@@ -77,7 +81,7 @@ Task<void> BrokerSession::keep() {
         }
         co_await heartbeats();
         is_enrolled_ = false;
-        if (!is_stopping_ && !has_left_) stopped_cleanly_ = incarnation_;
+        stopped_cleanly_ = incarnation_;
     }
 }
 
@@ -110,6 +114,10 @@ Task<bool> BrokerSession::enroll() {
     const bool is_again = incarnation_.value >= 0;
     incarnation_ = Incarnation(answer.incarnation());
     cluster_ = rpc::from_wire(answer.cluster());
+    // The controller's, which judges by it; this daemon's own may be set otherwise.
+    if (answer.session_timeout_ms() > 0) {
+        settings_.session_timeout = std::chrono::milliseconds(answer.session_timeout_ms());
+    }
     is_over_ = false;
     if (is_again)
         spdlog::warn("broker {}: registered again, as incarnation {}", settings_.broker.value, incarnation_.value);
@@ -154,14 +162,20 @@ Task<void> BrokerSession::heartbeats() {
                                                                   state_.version(), &shards));
         };
         call.repeat = Repeat::always;
+        call.answer_time = settings_.session_timeout / attempts_per_session;
         rpc::CallResult result = co_await controllers_.call(std::move(call), sent + settings_.session_timeout);
         if (result.ok()) {
             const auto& answer = result.as<wire::HeartbeatResponse>();
-            granted_ = {sent + std::chrono::milliseconds(answer.lease_ms()), answer.metadata_version()};
+            // One that still waits for its metadata is not put off by this one.
+            const bool is_waiting = granted_.version > state_.version();
+            const Grant grant{sent + std::chrono::milliseconds(answer.lease_ms()), answer.metadata_version()};
+            if (!is_waiting) granted_ = grant;
             apply_lease();
             note({});
         } else if (result.error.code == ErrorCode::stale_broker_epoch) {
             is_over_ = true;
+            granted_ = {};
+            lease_end_ = {};
             if (!has_left_) note(fmt::format("given up by the controller: {}", said_by(result)));
         } else if (!is_stopping_) {
             note(fmt::format("no controller is heard: {}", said_by(result)));
@@ -226,10 +240,6 @@ Task<bool> BrokerSession::follow_once() {
     if (state_.version() == before) co_return true;
     current_ = std::make_shared<const Metadata>(state_);
     apply_lease();
-    if (publish_) {
-        co_await publish_(current_);
-        published_ = current_->version();
-    }
     changed_.pulse();
     co_return true;
 }
@@ -279,10 +289,25 @@ Result<void> BrokerSession::take_commands(const wire::FollowMetadataResponse& an
 
 Task<void> BrokerSession::publish_to(std::function<Task<void>(MetadataSnapshot)> publish) {
     publish_ = std::move(publish);
-    while (published_ < current_->version()) {
+    const MetadataSnapshot first = current_;
+    co_await publish_(first);
+    published_ = first->version();
+    changed_.pulse();
+    scope_.spawn(publish_newer());
+}
+
+// Beside following: shards may take long (the recovery of many logs), and leases and registrations need the metadata
+// meanwhile. What has become old by then is passed over.
+Task<void> BrokerSession::publish_newer() {
+    while (!is_stopping_) {
+        if (published_ >= current_->version()) {
+            co_await changed_.wait();
+            continue;
+        }
         const MetadataSnapshot newest = current_;
         co_await publish_(newest);
-        published_ = std::max(published_, newest->version());
+        published_ = newest->version();
+        changed_.pulse();
     }
 }
 

@@ -32,7 +32,8 @@ class BrokerSession {
     // Tries until it is registered and knows the metadata that shows it, or `stop`; from then on the session goes on by
     // itself. storage_error: the disk of the only controller has failed. `stopped_cleanly`: the incarnation that the marks of the data directory say stopped cleanly, or -1.
     Task<Result<void>> begin(Incarnation stopped_cleanly);
-    // Awaited with every newer metadata, one at a time, in order. The first one at once.
+    // From now on `publish` is awaited with newer metadata, one at a time, in order; what is not the newest any more may
+    // be left out. Suspends until the first one was published.
     Task<void> publish_to(std::function<Task<void>(MetadataSnapshot)> publish);
     // Tells the controller that this broker has stopped in order: its files are closed. Gives up at the deadline.
     Task<void> leave(Instant deadline);
@@ -59,6 +60,7 @@ class BrokerSession {
     Task<void> heartbeats();
     Task<void> follow();
     Task<bool> follow_once();
+    Task<void> publish_newer();
     Result<void> take(const rpc::CallResult& answer);
     Result<void> take_commands(const wire::FollowMetadataResponse& answer, Bytes payload, Metadata* into);
     Task<void> wait_until_seen(int64_t version, Instant deadline);

@@ -1,5 +1,6 @@
 #include "broker/control/control.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
@@ -13,6 +14,7 @@ using consensus::VoterId;
 // What this program can do: raised with every format or message that an older one does not know.
 constexpr int32_t feature_level_max = 1;
 constexpr Duration leave_time_max = 2s;
+constexpr Duration describe_time_max = 500ms;  // of one voter: one that is cut off does not take the others' time
 // A daemon is asked by few, and says much: its own limits, small beside those of a shard.
 constexpr size_t connections_max = 256;
 constexpr size_t memory_bytes = size_t{128} << 20;
@@ -146,8 +148,13 @@ void Control::interrupt() {
     });
 }
 
+void Control::begin_stop() {
+    if (controllers_ != nullptr) controllers_->set_impatient(true);
+}
+
 // The order: what this broker says last needs the controller; what waits for the controller ends with it.
 Task<void> Control::stop(bool is_clean) {
+    if (controllers_ != nullptr) controllers_->set_impatient(false);
     if (has_joined_ && is_clean && !is_stopping_) co_await session_->leave(world_.executor.now() + leave_time_max);
     is_stopping_ = true;
     if (session_ != nullptr) session_->stop();
@@ -173,7 +180,8 @@ Task<rpc::CallResult> Control::describe_quorum(Instant deadline) {
     rpc::CallResult best = rpc::never_sent({ErrorCode::not_controller, "no controller can be reached"});
     uint64_t newest = 0;
     for (int32_t voter : controllers_->voters()) {
-        rpc::CallResult result = co_await controllers_->ask(voter, &call, deadline);
+        const Instant answer_by = std::min(deadline, world_.executor.now() + describe_time_max);
+        rpc::CallResult result = co_await controllers_->ask(voter, &call, answer_by);
         if (!result.ok()) continue;
         const auto& view = result.as<wire::DescribeQuorumResponse>();
         // One that was cut off may still believe that it is active: the newer term is right.

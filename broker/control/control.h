@@ -43,6 +43,8 @@ class Control {
     Task<Result<void>> join(Address advertise, Incarnation stopped_cleanly);
     // Ends a `join` that waits: cancelled. Any thread.
     void interrupt();
+    // Before a stop: commands of clients end if no controller is active, instead of waiting for one.
+    void begin_stop();
     // Tells the controllers that this broker has stopped in order (`is_clean`), then stops everything. Also after a
     // failed `open`.
     Task<void> stop(bool is_clean);

@@ -13,8 +13,10 @@ using consensus::VoterId;
 
 constexpr Duration command_time_max = 10s;  // of commands that the controller itself decides
 constexpr Duration probe_time_max = 500ms;
-// A watch that comes later than this was held up, and with it perhaps the heartbeats.
-constexpr Duration held_up_time = 250ms;
+// The watch looks at least so often; one that comes later than this after it was due was held up, and with it perhaps
+// the heartbeats. Less than a heartbeat together, in a session of the usual length.
+constexpr Duration look_interval = 100ms;
+constexpr Duration held_up_time = 150ms;
 constexpr Duration retry_pause = 50ms;
 
 constexpr const char* disk_failed = "the controller's log cannot be written; restart the daemon when the disk is well";
@@ -244,8 +246,9 @@ Task<void> Controller::watch_brokers() {
         co_await end_silent(now());
         // One that could not be given up is tried again after a pause.
         expected = std::max(now() + retry_pause, liveness_.next_due(machine_.state()));
-        const Wake wake = co_await changed_.wait(expected);
-        if (wake == Wake::signalled) expected = std::max(expected, now());
+        // Not later than the next look: a pause of this thread that is longer shows, however it was woken.
+        expected = std::min(expected, now() + look_interval);
+        co_await changed_.wait(expected);
     }
 }
 

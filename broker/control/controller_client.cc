@@ -62,6 +62,7 @@ Task<rpc::CallResult> ControllerClient::call(ControllerCall call, Instant deadli
         if (++asked <= voters_.size() && active_ >= 0) continue;
         if (asked >= voters_.size()) {
             asked = 0;
+            if (is_impatient_ && call.repeat == Repeat::never) co_return result;
             co_await closing_.wait(std::min(deadline, world_.executor.now() + round_pause));
         }
     }
@@ -77,7 +78,10 @@ int32_t ControllerClient::choose() {
 }
 
 bool ControllerClient::may_repeat(const ControllerCall& call, const rpc::CallResult& result) {
-    if (result.error.code == ErrorCode::not_controller) return result.outcome == Outcome::not_written;
+    // A daemon that stops refuses what comes: somebody else is active, or will be.
+    const bool is_answered = result.delivery == rpc::Delivery::answered;
+    const bool is_stopping = is_answered && result.error.code == ErrorCode::connection_closed;
+    if (is_stopping || result.error.code == ErrorCode::not_controller) return result.outcome == Outcome::not_written;
     if (result.delivery == rpc::Delivery::never_sent) return true;
     if (result.delivery == rpc::Delivery::answered) return false;
     return call.repeat == Repeat::always;

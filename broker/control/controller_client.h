@@ -41,6 +41,8 @@ class ControllerClient {
     // Of one voter, active or not.
     Task<rpc::CallResult> ask(int32_t voter, const ControllerCall* call, Instant deadline);
     const std::vector<int32_t>& voters() const { return voters_; }
+    // While it is: what changes something does not wait for a controller to become active. For a daemon that stops.
+    void set_impatient(bool is_impatient) { is_impatient_ = is_impatient; }
     // Nothing is begun any more.
     void close() { closing_.set(); }
 
@@ -57,6 +59,7 @@ class ControllerClient {
     rpc::Session own_session_;
     int32_t active_ = -1;  // as far as is known
     size_t next_ = 0;      // to be asked when it is not
+    bool is_impatient_ = false;
     Event closing_;
 };
 

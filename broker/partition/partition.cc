@@ -35,6 +35,8 @@ void Partition::change_settings(TopicSettings settings) {
 // of its own: the same offset in the same epoch is never two records.
 Task<void> Partition::lead(log::Log* log, Epoch epoch) {
     const Epoch written = std::max(epoch, Epoch(log->last_epoch().value + 1));
+    // Who led in the epoch before appends nothing in one whose start may not be recorded after all.
+    leads_ = false;
     Result<void> begun = co_await log->begin_epoch(written);
     if (!begun.ok()) {
         fail(fmt::format("the start of epoch {} could not be recorded: {}", written.value,
@@ -200,6 +202,13 @@ Task<Receipt> Partition::append(BufferSlice frames, wire::AckLevel asked, Times 
 // All frames, or an error in the receipt. What was appended before it stays, and then the outcome is unknown.
 Task<void> Partition::append_checked(const std::vector<record::FrameView>* frames, int32_t gap_from, Receipt* receipt) {
     for (const record::FrameView& frame : *frames) {
+        // The leadership may have ended while the frame before waited for room.
+        if (Error wrong = check_epoch(-1); wrong.code != ErrorCode::none) {
+            receipt->error = wrong;
+            receipt->outcome = receipt->base.value >= 0 ? Outcome::unknown : Outcome::not_written;
+            receipt->hint = wrong.text;
+            co_return;
+        }
         bool goes_on = co_await append_frame(frame, std::exchange(gap_from, -1), receipt);
         if (goes_on) continue;
         if (receipt->base.value >= 0) receipt->outcome = Outcome::unknown;

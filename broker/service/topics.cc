@@ -11,6 +11,7 @@ namespace {
 
 constexpr int32_t command_timeout_max_ms = 300'000;
 constexpr Duration placement_pause = 200ms;
+constexpr Duration taken_time_max = 2s;   // until the metadata shows who has taken a name
 constexpr Duration repeat_pause = 20ms;  // before a command is repeated of which nobody knows what became
 
 template <typename Message>
@@ -165,19 +166,24 @@ Task<ClientService::Execution> ClientService::place_and_create(TopicRecord topic
                                                                int32_t partitions,
                                                                int32_t replicas,
                                                                int32_t timeout_ms) {
-    const Instant deadline = shard_.executor().now() + std::chrono::milliseconds(timeout_ms);
+    const Instant deadline =
+        shard_.executor().now() + std::chrono::milliseconds(std::clamp(timeout_ms, 0, command_timeout_max_ms));
     bool was_repeated = false;
     while (true) {
         const MetadataSnapshot known = shard_.metadata();
         Result<Assignment> assignment = place(*known, partitions, replicas, shard_.world().random.next());
-        if (!assignment.ok()) co_return Execution{{Outcome::not_written, assignment.error(), {}, -1}};
+        if (!assignment.ok()) {
+            const Outcome outcome = was_repeated ? Outcome::unknown : Outcome::not_written;
+            co_return Execution{{outcome, assignment.error(), {}, -1}, was_repeated};
+        }
         Command command = broker::create_topic(topic, *assignment);
         Execution done = co_await execute(std::move(command), timeout_ms);
+        // An attempt with the placement before may be the one that was carried out.
         was_repeated = was_repeated || done.was_repeated;
         done.was_repeated = was_repeated;
         if (was_repeated && !done.executed.ok()) done.executed.outcome = Outcome::unknown;
         const bool is_outdated = done.executed.error.code == ErrorCode::not_enough_replicas;
-        if (!is_outdated || shard_.executor().now() >= deadline) co_return done;
+        if (!is_outdated || shard_.is_stopping() || shard_.executor().now() >= deadline) co_return done;
         const Instant look = std::min(deadline, shard_.executor().now() + placement_pause);
         if (shard_.metadata() == known) (void)co_await shard_.wait_for_metadata(look);
     }
@@ -214,6 +220,14 @@ Task<rpc::Response> ClientService::create_topic(rpc::Request request) {
         if (Result<void> valid = trial.apply(command); !valid.ok()) co_return refuse(valid.error());
     } else {
         Execution done = co_await place_and_create(topic, partitions, replicas, message.timeout_ms());
+        // If an attempt before was carried out, its topic is in the way of the last one: the metadata soon shows whose
+        // the name is.
+        const bool is_taken = done.was_repeated && done.executed.error.code == ErrorCode::topic_already_exists;
+        const Instant until = shard_.executor().now() + taken_time_max;
+        while (is_taken && shard_.metadata()->find(topic.name) == nullptr && shard_.executor().now() < until) {
+            const Wake wake = co_await shard_.wait_for_metadata(until);
+            if (wake == Wake::closed) break;
+        }
         const bool is_there = done.was_repeated && shard_.metadata()->find(topic.id) != nullptr;
         if (!done.executed.ok() && !is_there) co_return refuse(done.executed);
         version = done.executed.ok() ? done.executed.version : shard_.metadata()->version();
