@@ -330,7 +330,8 @@ Task<Executed> BrokerSession::execute(Command command, Instant deadline) {
             co_await wait_until_seen(version, deadline);
             co_return Executed{Outcome::written, ErrorCode::none, {}, version};
         }
-        if (result.delivery == rpc::Delivery::unknown) co_return Executed{Outcome::unknown, controller_was_lost, {}, -1};
+        if (result.delivery == rpc::Delivery::unknown)
+            co_return Executed{Outcome::unknown, controller_was_lost, {}, -1};
         // A broker that was given up while it lived registers again by itself, in a moment.
         const bool is_over = result.error.code == ErrorCode::stale_broker_epoch && !has_left_;
         while (is_over && incarnation_ == asked_as && now() < deadline && !is_stopping_) {

@@ -30,10 +30,11 @@ class BrokerSession {
     ~BrokerSession();
 
     // Tries until it is registered and knows the metadata that shows it, or `stop`; from then on the session goes on by
-    // itself. storage_error: the disk of the only controller has failed. `stopped_cleanly`: the incarnation that the marks of the data directory say stopped cleanly, or -1.
+    // itself. storage_error: the disk of the only controller has failed. `stopped_cleanly`: the incarnation that the
+    // marks of the data directory say stopped cleanly, or -1.
     Task<Result<void>> begin(Incarnation stopped_cleanly);
-    // From now on `publish` is awaited with newer metadata, one at a time, in order; what is not the newest any more may
-    // be left out. Suspends until the first one was published.
+    // From now on `publish` is awaited with newer metadata, one at a time, in order; what is not the newest any more
+    // may be left out. Suspends until the first one was published.
     Task<void> publish_to(std::function<Task<void>(MetadataSnapshot)> publish);
     // Tells the controller that this broker has stopped in order: its files are closed. Gives up at the deadline.
     Task<void> leave(Instant deadline);

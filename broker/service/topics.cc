@@ -11,7 +11,7 @@ namespace {
 
 constexpr int32_t command_timeout_max_ms = 300'000;
 constexpr Duration placement_pause = 200ms;
-constexpr Duration taken_time_max = 2s;   // until the metadata shows who has taken a name
+constexpr Duration taken_time_max = 2s;  // until the metadata shows who has taken a name
 constexpr Duration repeat_pause = 20ms;  // before a command is repeated of which nobody knows what became
 
 template <typename Message>
