@@ -302,8 +302,13 @@ Task<void> Broker::stop() {
 }
 
 size_t Broker::partition_count() const {
+    const BrokerId self(facts_.config.broker_id);
     size_t count = 0;
-    for (const auto& shard : shards_) count += shard->partitions().size();
+    for (const auto& [name, topic] : shards_.front()->metadata()->topics()) {
+        for (const PartitionRecord& partition : topic->partitions) {
+            count += std::count(partition.replicas.begin(), partition.replicas.end(), self) > 0 ? 1 : 0;
+        }
+    }
     return count;
 }
 

@@ -37,7 +37,7 @@ class Broker {
     const BrokerFacts& facts() const { return facts_; }
     // What the last stop left: whether the start found it clean.
     bool started_clean() const { return started_clean_; }
-    // Partitions that are on this broker.
+    // Partitions that belong on this broker. On the first shard's executor. REQUIRES: started
     size_t partition_count() const;
 
   private:

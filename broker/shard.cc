@@ -161,7 +161,8 @@ Task<void> Shard::remove_leftovers() {
 }
 
 Task<void> Shard::open_partitions(std::vector<Opening> openings) {
-    for (size_t begin = 0; begin < openings.size(); begin += openings_at_a_time) {
+    // A stop does not wait for logs that nobody has touched yet.
+    for (size_t begin = 0; begin < openings.size() && !stopping_; begin += openings_at_a_time) {
         std::vector<Task<bool>> batch;
         const size_t end = std::min(begin + openings_at_a_time, openings.size());
         for (size_t index = begin; index < end; ++index) batch.push_back(open_partition(openings[index]));

@@ -18,6 +18,7 @@ constexpr Duration enroll_time = 3s;  // to find the active controller, before p
 // Of its answer, however slow its disk is: another attempt would be another incarnation.
 constexpr Duration enroll_answer_time = 60s;
 constexpr Duration enroll_pause = 200ms;  // between attempts
+constexpr Duration seen_time_max = 10s;  // until a committed command shows here
 constexpr Duration follow_pause = 50ms;   // after one that failed
 constexpr Duration shard_patience = 2s;   // a shard that has not answered for so long is reported
 
@@ -341,7 +342,9 @@ Task<Executed> BrokerSession::execute(Command command, Instant deadline) {
     }
 }
 
+// What is committed is done; that this broker shows it is a courtesy, and takes a moment only.
 Task<void> BrokerSession::wait_until_seen(int64_t version, Instant deadline) {
+    deadline = std::min(deadline, now() + seen_time_max);
     auto is_seen = [&] { return publish_ ? published_ >= version : current_->version() >= version; };
     while (!is_seen() && now() < deadline && !is_stopping_) co_await changed_.wait(deadline);
 }

@@ -159,8 +159,9 @@ Task<void> Control::stop(bool is_clean) {
     is_stopping_ = true;
     if (session_ != nullptr) session_->stop();
     if (controllers_ != nullptr) controllers_->close();
-    if (server_ != nullptr) server_->stop();
+    // Serving while the lead is handed over: the answers to that come in here.
     if (controller_ != nullptr) co_await controller_->stop();
+    if (server_ != nullptr) server_->stop();
     if (links_ != nullptr) co_await links_->close();
     if (controller_ != nullptr) co_await controller_->join();
     if (session_ != nullptr) co_await session_->join();

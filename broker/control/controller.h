@@ -86,7 +86,7 @@ class Controller {
     void process_died(consensus::VoterId voter);
 
     // News of brokers, for the active controller; harmless otherwise.
-    void broker_heard(BrokerId broker) { liveness_.heard(broker, now()); }
+    void broker_heard(BrokerId broker, Incarnation incarnation) { liveness_.heard(broker, incarnation, now()); }
     // A connection of this node has ended. If its port refuses now, its process is gone, and is given up at once.
     void connection_ended(int32_t node);
 

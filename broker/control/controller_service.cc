@@ -136,11 +136,9 @@ Task<rpc::Response> ControllerService::register_broker(const rpc::Session* sessi
     registration.feature_level = message.feature_level();
     registration.version = rpc::from_wire(message.version());
     registration.time = Timestamp(world_.executor.wall_milliseconds());
-    controller_->broker_heard(registration.id);
     Executed executed =
         co_await controller_->execute(broker::register_broker(registration), world_.executor.now() + register_time_max);
     if (!executed.ok()) co_return refuse(executed);
-    controller_->broker_heard(registration.id);
     flatbuffers::FlatBufferBuilder builder;
     const wire::Uuid cluster = rpc::to_wire(controller_->cluster());
     const auto timeout_ms = static_cast<int32_t>(controller_->settings().session_timeout / 1ms);
@@ -162,7 +160,7 @@ Task<rpc::Response> ControllerService::heartbeat(const rpc::Session* session, rp
     if (!may_speak_for(*session, message.broker())) co_return refuse_with(speaks_for_another);
     const BrokerId broker(message.broker());
     if (!is_current(broker, Incarnation(message.incarnation()))) co_return refuse_with(incarnation_is_over);
-    controller_->broker_heard(broker);
+    controller_->broker_heard(broker, Incarnation(message.incarnation()));
     const Duration session_timeout = controller_->settings().session_timeout;
     Result<void> confirmed = co_await controller_->confirm(world_.executor.now() + session_timeout);
     if (!confirmed.ok() || !controller_->is_active()) co_return refuse_inactive();
@@ -182,9 +180,13 @@ Task<rpc::Response> ControllerService::execute_command(const rpc::Session* sessi
         co_return refuse_with(incarnation_is_over);
     }
     const Bytes bytes = request.payload.bytes();
+    Command command(bytes.begin(), bytes.end());
+    // What stands for a whole state is for who restores one.
+    if (Metadata::is_snapshot_part(command))
+        co_return refuse_with({ErrorCode::invalid_request, "a snapshot is no command"});
     const int32_t timeout_ms = std::clamp(message.timeout_ms(), 0, command_time_max_ms);
     const Instant deadline = request.received + std::chrono::milliseconds(timeout_ms);
-    Executed executed = co_await controller_->execute(Command(bytes.begin(), bytes.end()), deadline);
+    Executed executed = co_await controller_->execute(std::move(command), deadline);
     if (!executed.ok()) co_return refuse(executed);
     flatbuffers::FlatBufferBuilder builder;
     co_return respond(builder, wire::CreateExecuteCommandResponse(builder, 0, executed.version));

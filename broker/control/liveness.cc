@@ -11,13 +11,15 @@ void Liveness::begin(Instant now, const Metadata& metadata) {
 
 Instant Liveness::due_of(const BrokerRecord& broker) const {
     auto found = heard_.find(broker.id);
-    const Instant since = found == heard_.end() ? begun_ : std::max(found->second, begun_);
+    const Instant since = found == heard_.end() ? begun_ : std::max(found->second.at, begun_);
     return since + session_timeout_;
 }
 
-std::vector<Liveness::Silent> Liveness::silent(Instant now, const Metadata& metadata) const {
+std::vector<Liveness::Silent> Liveness::silent(Instant now, const Metadata& metadata) {
     std::vector<Silent> silent;
     for (const auto& [id, broker] : metadata.brokers()) {
+        Heard& heard = heard_[id];
+        if (heard.incarnation != broker.incarnation) heard = {broker.incarnation, now};
         if (broker.is_alive && due_of(broker) <= now) silent.push_back({id, broker.incarnation});
     }
     return silent;

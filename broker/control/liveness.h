@@ -17,16 +17,17 @@ class Liveness {
     // A controller that becomes active, or that was itself held up, has heard nothing for reasons of its own: every
     // broker that is alive gets a whole session timeout from now on.
     void begin(Instant now, const Metadata& metadata);
-    // A heartbeat or a registration of its present incarnation.
-    void heard(BrokerId broker, Instant now) { heard_[broker] = now; }
+    // A heartbeat of this incarnation.
+    void heard(BrokerId broker, Incarnation incarnation, Instant now) { heard_[broker] = {incarnation, now}; }
 
     struct Silent {
         BrokerId broker{-1};
         Incarnation incarnation{-1};
     };
-    // Brokers that are alive, as far as the metadata says, and silent for a session timeout.
-    std::vector<Silent> silent(Instant now, const Metadata& metadata) const;
-    // When the next one will be, if nobody is heard; `never` without brokers.
+    // Brokers that are alive, as far as the metadata says, and silent for a session timeout. An incarnation that is seen
+    // for the first time has just registered, however long that took: it has a whole session timeout from now on.
+    std::vector<Silent> silent(Instant now, const Metadata& metadata);
+    // When the next one will be, if nobody is heard; `never` without brokers. After `silent`.
     Instant next_due(const Metadata& metadata) const;
 
   private:
@@ -34,7 +35,11 @@ class Liveness {
 
     Duration session_timeout_;
     Instant begun_{};
-    std::map<BrokerId, Instant> heard_;
+    struct Heard {
+        Incarnation incarnation{-1};
+        Instant at{};
+    };
+    std::map<BrokerId, Heard> heard_;
 };
 
 }  // namespace ironbark::broker

@@ -48,6 +48,12 @@ void Metadata::happened(ClusterEvent event) {
     events_.push_back(std::move(event));
 }
 
+bool Metadata::is_snapshot_part(Bytes command) {
+    flatbuffers::Verifier verifier(command.data(), command.size(), depth_max, tables_max);
+    return wire::VerifyMetadataCommandBuffer(verifier) &&
+           wire::GetMetadataCommand(command.data())->body_type() == wire::CommandBody::SnapshotCommand;
+}
+
 Result<void> Metadata::apply(Bytes command, Verdicts* verdicts) {
     static constexpr Error malformed(ErrorCode::corrupt_data, "not a metadata command of this version");
     if (verdicts != nullptr) verdicts->clear();

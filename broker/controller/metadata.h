@@ -32,6 +32,9 @@ class Metadata {
     // which has a higher partition epoch and the set that counts.
     Result<void> apply(Bytes command, Verdicts* verdicts = nullptr);
 
+    // Whether it is a part of a snapshot, which replaces a state instead of changing it. False for what is no command.
+    static bool is_snapshot_part(Bytes command);
+
     int64_t version() const { return version_; }  // grows with every command
     int64_t next_producer_id() const { return next_producer_id_; }
     BrokerId active_controller() const { return controller_; }     // the last that said so; -1: none ever did

@@ -1,0 +1,60 @@
+#include "broker/control/liveness.h"
+
+#include <gtest/gtest.h>
+
+namespace ironbark::broker {
+namespace {
+
+constexpr Duration timeout = std::chrono::milliseconds(1500);
+
+Instant at(int64_t milliseconds) {
+    return Instant(std::chrono::milliseconds(milliseconds));
+}
+
+void start(Metadata& metadata, int32_t id, int64_t incarnation) {
+    RegisterBroker registration;
+    registration.id = BrokerId(id);
+    registration.directory = Uuid::from_words(static_cast<uint64_t>(id), 1);
+    registration.incarnation = Incarnation(incarnation);
+    ASSERT_TRUE(metadata.apply(register_broker(registration)).ok());
+}
+
+TEST(Liveness, GivesUpWhoIsSilentForASessionTimeout) {
+    Metadata metadata;
+    Liveness liveness(timeout);
+    liveness.begin(at(0), metadata);
+    EXPECT_EQ(liveness.next_due(metadata), never);
+    start(metadata, 1, 1);
+    start(metadata, 2, 1);
+    EXPECT_TRUE(liveness.silent(at(100), metadata).empty());
+    liveness.heard(BrokerId(1), Incarnation(1), at(1000));
+    EXPECT_EQ(liveness.next_due(metadata), at(1600));
+    EXPECT_TRUE(liveness.silent(at(1599), metadata).empty());
+    const auto silent = liveness.silent(at(1600), metadata);
+    ASSERT_EQ(silent.size(), 1u);
+    EXPECT_EQ(silent.front().broker, BrokerId(2));
+}
+
+TEST(Liveness, ARegistrationMayTakeAsLongAsItLikes) {
+    Metadata metadata;
+    Liveness liveness(timeout);
+    liveness.begin(at(0), metadata);
+    start(metadata, 1, 1);  // asked for long ago, and committed now
+    EXPECT_TRUE(liveness.silent(at(60'000), metadata).empty());
+    start(metadata, 1, 2);
+    EXPECT_TRUE(liveness.silent(at(120'000), metadata).empty()) << "nothing that was heard before is of this one";
+    EXPECT_EQ(liveness.silent(at(121'500), metadata).size(), 1u);
+}
+
+TEST(Liveness, WhoJudgesAnewGivesEverybodyAWholeSession) {
+    Metadata metadata;
+    Liveness liveness(timeout);
+    start(metadata, 1, 1);
+    EXPECT_TRUE(liveness.silent(at(0), metadata).empty());
+    liveness.begin(at(10'000), metadata);
+    EXPECT_TRUE(liveness.silent(at(11'499), metadata).empty());
+    EXPECT_EQ(liveness.silent(at(11'500), metadata).size(), 1u);
+}
+
+}  // namespace
+}  // namespace ironbark::broker
