@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 
+#include "bench/load/controller.h"
 #include "bench/load/node.h"
 #include "bench/machine/child_process.h"
 #include "bench/machine/report.h"
@@ -120,6 +121,40 @@ void add_node(CLI::App& app, std::string& directory, const std::string& command_
     });
 }
 
+void add_controller(CLI::App& app, std::string& directory, const std::string& command_line) {
+    auto* command = app.add_subcommand("controller", "measure the controllers of three daemons on this machine");
+    auto settings = std::make_shared<NodeSettings>();
+    settings->daemon = neighbouring_daemon();
+    settings->ios = {"io_uring"};
+    settings->rounds = 3;
+    command->add_option("--daemon", settings->daemon, "the ironbarkd to measure")->capture_default_str();
+    command->add_option("--dir", directory, "where to write; on the disk to be measured");
+    command->add_option("--io", settings->ios.front(), "of the shards: io_uring or posix; controllers have posix")
+        ->check(CLI::IsMember({"io_uring", "posix"}))
+        ->capture_default_str();
+    std::string names;
+    for (const std::string& name : controller_points()) names += (names.empty() ? "" : ", ") + name;
+    command->add_option("--point", settings->points, "only these: " + names)->check(CLI::IsMember(controller_points()));
+    command->add_option("--rounds", settings->rounds, "how often each point is measured")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    command->add_option("--seconds", settings->seconds, "of a round of commits")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    command->add_option("--kills", settings->kills, "of the active controller in a round; stopped a quarter as often")
+        ->check(CLI::Range(4, 10'000))
+        ->capture_default_str();
+    command->add_flag("--busy", settings->is_busy_allowed, "measure although other programs are busy, too");
+    command->add_option("--daemon-flag", settings->flags, "further flag of the daemons; repeat it for its value");
+    command->add_option("--json", settings->json_path, "write the figures there, too");
+    command->callback([&directory, &command_line, settings] {
+        const ScratchDirectory scratch(directory);
+        settings->directory = scratch.path();
+        settings->command_line = command_line;
+        run_controller(*settings);
+    });
+}
+
 }  // namespace
 
 int main(int argument_count, char** arguments) {
@@ -131,6 +166,7 @@ int main(int argument_count, char** arguments) {
     std::string command_line = "ironbark-bench";
     for (int index = 1; index < argument_count; ++index) command_line += std::string(" ") + arguments[index];
     add_node(app, directory, command_line);
+    add_controller(app, directory, command_line);
     try {
         app.parse(argument_count, arguments);
     } catch (const CLI::CallForHelp& help) {

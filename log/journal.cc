@@ -284,12 +284,15 @@ Task<Result<void>> Journal::settle() {
 
 // What a torn commit left would stand behind the next one.
 Task<Result<void>> Journal::erase_end() {
-    size_t size = body_.allocated - body_.position;
-    BufferSlice zeros(world_.buffers.take(size), 0, size);
-    std::memset(zeros.data(), 0, size);
+    co_return co_await write_zeros(&body_, body_.position, body_.allocated, Sync::data);
+}
+
+Task<Result<void>> Journal::write_zeros(Body* body, uint64_t begin, uint64_t end, Sync sync) {
+    BufferSlice zeros(world_.buffers.take(end - begin), 0, end - begin);
+    std::memset(zeros.data(), 0, zeros.size);
     std::vector<BufferSlice> slices;
     slices.push_back(std::move(zeros));
-    co_return co_await write_fully(*body_.file, body_.position, std::move(slices), Sync::data);
+    co_return co_await write_fully(*body->file, begin, std::move(slices), sync);
 }
 
 void Journal::append(JournalRecord record) {
@@ -386,7 +389,13 @@ Task<Result<void>> Journal::make_room(Body* body, uint64_t end) {
         co_return Error(ErrorCode::storage_full, "the journal is as long as it may be");
     }
     CO_TRY_VOID(co_await body->file->allocate(body->allocated, more));
-    if (is_behind) CO_TRY_VOID(final(co_await body->file->sync()));
+    if (is_behind) {
+        // A synced write into blocks that were never written commits metadata of the file system, too (ADR 0005).
+        const uint64_t begin = round_up(body->allocated, block_size);  // a file that was cut off may end anywhere
+        const uint64_t zeros_end = round_down(body->allocated + more, block_size);
+        CO_TRY_VOID(final(co_await write_zeros(body, begin, zeros_end, Sync::no)));
+        CO_TRY_VOID(final(co_await body->file->sync()));
+    }
     body->allocated += more;
     co_return Result<void>();
 }

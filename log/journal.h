@@ -107,6 +107,7 @@ class Journal {
     Task<Result<void>> write_both(BufferSlice commit);
     Task<Result<void>> write_behind(BufferSlice commit);
     Task<Result<void>> make_room(Body* body, uint64_t end);
+    Task<Result<void>> write_zeros(Body* body, uint64_t begin, uint64_t end, Sync sync);
     Task<void> grow_ahead(Body* body);
     bool is_copied() const { return copies_ != Copies::one; }
     uint64_t copy_count() const { return is_copied() ? 2 : 1; }

@@ -49,12 +49,12 @@ Daemon::~Daemon() {
 
 double Daemon::start() {
     const Nanoseconds begin = now();
-    spawn();
+    launch();
     wait_until_ready();
     return to_seconds(now() - begin);
 }
 
-void Daemon::spawn() {
+void Daemon::launch() {
     std::filesystem::create_directories(command_.directory);
     trace_ = command_.directory + "/ironbarkd-" + std::to_string(++starts_) + ".log";
     std::vector<std::string> words{command_.program, "--data-dir", data_directory(), "--listen",
@@ -101,6 +101,18 @@ void Daemon::kill() {
     if (id_ < 0) return;
     ::kill(id_, SIGKILL);
     wait_until_gone();
+}
+
+void Daemon::pause() {
+    check(::kill(id_, SIGSTOP), "SIGSTOP");
+}
+
+void Daemon::resume() {
+    check(::kill(id_, SIGCONT), "SIGCONT");
+}
+
+std::string Daemon::said() const {
+    return read_all(trace_);
 }
 
 void Daemon::wait_until_gone() {

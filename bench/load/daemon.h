@@ -2,10 +2,9 @@
 // An ironbarkd of ours: a child process with a directory and ports of its own, ended by its id, and what the system
 // counts about it. Failures end the benchmark (std::runtime_error) with what the daemon said.
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <string>
+#include <sys/types.h>
 #include <vector>
 
 namespace ironbark::bench {
@@ -34,9 +33,17 @@ class Daemon {
     // Starts it and waits until it is ready; the first time on a free port, then on the same one. Returns how many
     // seconds that took.
     double start();
-    void stop();  // SIGTERM, and waits until it is gone; SIGKILL if that takes too long
-    void kill();  // SIGKILL
+    // The two halves of it, for daemons that need each other to get ready.
+    void launch();
+    void wait_until_ready();
+    void stop();    // SIGTERM, and waits until it is gone; SIGKILL if that takes too long
+    void kill();    // SIGKILL
+    void pause();   // SIGSTOP
+    void resume();  // SIGCONT
 
+    bool is_running() const { return id_ >= 0; }
+    // What it has said on standard error since its last start.
+    std::string said() const;
     std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
     std::string data_directory() const { return command_.directory + "/data"; }
     ProcessUse use() const;
@@ -44,8 +51,6 @@ class Daemon {
     static std::string version_of(const std::string& program);
 
   private:
-    void spawn();
-    void wait_until_ready();
     void wait_until_gone();
 
     DaemonCommand command_;

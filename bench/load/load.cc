@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "bench/load/must.h"
 #include "bench/load/pattern.h"
 #include "ironbark/admin.h"
 #include "ironbark/consumer.h"
@@ -18,12 +19,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto settle_time_max = 60s;  // for the last acknowledgements, and for records that do not come back
-
-template <typename T>
-T must(Expected<T> expected, const char* what) {
-    if (!expected.ok()) throw std::runtime_error(std::string(what) + ": " + expected.error().to_string());
-    if constexpr (!std::is_void_v<T>) return std::move(expected).value();
-}
 
 // The state of a closed loop. `send_next` runs on the producer's thread, after the first records on the caller's too.
 class Loop {

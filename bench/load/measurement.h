@@ -1,5 +1,6 @@
 #pragma once
-// A point of `ironbark-bench node`: what is measured, what it is compared with, and the target for the quotient.
+// A point of `ironbark-bench node` or `controller`: what is measured, what it is compared with, and the target for the
+// quotient.
 
 #include <map>
 #include <memory>
@@ -61,10 +62,19 @@ struct Measurement {
     std::vector<Sample> (*run)(Bench& bench, const std::string& io);
 };
 
+std::vector<std::string> names_of(const std::vector<Measurement>& list);
+// Those of the list that the settings ask for, round by round, and the report of them. `note` stands below the table.
+void run_measurements(const std::vector<Measurement>& list, const NodeSettings& settings, const std::string& note);
+
 std::vector<Sample> measure_latency(Bench& bench, const std::string& io);  // node_produce.cc
 std::vector<Sample> measure_throughput(Bench& bench, const std::string& io);
 std::vector<Sample> measure_consume(Bench& bench, const std::string& io);  // node_consume.cc
 std::vector<Sample> measure_idle(Bench& bench, const std::string& io);     // node_lifetime.cc
 std::vector<Sample> measure_restart(Bench& bench, const std::string& io);
+
+std::vector<Sample> measure_commit(Bench& bench, const std::string& io);      // controller_commit.cc
+std::vector<Sample> measure_failover(Bench& bench, const std::string& io);    // controller_failover.cc
+std::vector<Sample> measure_partitions(Bench& bench, const std::string& io);  // controller_partitions.cc
+std::vector<Sample> measure_quorum_idle(Bench& bench, const std::string& io);
 
 }  // namespace ironbark::bench

@@ -22,11 +22,9 @@ constexpr double cores_of_others_max = 0.1;
 constexpr auto look_time = std::chrono::milliseconds(500);
 constexpr int looks_max = 60;
 
-const Measurement measurements[] = {
-    {"latency", false, false, measure_latency},
-    {"throughput", false, false, measure_throughput},
-    {"consume", false, false, measure_consume},
-    {"idle", false, false, measure_idle},
+const std::vector<Measurement> measurements{
+    {"latency", false, false, measure_latency}, {"throughput", false, false, measure_throughput},
+    {"consume", false, false, measure_consume}, {"idle", false, false, measure_idle},
     {"restart", true, true, measure_restart},
 };
 
@@ -88,16 +86,24 @@ Settings Bench::client_settings(const Daemon& daemon, Acks acks) {
     return settings;
 }
 
-std::vector<std::string> node_points() {
+std::vector<std::string> names_of(const std::vector<Measurement>& list) {
     std::vector<std::string> names;
-    for (const Measurement& measurement : measurements) names.push_back(measurement.name);
+    for (const Measurement& measurement : list) names.push_back(measurement.name);
     return names;
 }
 
+std::vector<std::string> node_points() {
+    return names_of(measurements);
+}
+
 void run_node(const NodeSettings& settings) {
+    run_measurements(measurements, settings, "every record written was read back and compared");
+}
+
+void run_measurements(const std::vector<Measurement>& list, const NodeSettings& settings, const std::string& note) {
     Bench bench(settings);
-    NodeReport report(settings);
-    for (const Measurement& measurement : measurements) {
+    NodeReport report(settings, note);
+    for (const Measurement& measurement : list) {
         if (is_chosen(measurement, settings.points)) run_measurement(measurement, bench, report);
     }
     report.print();

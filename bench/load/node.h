@@ -18,6 +18,7 @@ struct NodeSettings {
     double seconds = 5;                   // of one round of latencies; of a probe beside throughput a tenth of it
     unsigned megabytes = 2048;            // written and read where throughput is measured
     unsigned restart_megabytes = 20'000;  // of log, at the restart after a kill
+    int kills = 20;                       // of the active controller, in a round
     bool is_busy_allowed = false;         // measure beside busy programs, too
     std::vector<std::string> flags;       // further ones for the daemon
     std::string json_path;

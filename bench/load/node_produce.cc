@@ -4,6 +4,7 @@
 
 #include "bench/load/load.h"
 #include "bench/load/measurement.h"
+#include "bench/load/slices.h"
 
 namespace ironbark::bench {
 
@@ -25,44 +26,9 @@ const Point durable_parallel{"leader_durable, 64 in flight over 8 partitions", "
 const Point throughput_new{"leader, 1 KiB records, new segments", "MB/s", "SKELETON", throughput_target};
 const Point throughput_reused{"leader, 1 KiB records, reused segments", "MB/s", "SKELETON", throughput_target};
 
-// A round of latencies is cut into slices, each with its probes, because where the scheduler puts two processes that
-// talk to each other decides whether a message takes 3 or 30 us, and it decides anew for each slice. A round's figure
-// is the mean of its slices, so that each placement weighs as often as it occurs.
-constexpr int slices = 10;
 // Whoever wants the shortest latency lets the client's thread poll, as the daemon's does by default.
 constexpr int client_spin_us = 200;
 constexpr double slice_warm_up_seconds = 0.05;  // connections and metadata
-
-class Slices {
-  public:
-    explicit Slices(const Point& point) : point_(point) {}
-
-    void add(double value, double limit) {
-        values_.push_back(value);
-        limits_.push_back(limit);
-    }
-    void add(const ProduceLoopResult& result, double limit_us) {
-        add(to_microseconds(result.latency.percentile(0.5)), limit_us);
-        latency_.merge(result.latency);
-    }
-    Sample sample() const {
-        Sample sample{&point_, mean(values_), mean(limits_)};
-        if (latency_.count() == 0) return sample;
-        sample.details = {{"p50_us", to_microseconds(latency_.percentile(0.5))},
-                          {"p90_us", to_microseconds(latency_.percentile(0.9))},
-                          {"p99_us", to_microseconds(latency_.percentile(0.99))},
-                          {"p99.9_us", to_microseconds(latency_.percentile(0.999))},
-                          {"max_us", to_microseconds(latency_.max())},
-                          {"records", static_cast<double>(latency_.count())}};
-        return sample;
-    }
-
-  private:
-    const Point& point_;
-    std::vector<double> values_;
-    std::vector<double> limits_;
-    Histogram latency_;
-};
 
 // User and system time of this process, which is the producer.
 double own_cpu_seconds() {
@@ -121,12 +87,12 @@ std::vector<Sample> measure_latency(Bench& bench, const std::string& io) {
         const double raw = probe_synced_write(bench.probe_file(), 4 << 10, seconds / 4).latency.p50_us;
         const double ping = probe_ping(seconds / 8).latency.p50_us;
         const ProduceLoopResult lone = produce_closed_loop(durable, one, single);
-        alone.add(lone, raw + ping);
+        alone.add(lone.latency, raw + ping);
         const Rate rate = produce_closed_loop(durable, eight, many).rate;
         parallel.add(rate.records_per_second(), lone.rate.records_per_second());
-        asleep.add(produce_closed_loop(sleeping, one, single), raw + ping);
-        waited.add(produce_one_by_one(durable, one, seconds / 8), raw + ping);
-        unsynced.add(produce_closed_loop(memory, one, single), ping);
+        asleep.add(produce_closed_loop(sleeping, one, single).latency, raw + ping);
+        waited.add(produce_one_by_one(durable, one, seconds / 8).latency, raw + ping);
+        unsynced.add(produce_closed_loop(memory, one, single).latency, ping);
     }
     read_back(durable, one);
     read_back(durable, eight);

@@ -56,8 +56,9 @@ Json to_json(const Point& point, const std::string& io, const std::vector<Sample
 
 }  // namespace
 
-NodeReport::NodeReport(const NodeSettings& settings)
+NodeReport::NodeReport(const NodeSettings& settings, std::string note)
     : settings_(settings),
+      note_(std::move(note)),
       machine_(describe_machine(settings.directory)),
       daemon_version_(Daemon::version_of(settings.daemon)) {}
 
@@ -101,9 +102,9 @@ void NodeReport::print() const {
     }
     table.print();
     std::printf(
-        "\nmedian (lowest-highest) of %d rounds; every record written was read back and compared\n"
+        "\nmedian (lowest-highest) of %d rounds; %s\n"
         "%d disturbed rounds repeated, %d counted nevertheless; %s\n",
-        settings_.rounds, repeats_, disturbed_, noise_.report().c_str());
+        settings_.rounds, note_.c_str(), repeats_, disturbed_, noise_.report().c_str());
 }
 
 void NodeReport::write(const std::string& path) const {
@@ -119,6 +120,7 @@ void NodeReport::write(const std::string& path) const {
                         {"seconds", settings_.seconds},
                         {"megabytes", settings_.megabytes},
                         {"restart_megabytes", settings_.restart_megabytes},
+                        {"kills", settings_.kills},
                         {"daemon_flags", settings_.flags}};
     json["disturbed"] = {{"repeated", repeats_}, {"counted", disturbed_}};
     for (const Row& row : rows_) json["points"].push_back(to_json(*row.point, row.io, row.samples));

@@ -1,5 +1,5 @@
 #pragma once
-// Collects the samples of `ironbark-bench node` and tells them: a line while it runs, a table, and JSON.
+// Collects the samples of `ironbark-bench node` or `controller`, and tells them: a line while it runs, a table, JSON.
 
 #include <string>
 #include <vector>
@@ -13,7 +13,8 @@ namespace ironbark::bench {
 
 class NodeReport {
   public:
-    explicit NodeReport(const NodeSettings& settings);
+    // `note`: what stands below the table.
+    NodeReport(const NodeSettings& settings, std::string note);
 
     void add(const std::string& io, const Sample& sample);
     // What became of the turns of a point.
@@ -32,6 +33,7 @@ class NodeReport {
     Row& row(const Point* point, const std::string& io);
 
     const NodeSettings& settings_;
+    std::string note_;
     Description machine_;
     std::string daemon_version_;
     Noise noise_;

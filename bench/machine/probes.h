@@ -50,6 +50,11 @@ struct PingResult {
 // RAW: one synced direct write (RWF_DSYNC, blocking) at a time into a reused file; 4 KiB for RAW.
 SyncedWriteResult probe_synced_write(ProbeFile& file, std::size_t size, double seconds);
 
+// RAW3: the same into three files at once, by three threads that do not wait for each other; of each write.
+Latency probe_three_synced_writes(const std::string& directory, std::size_t size, double seconds);
+// Three such writes handed to threads together, until the slowest is done and all threads have said so.
+Latency probe_slowest_of_three(const std::string& directory, std::size_t size, double seconds);
+
 // Sequential direct I/O in pieces of 1 MiB, eight in flight.
 BandwidthResult probe_disk_write(ProbeFile& file, double seconds);
 BandwidthResult probe_disk_read(ProbeFile& file, double seconds);

@@ -33,6 +33,7 @@ ARROWS = {
     "broker": ["runtime", "log", "broker", "wire"],
     "tools": ["runtime", "log", "tools", "ironbark", "client"],
     "bench": ["runtime", "log", "bench", "ironbark", "client", "wire"],
+    "bench/micro": ["runtime", "log", "broker", "bench"],
     "tests": ["runtime", "log", "broker", "client", "tools", "bench", "tests", "ironbark", "wire"],
 }
 # Pure code decides and knows nothing of the world.
