@@ -24,8 +24,8 @@ class Liveness {
         BrokerId broker{-1};
         Incarnation incarnation{-1};
     };
-    // Brokers that are alive, as far as the metadata says, and silent for a session timeout. An incarnation that is seen
-    // for the first time has just registered, however long that took: it has a whole session timeout from now on.
+    // Brokers that are alive, as far as the metadata says, and silent for a session timeout. An incarnation that is
+    // seen for the first time has just registered, however long that took: it has a whole session timeout from now on.
     std::vector<Silent> silent(Instant now, const Metadata& metadata);
     // When the next one will be, if nobody is heard; `never` without brokers. After `silent`.
     Instant next_due(const Metadata& metadata) const;
