@@ -183,10 +183,8 @@ Task<Result<void>> Broker::join(std::string* problem) {
         bool is_clean = false;
         static Task<Standing> of(Control* control) {
             const BrokerSession& session = control->session();
-            const auto& brokers = session.current()->brokers();
-            auto self = brokers.find(session.broker());
-            co_return Standing{session.cluster(), session.incarnation(),
-                               self != brokers.end() && self->second.is_clean};
+            const BrokerRecord* self = session.current()->find(session.broker());
+            co_return Standing{session.cluster(), session.incarnation(), self != nullptr && self->is_clean};
         }
     };
     auto look = [control] { return Standing::of(control); };

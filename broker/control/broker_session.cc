@@ -18,7 +18,7 @@ constexpr Duration enroll_time = 3s;  // to find the active controller, before p
 // Of its answer, however slow its disk is: another attempt would be another incarnation.
 constexpr Duration enroll_answer_time = 60s;
 constexpr Duration enroll_pause = 200ms;  // between attempts
-constexpr Duration seen_time_max = 60s;  // until a committed command shows here
+constexpr Duration seen_time_max = 60s;   // until a committed command shows here
 constexpr Duration follow_pause = 50ms;   // after one that failed
 constexpr Duration shard_patience = 2s;   // a shard that has not answered for so long is reported
 

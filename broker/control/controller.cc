@@ -277,9 +277,9 @@ void Controller::connection_ended(int32_t node) {
 }
 
 Task<void> Controller::probe(BrokerId id) {
-    auto found = machine_.state().brokers().find(id);
-    if (found == machine_.state().brokers().end() || !found->second.is_alive) co_return;
-    const BrokerRecord broker = found->second;
+    const BrokerRecord* found = machine_.state().find(id);
+    if (found == nullptr || !found->is_alive) co_return;
+    const BrokerRecord broker = *found;
     const Address address{broker.peer_host, broker.peer_port};
     Result<std::unique_ptr<Socket>> socket = co_await world_.network.connect(address, now() + probe_time_max);
     if (socket.ok()) (*socket)->close();

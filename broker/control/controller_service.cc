@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "runtime/rpc/convert.h"
+#include "runtime/rpc/respond.h"
 
 namespace ironbark::broker {
 namespace {
@@ -18,12 +19,7 @@ constexpr Error incarnation_is_over(
     ErrorCode::stale_broker_epoch,
     "this incarnation of the broker is over: it was given up, or another has registered");
 
-template <typename Root>
-rpc::Response respond(flatbuffers::FlatBufferBuilder& builder, flatbuffers::Offset<Root> root) {
-    rpc::Response response;
-    response.metadata = rpc::finish(builder, root);
-    return response;
-}
+using rpc::respond;
 
 rpc::Response refuse_with(ErrorCode code, Outcome outcome, std::string_view hint, int32_t leader = -1) {
     flatbuffers::FlatBufferBuilder builder;
@@ -35,7 +31,7 @@ rpc::Response refuse_with(ErrorCode code, Outcome outcome, std::string_view hint
 }
 
 rpc::Response refuse_with(const Error& error) {
-    return refuse_with(error.code, Outcome::not_written, error.text);
+    return rpc::error_response(error, Outcome::not_written);
 }
 
 // Whoever is authenticated says who it is; this daemon's own broker needs no proof.
@@ -103,9 +99,9 @@ std::string ControllerService::problem_with(const wire::RegisterBrokerRequest& r
         return fmt::format("the data directory {} belongs to broker {}, and broker.id is {}. Set broker.id = {}",
                            broker.directory.to_string(), id.value, request.broker(), id.value);
     }
-    auto known = brokers.find(BrokerId(request.broker()));
-    if (known == brokers.end()) return {};
-    const BrokerRecord& other = known->second;
+    const BrokerRecord* known = controller_->machine().state().find(BrokerId(request.broker()));
+    if (known == nullptr) return {};
+    const BrokerRecord& other = *known;
     if (!other.is_alive || other.directory == rpc::from_wire(request.directory())) return {};
     return fmt::format(
         "broker.id = {} is in use: the broker at {}:{} has it and lives (data directory {}, incarnation {}). Give this "
@@ -120,13 +116,11 @@ Task<rpc::Response> ControllerService::register_broker(const rpc::Session* sessi
     if (std::string problem = problem_with(message); !problem.empty()) {
         co_return refuse_with(ErrorCode::duplicate_broker, Outcome::not_written, problem);
     }
-    const auto& brokers = controller_->machine().state().brokers();
-    auto known = brokers.find(BrokerId(message.broker()));
+    const BrokerRecord* known = controller_->machine().state().find(BrokerId(message.broker()));
     RegisterBroker registration;
     registration.id = BrokerId(message.broker());
     registration.directory = rpc::from_wire(message.directory());
-    registration.incarnation =
-        known == brokers.end() ? Incarnation(1) : Incarnation(known->second.incarnation.value + 1);
+    registration.incarnation = known == nullptr ? Incarnation(1) : Incarnation(known->incarnation.value + 1);
     registration.stopped_cleanly = Incarnation(message.stopped_cleanly());
     registration.host = rpc::from_wire(message.host());
     registration.port = message.port();
@@ -147,9 +141,8 @@ Task<rpc::Response> ControllerService::register_broker(const rpc::Session* sessi
 }
 
 bool ControllerService::is_current(BrokerId broker, Incarnation incarnation) const {
-    const auto& brokers = controller_->machine().state().brokers();
-    auto known = brokers.find(broker);
-    return known != brokers.end() && known->second.is_alive && known->second.incarnation == incarnation;
+    const BrokerRecord* known = controller_->machine().state().find(broker);
+    return known != nullptr && known->is_alive && known->incarnation == incarnation;
 }
 
 // A lease is as long as the session, less a fifth, from when the heartbeat was sent: whoever holds one has stopped to

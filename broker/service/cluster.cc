@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "broker/service/service.h"
+#include "runtime/rpc/respond.h"
 
 namespace ironbark::broker {
 namespace {
@@ -13,12 +14,7 @@ constexpr int32_t events_wait_max_ms = 300'000;
 constexpr int32_t replace_time_max_ms = 300'000;
 constexpr Duration look_interval = 1s;  // whether anybody still waits for an answer
 
-template <typename Message>
-rpc::Response respond(flatbuffers::FlatBufferBuilder& builder, flatbuffers::Offset<Message> root) {
-    rpc::Response response;
-    response.metadata = rpc::finish(builder, root);
-    return response;
-}
+using rpc::respond;
 
 rpc::Response refuse(const rpc::CallResult& result) {
     flatbuffers::FlatBufferBuilder builder;

@@ -5,6 +5,7 @@
 
 #include "broker/controller/placement.h"
 #include "broker/service/service.h"
+#include "runtime/rpc/respond.h"
 
 namespace ironbark::broker {
 namespace {
@@ -14,12 +15,7 @@ constexpr Duration placement_pause = 200ms;
 constexpr Duration taken_time_max = 2s;  // until the metadata shows who has taken a name
 constexpr Duration repeat_pause = 20ms;  // before a command is repeated of which nobody knows what became
 
-template <typename Message>
-rpc::Response respond(flatbuffers::FlatBufferBuilder& builder, flatbuffers::Offset<Message> root) {
-    rpc::Response response;
-    response.metadata = rpc::finish(builder, root);
-    return response;
-}
+using rpc::respond;
 
 rpc::Response refuse(const Error& error) {
     return rpc::error_response(error, Outcome::not_written);

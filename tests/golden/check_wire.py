@@ -2,7 +2,7 @@
 """What was released can still be read.
 
 schemas/ holds the schemas as they were released, wire/ full messages for each table that is the root of a frame's
-metadata, metadata/ for each command of the metadata journal: the bytes as an old program wrote them (.bin), and what
+metadata, metadata/ for each command of the metadata: the bytes as an old program wrote them (.bin), and what
 they say (.json). TABLE.N.json is a further message of a table, for the fields that it has got since. The schemas of today must conform to the released ones, and must read the old bytes as they were meant.
 `flatc --conform` alone misses fields that were renamed, removed at the end, or made required; reading the old bytes does
 not.
