@@ -171,7 +171,9 @@ Task<Result<void>> Broker::join(std::string* problem) {
     World* world = worlds_.front();
     const Incarnation stopped = co_await read_clean_stops();
     Control* control = control_.get();
-    auto make = [control, advertise = facts_.config.advertise, stopped] { return control->join(advertise, stopped); };
+    auto make = [control, advertise = facts_.config.advertise, stopped] {
+        return control->join(advertise, stopped, 0);
+    };
     Result<void> joined = co_await on_control<Result<void>>(std::move(make));
     if (!joined.ok()) {
         *problem = describe(joined.error());

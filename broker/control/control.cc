@@ -96,7 +96,7 @@ Task<Result<void>> Control::bind(std::string* problem) {
     co_return Result<void>();
 }
 
-Task<Result<void>> Control::join(Address advertise, Incarnation stopped_cleanly) {
+Task<Result<void>> Control::join(Address advertise, Incarnation stopped_cleanly, uint16_t replica_port) {
     SessionSettings settings;
     settings.broker = BrokerId(config_.broker_id);
     settings.session_timeout = config_.session_timeout;
@@ -109,6 +109,7 @@ Task<Result<void>> Control::join(Address advertise, Incarnation stopped_cleanly)
     registration.peer_host = config_.cluster_advertise.host;
     registration.peer_port =
         config_.cluster_advertise.port != 0 ? config_.cluster_advertise.port : cluster_address_.port;
+    registration.replica_port = replica_port;
     registration.rack = config_.rack;
     registration.feature_level = feature_level_max;
     registration.version = version_;

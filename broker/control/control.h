@@ -40,7 +40,8 @@ class Control {
     Task<Result<void>> open(std::string directory, log::DirectoryIdentity identity, std::string* problem);
     // Serves daemons, votes, and registers this broker, whose clients are told to connect to `advertise`. Suspends
     // until it is registered, which may take as long as a majority of the controllers is away, or until `interrupt`.
-    Task<Result<void>> join(Address advertise, Incarnation stopped_cleanly);
+    // `replica_port`: where its shards serve followers, at the host that daemons use; 0: nowhere.
+    Task<Result<void>> join(Address advertise, Incarnation stopped_cleanly, uint16_t replica_port);
     // Ends a `join` that waits: cancelled. Any thread.
     void interrupt();
     // Before a stop: commands of clients end if no controller is active, instead of waiting for one.

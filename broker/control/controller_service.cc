@@ -126,6 +126,7 @@ Task<rpc::Response> ControllerService::register_broker(const rpc::Session* sessi
     registration.port = message.port();
     registration.peer_host = rpc::from_wire(message.peer_host());
     registration.peer_port = message.peer_port();
+    registration.replica_port = message.replica_port();
     registration.rack = rpc::from_wire(message.rack());
     registration.feature_level = message.feature_level();
     registration.version = rpc::from_wire(message.version());

@@ -30,9 +30,10 @@ Command register_broker(const RegisterBroker& broker) {
     auto peer_host = builder.CreateString(broker.peer_host);
     auto rack = builder.CreateString(broker.rack);
     auto version = builder.CreateString(broker.version);
-    auto body = wire::CreateRegisterBrokerCommand(
-        builder, broker.id.value, &directory, broker.incarnation.value, broker.stopped_cleanly.value, host, broker.port,
-        peer_host, broker.peer_port, rack, version, broker.feature_level, broker.time.milliseconds);
+    auto body = wire::CreateRegisterBrokerCommand(builder, broker.id.value, &directory, broker.incarnation.value,
+                                                  broker.stopped_cleanly.value, host, broker.port, peer_host,
+                                                  broker.peer_port, rack, version, broker.feature_level,
+                                                  broker.time.milliseconds, broker.replica_port);
     return finish(builder, CommandBody::RegisterBrokerCommand, body);
 }
 

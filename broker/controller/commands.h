@@ -13,9 +13,11 @@ namespace ironbark::broker {
 using Command = std::vector<uint8_t>;  // a finished wire::MetadataCommand
 
 // A start of a broker. invalid_request unless the incarnation is higher than the known one; unsupported_version if the
-// program cannot do the cluster's feature level. The verdict is the state's own: the start is clean if the directory is
-// the known one and the incarnation that stopped cleanly is the known one, or if the broker was never seen. A known
-// incarnation that is still alive is ended first, as by end_broker. An unclean start leaves the clean tier of every
+// program cannot do the cluster's feature level. The verdict is the state's own: the start is clean if the broker was
+// never seen; or if the directory is the known one, and the incarnation that stopped cleanly is the known one, or the
+// one from which the known one started: then this start is that one once more, whose answer was lost. (Where anything
+// was appended since, the marks name no clean stop: it is erased before.) A known incarnation that is still alive is
+// ended first, as by end_broker. An unclean start leaves the clean tier of every
 // partition, another directory the durable tier too. A partition with no other replica is led by it at once, in a new
 // epoch, unless its data is gone.
 struct RegisterBroker {
@@ -26,6 +28,7 @@ struct RegisterBroker {
     uint16_t port = 0;
     std::string peer_host;
     uint16_t peer_port = 0;
+    uint16_t replica_port = 0;  // at peer_host
     std::string rack;
     std::string version;
     int32_t feature_level = 1;

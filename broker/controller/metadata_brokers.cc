@@ -81,6 +81,7 @@ BrokerRecord record_of(const wire::RegisterBrokerCommand& command) {
     broker.port = command.port();
     broker.peer_host = text_of(command.peer_host());
     broker.peer_port = command.peer_port();
+    broker.replica_port = command.replica_port();
     broker.rack = text_of(command.rack());
     broker.version = text_of(command.version());
     broker.feature_level = command.feature_level();
@@ -93,7 +94,9 @@ BrokerRecord record_of(const wire::RegisterBrokerCommand& command) {
 EventCause verdict(const BrokerRecord* known, const BrokerRecord& broker, Incarnation stopped_cleanly) {
     if (known == nullptr) return EventCause::first_start;
     if (known->directory != broker.directory) return EventCause::other_directory;
-    return stopped_cleanly == known->incarnation ? EventCause::clean_start : EventCause::unclean_start;
+    const bool is_repeat = stopped_cleanly.value >= 0 && stopped_cleanly == known->started_from;
+    const bool is_clean = is_repeat || stopped_cleanly == known->incarnation;
+    return is_clean ? EventCause::clean_start : EventCause::unclean_start;
 }
 
 }  // namespace
@@ -124,7 +127,9 @@ Result<void> Metadata::apply_body(const wire::RegisterBrokerCommand& command) {
     TRY_VOID(check_broker(command));
     BrokerRecord broker = record_of(command);
     const BrokerRecord* known = find(broker.id);
-    const EventCause cause = verdict(known, broker, Incarnation(command.stopped_cleanly()));
+    const Incarnation stopped(command.stopped_cleanly());
+    const EventCause cause = verdict(known, broker, stopped);
+    if (cause == EventCause::clean_start) broker.started_from = stopped;
     broker.is_clean = cause == EventCause::first_start || cause == EventCause::clean_start;
     const bool was_alive = known != nullptr && known->is_alive;
     const Start start = broker.is_clean                        ? Start::clean

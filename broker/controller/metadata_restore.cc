@@ -75,16 +75,20 @@ Result<void> Metadata::restore_brokers(const wire::SnapshotCommand& command) {
         broker.port = from->port();
         broker.peer_host = text_of(from->peer_host());
         broker.peer_port = from->peer_port();
+        broker.replica_port = from->replica_port();
         broker.rack = text_of(from->rack());
         broker.version = text_of(from->version());
         broker.feature_level = from->feature_level();
         broker.is_alive = from->is_alive();
         broker.is_clean = from->is_clean();
+        broker.started_from = Incarnation(from->started_from());
         broker.since = Timestamp(from->since_ms());
         if (broker.id.value < 0 || broker.incarnation.value < 0 || brokers_.size() >= cluster_brokers_max) {
             return contradiction;
         }
         if (broker.is_alive && broker.feature_level < feature_level_) return contradiction;
+        const bool was_before = broker.started_from >= Incarnation(-1) && broker.started_from < broker.incarnation;
+        if (!was_before || (broker.started_from.value >= 0 && !broker.is_clean)) return contradiction;
         if (!brokers_.emplace(broker.id, std::move(broker)).second) return contradiction;
     }
     return {};

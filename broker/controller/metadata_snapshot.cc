@@ -59,7 +59,8 @@ class Metadata::SnapshotParts {
         auto version = builder_.CreateString(broker.version);
         return wire::CreateBrokerState(builder_, broker.id.value, &directory, broker.incarnation.value, host,
                                        broker.port, peer_host, broker.peer_port, rack, version, broker.feature_level,
-                                       broker.is_alive, broker.is_clean, broker.since.milliseconds);
+                                       broker.is_alive, broker.is_clean, broker.since.milliseconds, broker.replica_port,
+                                       broker.started_from.value);
     }
 
     flatbuffers::Offset<wire::EventState> event(const ClusterEvent& event) {

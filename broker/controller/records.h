@@ -21,12 +21,14 @@ struct BrokerRecord {
     uint16_t port = 0;
     std::string peer_host;  // for daemons
     uint16_t peer_port = 0;
+    uint16_t replica_port = 0;  // at peer_host: where its shards serve followers
     std::string rack;
     std::string version;        // of the program
     int32_t feature_level = 1;  // the highest that it can do
     bool is_alive = false;
     bool is_clean = false;  // its last start followed a clean stop of the incarnation before, on the same directory
-    Timestamp since;        // of the last change of is_alive
+    Incarnation started_from{-1};  // the one that stopped; -1: none
+    Timestamp since;               // of the last change of is_alive
     friend bool operator==(const BrokerRecord&, const BrokerRecord&) = default;
 };
 

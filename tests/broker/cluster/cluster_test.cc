@@ -126,6 +126,24 @@ TEST(Cluster, AStopInOrderIsNoFailureAndTheNextStartIsClean) {
     EXPECT_FALSE(cluster.broker(4)->started_clean());
 }
 
+TEST(Cluster, AStartAfterACleanStopIsCleanThoughTheAnswerToItsRegistrationWasLost) {
+    ClusterWorld cluster(4, 3);
+    cluster.start_all();
+    cluster.stop(4);
+    const int32_t active = cluster.active();
+    const BrokerSession& session = cluster.broker(active)->facts().control->session();
+    cluster.start(4);
+    auto is_registered = [&] { return session.current()->find(BrokerId(4))->incarnation == Incarnation(2); };
+    ASSERT_TRUE(cluster.simulation().run_until(is_registered, 10s));
+    cluster.simulation().network().cut(cluster.node(active), cluster.node(4));
+    cluster.simulation().run_for(10s);
+    EXPECT_FALSE(cluster.is_ready(4));
+    cluster.simulation().network().heal_all();
+    cluster.wait_ready(4);
+    EXPECT_GT(session.current()->find(BrokerId(4))->incarnation, Incarnation(2));
+    EXPECT_TRUE(cluster.broker(4)->started_clean());
+}
+
 TEST(Cluster, NothingAcknowledgedIsLostWhenTheActiveControllerIsKilledAgainAndAgain) {
     ClusterWorld cluster(3, 3);
     cluster.start_all();

@@ -21,6 +21,7 @@ TEST(MetadataBrokers, AreKeptWithEverythingTheySaid) {
     EXPECT_EQ(broker.port, 9400);
     EXPECT_EQ(broker.peer_host, "peer-2");
     EXPECT_EQ(broker.peer_port, 9500);
+    EXPECT_EQ(broker.replica_port, 9600);
     EXPECT_EQ(broker.rack, "rack");
     EXPECT_EQ(broker.version, "1.0");
     EXPECT_EQ(broker.since, Timestamp(2001));
@@ -54,6 +55,36 @@ TEST(MetadataBrokers, AStartIsCleanOnlyIfTheLastIncarnationStoppedOnTheSameDirec
     RegisterBroker elsewhere = start_on_other_disk(1, 6);
     elsewhere.stopped_cleanly = Incarnation(5);
     EXPECT_FALSE(is_clean(elsewhere));
+}
+
+// The first answer was lost, and the broker asks again with the marks that it has.
+TEST(MetadataBrokers, ACleanStartThatIsRepeatedStaysClean) {
+    Metadata state = after({register_broker(start(1, 5)), register_broker(start(1, 6, 5))});
+    for (int64_t incarnation : {7, 8}) {
+        ASSERT_TRUE(state.apply(register_broker(start(1, incarnation, 5))).ok());
+        EXPECT_TRUE(state.find(BrokerId(1))->is_clean) << incarnation;
+        EXPECT_EQ(state.find(BrokerId(1))->started_from, Incarnation(5));
+        EXPECT_TRUE(restored(state) == state);
+    }
+    ASSERT_TRUE(state.apply(register_broker(start(1, 9, 8))).ok());
+    EXPECT_TRUE(state.find(BrokerId(1))->is_clean) << "this one stopped in order";
+    ASSERT_TRUE(state.apply(register_broker(start(1, 10, 5))).ok());
+    EXPECT_FALSE(state.find(BrokerId(1))->is_clean) << "a stop of long ago";
+}
+
+TEST(MetadataBrokers, AStartThatWasUncleanIsRepeatedAsSuch) {
+    Metadata state = after({register_broker(start(1, 5)), register_broker(start(1, 6, 4))});
+    EXPECT_EQ(state.find(BrokerId(1))->started_from, Incarnation(-1));
+    ASSERT_TRUE(state.apply(register_broker(start(1, 7, 4))).ok());
+    EXPECT_FALSE(state.find(BrokerId(1))->is_clean);
+    ASSERT_TRUE(state.apply(register_broker(start(1, 8))).ok());
+    EXPECT_FALSE(state.find(BrokerId(1))->is_clean);
+    state = after({register_broker(start(1, 5, -1)), register_broker(start(1, 6, -1))});
+    EXPECT_FALSE(state.find(BrokerId(1))->is_clean) << "no mark is no clean stop, even of the one before";
+    RegisterBroker elsewhere = start_on_other_disk(1, 7);
+    elsewhere.stopped_cleanly = Incarnation(5);
+    state = after({register_broker(start(1, 5)), register_broker(start(1, 6, 5)), register_broker(elsewhere)});
+    EXPECT_FALSE(state.find(BrokerId(1))->is_clean);
 }
 
 TEST(MetadataBrokers, AnEndLeavesNoLeaderAndHigherEpochsAndTheInSyncSet) {

@@ -41,6 +41,7 @@ inline RegisterBroker start(int32_t id, int64_t incarnation, int64_t stopped_cle
     broker.port = 9400;
     broker.peer_host = "peer-" + std::to_string(id);
     broker.peer_port = 9500;
+    broker.replica_port = 9600;
     broker.rack = "rack";
     broker.version = "1.0";
     broker.stopped_cleanly = Incarnation(stopped_cleanly);
