@@ -176,7 +176,7 @@ Task<void> BrokerSession::heartbeats() {
         } else if (result.error.code == ErrorCode::stale_broker_epoch) {
             is_over_ = true;
             granted_ = {};
-            lease_end_ = {};
+            lease_end_ = Instant();
             if (!has_left_) note(fmt::format("given up by the controller: {}", said_by(result)));
         } else if (!is_stopping_) {
             note(fmt::format("no controller is heard: {}", said_by(result)));
@@ -187,7 +187,7 @@ Task<void> BrokerSession::heartbeats() {
 }
 
 void BrokerSession::apply_lease() {
-    if (state_.version() >= granted_.version) lease_end_ = std::max(lease_end_, granted_.end);
+    if (state_.version() >= granted_.version) lease_end_ = std::max(lease_end(), granted_.end);
 }
 
 void BrokerSession::look_at_shards() {

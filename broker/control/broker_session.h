@@ -50,7 +50,9 @@ class BrokerSession {
     BrokerId broker() const { return settings_.broker; }
     Incarnation incarnation() const { return incarnation_; }  // -1: not registered
     Uuid cluster() const { return cluster_; }
-    bool has_lease() const { return world_.executor.now() < lease_end_; }
+    // Until when this broker has its lease, by the monotonic clock. Any thread.
+    Instant lease_end() const { return lease_end_.load(std::memory_order_acquire); }
+    bool has_lease() const { return now() < lease_end(); }
     // Why this broker is not registered, or cannot be heard; empty: all is well.
     const std::string& problem() const { return problem_; }
     Task<Wake> wait_for_change(Instant deadline) { return changed_.wait(deadline); }
@@ -100,7 +102,7 @@ class BrokerSession {
     bool is_enrolled_ = false;  // and the metadata shows it
     bool is_over_ = false;      // the controller has given this incarnation up
     bool has_left_ = false;
-    Instant lease_end_{};
+    std::atomic<Instant> lease_end_{Instant()};
     struct Grant {
         Instant end{};
         int64_t version = -1;
