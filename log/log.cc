@@ -22,12 +22,22 @@ void LogContext::note_dirty(Log& log) {
 }
 
 Log::Log(LogContext* context, PartitionIdentity identity, LogSettings settings)
-    : context_(context), identity_(identity), seed_(identity.seed()),
-      directory_(context->directory + "/partitions/" + identity.to_string()), settings_(within_limits(settings)),
-      tail_(context->world.buffers), durable_(context->world.executor, 0), checkpoint_idle_(context->world.executor),
-      append_turn_(context->world.executor), flush_timer_(&Log::flush_due, *this),
-      writer_idle_(context->world.executor), structure_(context->world.executor), no_cut_(context->world.executor),
-      operations_(context->world.executor), disk_reads_(context->world.executor), scope_(context->world.executor) {
+    : context_(context),
+      identity_(identity),
+      seed_(identity.seed()),
+      directory_(context->directory + "/partitions/" + identity.to_string()),
+      settings_(within_limits(settings)),
+      tail_(context->world.buffers),
+      durable_(context->world.executor, 0),
+      checkpoint_idle_(context->world.executor),
+      append_turn_(context->world.executor),
+      flush_timer_(&Log::flush_due, *this),
+      writer_idle_(context->world.executor),
+      structure_(context->world.executor),
+      no_cut_(context->world.executor),
+      operations_(context->world.executor),
+      disk_reads_(context->world.executor),
+      scope_(context->world.executor) {
     writer_idle_.set();
     checkpoint_idle_.set();
     no_cut_.set();
@@ -43,7 +53,9 @@ Log::~Log() {
     }
 }
 
-void Log::change_settings(LogSettings settings) { settings_ = within_limits(settings); }
+void Log::change_settings(LogSettings settings) {
+    settings_ = within_limits(settings);
+}
 
 std::string Log::path_of(Offset base, const char* suffix) const {
     return directory_ + "/" + segment_file_name(base, suffix);
@@ -105,7 +117,7 @@ Segment& Log::active_segment(size_t frame_size) {
     segment->head.base = log_end_;
     segment->head.previous_base = segments_.empty() ? Offset(-1) : segments_.back()->head.base;
     segment->head.chain_before = chain_;
-    segment->head.epoch_before = epoch_;
+    segment->head.epoch_before = frame_epoch_;
     segment->head.created = last_append_time_;
     segment->end = log_end_;
     segment->index.start_at(log_end_, chain_);
@@ -157,39 +169,52 @@ Task<Result<Appended>> Log::append(record::FrameView frame, Epoch epoch, Timesta
     if (epoch < epoch_) co_return ErrorCode::fenced_leader_epoch;
     ASSERT(epoch == epoch_ && epoch_begun_ && no_cut_.is_set());
 
-    Segment& segment = active_segment(size);
-    if (!tail_.has_room(size)) {
-        end_chunk(segment);
-        size_t before = tail_.memory_bytes();
-        tail_.start_chunk(segment.head.base, segment.end_position, size);
-        context_->tail_bytes += tail_.memory_bytes() - before;
-    }
+    MutableBytes place = copy_to_tail(frame.bytes);
     last_append_time_ = std::max(last_append_time_, now);
-    MutableBytes place = tail_.reserve(size);
-    std::memcpy(place.data(), frame.bytes.data(), size);
     record::Stamp stamp{log_end_, epoch, chain_, last_append_time_, 0};
-    chain_ = record::stamp(place, seed_, stamp);
-
-    frame.header.checksum = chain_;
+    frame.header.checksum = record::stamp(place, seed_, stamp);
     frame.header.base_offset = log_end_;
     frame.header.leader_epoch = epoch;
     frame.header.append_time = last_append_time_;
-    Offset next = frame.next_offset();
+    co_return note_appended(frame, *std::move(units));
+}
+
+// To where it will stand in the file.
+MutableBytes Log::copy_to_tail(Bytes frame) {
+    Segment& segment = active_segment(frame.size());
+    if (!tail_.has_room(frame.size())) {
+        end_chunk(segment);
+        size_t before = tail_.memory_bytes();
+        tail_.start_chunk(segment.head.base, segment.end_position, frame.size());
+        context_->tail_bytes += tail_.memory_bytes() - before;
+    }
+    MutableBytes place = tail_.reserve(frame.size());
+    std::memcpy(place.data(), frame.data(), frame.size());
+    return place;
+}
+
+// The frame that was copied last, with its header as it stands there, is in the log.
+Appended Log::note_appended(const record::FrameView& frame, Units units) {
+    const size_t size = frame.bytes.size();
+    const Offset next = frame.next_offset();
+    Segment& segment = *segments_.back();
     tail_.commit(log_end_, next, size);
     segment.index.add(frame, segment.end_position);
     segment.end_position += size;
     segment.end = next;
-    segment.max_append_time = last_append_time_;
+    segment.max_append_time = std::max(segment.max_append_time, frame.header.append_time);
     producers_.apply(frame);
-    Appended appended{log_end_, next - 1, last_append_time_};
+    chain_ = frame.header.checksum;
+    frame_epoch_ = frame.header.leader_epoch;
+    const Appended appended{log_end_, next - 1, frame.header.append_time};
     log_end_ = next;
-    unwritten_units_.emplace_back(next, *std::move(units));
+    unwritten_units_.emplace_back(next, std::move(units));
     ++context_->counters.appended_frames;
     context_->counters.appended_bytes += size;
     note_touched();
     arm_flush();
     if (wants_round()) start_writer();
-    co_return appended;
+    return appended;
 }
 
 // Moves this log to the young end of the list of those that hold memory, and makes room at the old end.
@@ -278,11 +303,12 @@ void Log::note_watermarks(Offset high_watermark, Offset durable_watermark) {
     durable_watermark_ = durable_watermark;
 }
 
-// Epochs that ended before the first segment begins are asked for by nobody.
+// Epochs that ended before the frame in front of the first segment are asked for by nobody. That one's is: who has
+// everything up to the start, and nothing else, names it.
 void Log::forget_epochs() {
     const Offset first = segments_.empty() ? log_start_ : std::min(log_start_, segments_.front()->head.base);
     size_t old = 0;
-    while (old + 1 < epoch_starts_.size() && epoch_starts_[old + 1].start <= first) ++old;
+    while (old + 1 < epoch_starts_.size() && epoch_starts_[old + 1].start < first) ++old;
     epoch_starts_.erase(epoch_starts_.begin(), epoch_starts_.begin() + static_cast<std::ptrdiff_t>(old));
 }
 
@@ -304,7 +330,10 @@ bool Log::update_marks() {
 // The marks as they are now, on disk.
 Task<Result<void>> Log::change_marks() {
     update_marks();
-    return context_->marks.commit();
+    const uint64_t changes = directory_exists_ ? epochs_changed_ : 0;
+    Result<void> committed = co_await context_->marks.commit();
+    if (committed.ok()) epochs_marked_ = std::max(epochs_marked_, changes);
+    co_return committed;
 }
 
 Task<void> Log::close() {

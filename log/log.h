@@ -94,6 +94,15 @@ class Log {
     Offset durable_end() const { return Offset(durable_.value()); }
     Epoch last_epoch() const { return epoch_; }
     const std::vector<EpochStart>& epoch_starts() const { return epoch_starts_; }
+    // Where the last epoch that is not higher than `epoch` ends here (exclusive). Epoch(-1) and the log's start if
+    // there is none.
+    struct EpochEnd {
+        Epoch epoch;
+        Offset end;
+    };
+    EpochEnd end_of_epoch(Epoch epoch) const;
+    // Header checksum of the last frame, which the next one must name; 0 for a log that never had one.
+    uint64_t last_checksum() const { return chain_; }
     const Producers& producers() const { return producers_; }
     uint64_t allocated_bytes() const;
     size_t segment_count() const { return segments_.size(); }
@@ -115,6 +124,13 @@ class Log {
     // the append was waiting). REQUIRES: `epoch` was begun, here or by a cut, since the log was opened.
     Task<Result<Appended>> append(record::FrameView frame, Epoch epoch, Timestamp now);
 
+    // As a follower, whose log is what its leader says: appends a frame as the leader stamped it. The caller has
+    // verified both of its checksums. Suspends, writes and shows as `append` does. A higher epoch than the last one
+    // begins with this frame. Errors (all: not written): offset_out_of_range (its base is not the log's end),
+    // fenced_leader_epoch (an epoch before the last one), corrupt_data (its chain is not the last checksum: this is
+    // another log), storage_error, storage_full, closed.
+    Task<Result<Appended>> append_replica(record::FrameView frame);
+
     // Starts a synced round for everything below `end`, if none is under way, without waiting for it.
     void want_durable(Offset end);
     const RoundTimes& last_synced_round() const { return last_synced_round_; }
@@ -133,10 +149,27 @@ class Log {
     // The record with the highest timestamp; empty if the log is empty.
     Task<Result<std::optional<TimestampOffset>>> find_max_timestamp(Offset limit = Offset(INT64_MAX));
 
-    // Removes the records at and beyond `to` (a frame's boundary), durably and into the graveyard, because `epoch`
-    // starts there. REQUIRES: no append meanwhile; epoch > last_epoch(). Reads from disk wait for its end. After an
-    // error either nothing has changed (invalid_request, offset_out_of_range, storage_full), or the log has failed.
-    Task<Result<void>> cut(Offset to, Epoch epoch, std::string reason);
+    // Removes the records at and beyond `to` (a frame's boundary), durably and into the graveyard. `next`: the epoch
+    // that starts there, if it is known. Otherwise no epoch does: frames of the last one that remains may follow, and
+    // one that was begun there without a record is forgotten, also where `to` is the log's end. REQUIRES: no append
+    // meanwhile; next > last_epoch(). Reads from disk wait for its end. After an error either nothing has changed
+    // (invalid_request, offset_out_of_range, storage_full), or the log has failed. A crash leaves the log as it was, or
+    // as it is to be.
+    Task<Result<void>> cut(Offset to, std::optional<Epoch> next, std::string reason);
+
+    // Where a follower's log starts anew, as a leader's does.
+    struct ReplicaStart {
+        Offset base;                     // of the first frame
+        uint64_t chain = 0;              // that it names
+        Epoch epoch_before{-1};          // of the frame before it
+        Offset log_start;                // in that frame
+        std::vector<uint8_t> producers;  // what is remembered of them before that frame; may be empty
+    };
+    // Everything here goes to the graveyard, durably, segments as they are; the log is empty then and takes the frame
+    // at `start.base` next. REQUIRES, and what an error and a crash leave: as with `cut`.
+    Task<Result<void>> restart(ReplicaStart start, std::string reason);
+    // Such a start for a follower of this log that has nothing.
+    Task<Result<ReplicaStart>> replica_start();
 
     // Moves the log's start up to `to`, durably, then removes the segments that lie wholly before it. What the
     // producers' batches in them were is kept. If the marks cannot be written, the start stays where it is,
@@ -179,6 +212,9 @@ class Log {
 
     // log.cc
     Task<std::optional<Units>> reserve_unwritten(int64_t bytes);
+    MutableBytes copy_to_tail(Bytes frame);
+    Appended note_appended(const record::FrameView& frame, Units units);
+    Epoch last_recorded_epoch() const;
     Segment& active_segment(size_t frame_size);
     void end_chunk(Segment& segment);
     void roll();
@@ -296,6 +332,7 @@ class Log {
     Threshold durable_;
     uint64_t chain_ = 0;        // header checksum of the last frame
     Epoch epoch_{-1};           // of the last frame, or the last one begun
+    Epoch frame_epoch_{-1};     // of the last frame
     bool epoch_begun_ = false;  // since the log was opened
     Timestamp last_append_time_;
     Floor durable_place_;                 // where the durable end is
@@ -308,6 +345,9 @@ class Log {
     Floor checkpoint_;                    // the last of them; position 0: there is none
     Event checkpoint_idle_;               // set while none is being written
     Result<void> checkpoint_state_;       // what became of the last one
+
+    uint64_t epochs_changed_ = 0;  // how often, by frames of a leader
+    uint64_t epochs_marked_ = 0;   // of these changes, those that the marks on disk know
 
     bool directory_exists_ = false;
     bool names_durable_ = false;  // of the directory and the files in it

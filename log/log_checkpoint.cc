@@ -21,7 +21,7 @@ constexpr uint32_t attempts_max = 3;  // to write one; on a full disk as many as
 // The place after the last frame. REQUIRES: it is followed by a pad, or nothing
 Floor Log::end_place() const {
     const Segment& newest = *segments_.back();
-    return {log_end_, newest.head.base, newest.end_position, chain_, epoch_};
+    return {log_end_, newest.head.base, newest.end_position, chain_, frame_epoch_};
 }
 
 // Keeps what is derived from the frames before the place, until that is durable. REQUIRES: nothing was applied behind
@@ -36,9 +36,8 @@ void Log::take_snapshot(Floor place) {
 
 // Among those that are due, in the order of their places.
 void Log::put_due(Snapshot snapshot) {
-    auto after = std::find_if(snapshots_due_.begin(), snapshots_due_.end(), [&snapshot](const Snapshot& due) {
-        return due.place.offset > snapshot.place.offset;
-    });
+    auto after = std::find_if(snapshots_due_.begin(), snapshots_due_.end(),
+                              [&snapshot](const Snapshot& due) { return due.place.offset > snapshot.place.offset; });
     snapshots_due_.insert(after, std::move(snapshot));
 }
 
@@ -71,6 +70,8 @@ Task<void> Log::checkpoint_aside() {
 
 Task<Result<void>> Log::write_checkpoint(const Snapshot* snapshot) {
     const Floor place = snapshot->place;
+    // Recovery will not read the frames before it, which are where epochs begin.
+    if (epochs_marked_ < epochs_changed_) CO_TRY_VOID(co_await change_marks());
     if (!snapshot->index.empty() && segment_at(place.segment_base) != nullptr) {
         CO_TRY_VOID(co_await replace_file(context_->world, path_of(place.segment_base, index_suffix), snapshot->index));
     }
@@ -146,7 +147,9 @@ Task<Result<Log::Replay>> Log::replay_producers(Offset until) {
     co_return std::move(replay);
 }
 
-bool Log::has_snapshot(Offset place) const { return std::binary_search(snapshots_.begin(), snapshots_.end(), place); }
+bool Log::has_snapshot(Offset place) const {
+    return std::binary_search(snapshots_.begin(), snapshots_.end(), place);
+}
 
 // Before what lies before the boundary of a segment is removed: what the producers sent there, on disk.
 Task<Result<void>> Log::keep_producers(Offset boundary) {

@@ -150,6 +150,7 @@ class LogCutter {
         log_.flush_target_ = to;
         log_.chain_ = place_.chain;
         log_.epoch_ = epoch;
+        log_.frame_epoch_ = place_.epoch;
         log_.epoch_begun_ = true;
         CO_TRY(Log::Replay replay, co_await log_.replay_producers(to));
         log_.producers_ = std::move(replay.producers);
@@ -178,7 +179,9 @@ class LogCutter {
     bool is_begun_ = false;
 };
 
-Task<Result<void>> Log::cut(Offset to, Epoch epoch, std::string reason) {
+Task<Result<void>> Log::cut(Offset to, std::optional<Epoch> next, std::string reason) {
+    if (!next) co_return Error(ErrorCode::invalid_request, "a cut cannot leave the epoch open yet");
+    const Epoch epoch = *next;
     InFlight::Mark operation(operations_);
     std::optional<Units> held = co_await structure_.lock();
     if (!held) co_return ErrorCode::closed;

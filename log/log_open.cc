@@ -107,6 +107,7 @@ Task<Result<void>> LogOpener::open_empty() {
         log_.durable_place_ = *floor_;
         log_.chain_ = floor_->chain;
         log_.epoch_ = std::max(log_.epoch_, floor_->epoch);
+        log_.frame_epoch_ = floor_->epoch;
         bool fits = snapshot && snapshot->place.offset == floor_->offset && snapshot->place.chain == floor_->chain;
         if (fits) take_snapshot(*std::move(snapshot));
     }

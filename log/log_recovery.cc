@@ -118,6 +118,7 @@ Task<Result<void>> LogOpener::settle() {
     last.written_position = last.end_position;
     log_.chain_ = place.chain;
     log_.epoch_ = std::max(log_.epoch_, place.epoch);
+    log_.frame_epoch_ = place.epoch;
     log_.durable_place_ = {place.offset, last.head.base, last.end_position, place.chain, place.epoch};
     set_end(place.offset);
     co_return Result<void>();
