@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "broker/control/control.h"
 #include "broker/listening.h"
 #include "log/record/batch.h"
 #include "runtime/rpc/frame.h"
@@ -53,6 +54,11 @@ Task<Result<void>> serve_shard(Shard* shard, const Listener* shared, rpc::Handle
 }
 
 }  // namespace
+
+template <typename T, typename Make>
+Task<T> Broker::on_control(Make make) {
+    return run_on<T>(worlds_.front()->executor, control_->executor(), control_->scope(), std::move(make));
+}
 
 std::string version_text() {
     return version;

@@ -53,9 +53,7 @@ class Broker {
     Task<bool> stop_control();
     // Runs a coroutine of the control thread on it.
     template <typename T, typename Make>
-    Task<T> on_control(Make make) {
-        return run_on<T>(worlds_.front()->executor, control_->executor(), control_->scope(), std::move(make));
-    }
+    Task<T> on_control(Make make);
     Task<Result<void>> bind(std::string* problem);
     Task<Result<void>> serve(std::string* problem);
 

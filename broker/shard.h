@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "broker/config.h"
-#include "broker/control/metadata_machine.h"
+#include "broker/controller/metadata.h"
 #include "broker/metrics.h"
 #include "broker/partition/partition.h"
 #include "log/store.h"

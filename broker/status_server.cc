@@ -3,6 +3,7 @@
 #include <cstring>
 #include <fmt/format.h>
 
+#include "broker/control/control.h"
 #include "runtime/rpc/socket_deadline.h"
 
 namespace ironbark::broker {

@@ -10,6 +10,8 @@
 
 namespace ironbark::broker {
 
+struct ControlStatus;
+
 class StatusServer {
   public:
     StatusServer(World& world, const BrokerFacts* facts, std::unique_ptr<Listener> listener);

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "broker/config.h"
+#include "broker/control/executed.h"
 #include "broker/control/liveness.h"
 #include "broker/control/metadata_machine.h"
 #include "broker/peer/forming.h"
@@ -18,16 +19,6 @@
 #include "broker/voter/store.h"
 
 namespace ironbark::broker {
-
-// What became of a command.
-struct Executed {
-    Outcome outcome = Outcome::unknown;
-    Error error{ErrorCode::none};
-    std::string hint;      // if the error's own text does not say it
-    int64_t version = -1;  // of the metadata that shows the effect, if there is one
-
-    bool ok() const { return error.code == ErrorCode::none; }
-};
 
 struct ControllerSettings {
     std::string directory;             // of the voter's files

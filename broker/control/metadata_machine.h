@@ -16,7 +16,6 @@
 
 namespace ironbark::broker {
 
-using MetadataSnapshot = std::shared_ptr<const Metadata>;
 using SharedCommand = std::shared_ptr<const Command>;
 
 class MetadataMachine final : public consensus::StateMachine {

@@ -103,6 +103,8 @@ class Metadata {
     std::deque<ClusterEvent> events_;  // oldest first
 };
 
+using MetadataSnapshot = std::shared_ptr<const Metadata>;
+
 constexpr size_t topic_name_size_max = 249;       // Kafka's, whose file names end there
 constexpr int32_t topic_partitions_max = 10'000;  // of one topic
 constexpr size_t cluster_topics_max = 10'000;     // an answer with all topics must fit a frame

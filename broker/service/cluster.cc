@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "broker/control/control.h"
 #include "broker/service/service.h"
 #include "runtime/rpc/respond.h"
 

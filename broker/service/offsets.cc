@@ -1,5 +1,6 @@
 // Offsets and the beginning of logs: list offsets, delete records, producer ids.
 
+#include "broker/control/control.h"
 #include "broker/service/service.h"
 
 namespace ironbark::broker {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "broker/control/control.h"
+#include "broker/control/executed.h"
 #include "broker/service/limits.h"
 #include "broker/shard.h"
 #include "runtime/rpc/convert.h"
@@ -15,6 +15,8 @@
 #include "wire/client_generated.h"
 
 namespace ironbark::broker {
+
+class Control;
 
 // What all handlers of a broker know. Immutable once serving has begun; `control` belongs to a thread of its own.
 struct BrokerFacts {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "broker/control/control.h"
+
 namespace ironbark::broker {
 namespace {
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "broker/control/control.h"
 #include "tests/broker/cluster/cluster_world.h"
 
 namespace ironbark::broker {

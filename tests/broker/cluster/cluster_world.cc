@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "broker/control/control.h"
+
 namespace ironbark::broker {
 namespace {
 
