@@ -4,6 +4,7 @@
 #include <cstring>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <tuple>
 #include <utility>
 
 #include "log/limits.h"
@@ -14,6 +15,8 @@ namespace ironbark::log {
 namespace {
 
 constexpr const char* grave_suffix = ".grave";
+constexpr const char* segment_suffix = ".segment";
+constexpr const char* time_end = "-";  // in names: the time, this, an offset
 constexpr size_t copy_size = size_t{1} << 20;
 
 std::string checksum_of(const nlohmann::json& head) {
@@ -30,6 +33,7 @@ std::string encode_head(const BuriedRange& range) {
                            {"time_ms", range.time.milliseconds},
                            {"reason", range.reason},
                            {"bytes", range.bytes}};
+    if (range.segments > 0) head["segments"] = range.segments;
     head["checksum"] = checksum_of(head);
     return head.dump() + "\n";
 }
@@ -61,7 +65,8 @@ Result<BuriedRange> decode_head_line(std::string_view line) try {
                 read_number(head, "end_offset", range.first.value, &range.end.value) &&
                 read_number(head, "new_epoch", -1, &range.epoch.value) &&
                 read_number(head, "time_ms", int64_t{0}, &range.time.milliseconds) &&
-                read_number(head, "bytes", uint64_t{0}, &range.bytes);
+                read_number(head, "bytes", uint64_t{0}, &range.bytes) &&
+                (!head.contains("segments") || read_number(head, "segments", 0, &range.segments));
     if (!good) return no_head;
     return range;
 } catch (const nlohmann::json::exception&) {
@@ -110,56 +115,115 @@ Task<Result<void>> fill(World* world, File* file, BuriedRange range, std::vector
     co_return co_await file->sync();
 }
 
-// Removes the oldest files while there are more bytes than allowed.
-Task<void> make_room(World* world, std::string graveyard, uint64_t bytes_max) {
+std::string name_of(Timestamp time, Offset offset, const char* suffix) {
+    return segment_file_name(Offset(time.milliseconds), time_end) + segment_file_name(offset, suffix);
+}
+
+std::optional<Timestamp> time_of(const std::string& name) {
+    const size_t end = name.find(time_end);
+    if (end == std::string::npos) return std::nullopt;
+    std::optional<Offset> time = offset_of_file_name(name.substr(0, end + 1), time_end);
+    return time ? std::optional(Timestamp(time->value)) : std::nullopt;
+}
+
+struct GraveFile {
+    Timestamp time;
+    bool is_segment = false;
+    std::string name;
+    uint64_t size = 0;
+    auto order() const { return std::tuple(time, !is_segment, std::string_view(name)); }
+};
+
+Task<uint64_t> size_of(World* world, std::string path) {
+    Result<std::unique_ptr<File>> file = co_await world->disk.open(std::move(path), OpenMode::read, false);
+    if (!file.ok()) co_return 0;
+    Result<uint64_t> size = co_await (*file)->size();
+    co_await (*file)->close();
+    co_return size.ok() ? *size : 0;
+}
+
+// What is in the graveyard, oldest first: of each burial its segments before the file that tells of them. Files that a
+// burial left which a crash interrupted are removed.
+Task<std::vector<GraveFile>> list_files(World* world, std::string graveyard) {
+    std::vector<GraveFile> files;
     Result<std::vector<std::string>> names = co_await world->disk.list(graveyard);
-    if (!names.ok()) co_return;
-    std::vector<std::pair<std::string, uint64_t>> files;
-    uint64_t sum = 0;
+    if (!names.ok()) co_return files;
     for (const std::string& name : *names) {
-        if (!name.ends_with(grave_suffix)) {
-            (void)co_await world->disk.remove(graveyard + "/" + name);  // of a burial that a crash interrupted
+        const bool is_segment = name.ends_with(segment_suffix);
+        if (!is_segment && !name.ends_with(grave_suffix)) {
+            (void)co_await world->disk.remove(graveyard + "/" + name);
             continue;
         }
-        Result<std::unique_ptr<File>> file = co_await world->disk.open(graveyard + "/" + name, OpenMode::read, false);
-        if (!file.ok()) continue;
-        Result<uint64_t> size = co_await (*file)->size();
-        co_await (*file)->close();
-        files.emplace_back(name, size.ok() ? *size : 0);
-        sum += files.back().second;
+        const uint64_t size = co_await size_of(world, graveyard + "/" + name);
+        files.push_back({time_of(name).value_or(Timestamp()), is_segment, name, size});
     }
-    for (size_t index = 0; index + 1 < files.size() && sum > bytes_max; ++index) {
-        (void)co_await world->disk.remove(graveyard + "/" + files[index].first);
-        sum -= files[index].second;
-    }
+    std::sort(files.begin(), files.end(),
+              [](const GraveFile& left, const GraveFile& right) { return left.order() < right.order(); });
+    co_return files;
+}
+
+std::string graveyard_of(const std::string& directory) {
+    return directory + "/graveyard";
 }
 
 }  // namespace
 
-Task<Result<void>> bury(World* world, std::string directory, BuriedRange range, std::vector<BuriedBytes> parts,
-                        uint64_t bytes_max) {
-    std::string graveyard = directory + "/graveyard";
+Task<void> make_room_in_graveyard(World* world, std::string directory, uint64_t bytes_max) {
+    const std::string graveyard = graveyard_of(directory);
+    const std::vector<GraveFile> files = co_await list_files(world, graveyard);
+    uint64_t sum = 0;
+    for (const GraveFile& file : files) sum += file.size;
+    size_t kept = std::min<size_t>(files.size(), 1);
+    const size_t count = files.size();
+    if (count > 1 && files[count - 2].is_segment && files[count - 2].time == files[count - 1].time) kept = 2;
+    for (size_t index = 0; index + kept < count && sum > bytes_max; ++index) {
+        (void)co_await world->disk.remove(graveyard + "/" + files[index].name);
+        sum -= files[index].size;
+    }
+}
+
+Task<Result<std::optional<Timestamp>>> newest_burial(World* world, std::string directory) {
+    Result<std::vector<std::string>> names = co_await world->disk.list(graveyard_of(directory));
+    if (!names.ok() && names.error().code == ErrorCode::not_found) co_return std::optional<Timestamp>();
+    if (!names.ok()) co_return names.error();
+    std::optional<Timestamp> newest;
+    for (const std::string& name : *names) {
+        std::optional<Timestamp> time = name.ends_with(grave_suffix) ? time_of(name) : std::nullopt;
+        if (time && (!newest || *newest < *time)) newest = time;
+    }
+    co_return newest;
+}
+
+Task<Result<void>> bury_segment(World* world, std::string directory, Timestamp time, Offset base) {
+    std::string from = directory + "/" + segment_file_name(base, log_suffix);
+    std::string to = graveyard_of(directory) + "/" + name_of(time, base, segment_suffix);
+    return world->disk.rename(std::move(from), std::move(to));
+}
+
+Task<Result<Timestamp>> bury(
+    World* world, std::string directory, BuriedRange range, std::vector<BuriedBytes> parts, uint64_t bytes_max) {
+    const std::string graveyard = graveyard_of(directory);
     CO_TRY_VOID(co_await world->disk.make_directory(graveyard));
     CO_TRY_VOID(co_await world->disk.sync_directory(directory));
     for (const BuriedBytes& part : parts) {
         range.bytes += round_up(part.end, block_size) - round_down(part.begin, block_size);
     }
-    // Names sort by time, then by offset.
-    std::string name = segment_file_name(Offset(range.time.milliseconds), "-") +
-                       segment_file_name(range.first, grave_suffix);
-    std::string path = graveyard + "/" + name;
-    std::string temporary = path + ".new";
+    // Names sort by time, and each burial has a time of its own.
+    CO_TRY(std::optional<Timestamp> newest, co_await newest_burial(world, directory));
+    if (newest && *newest >= range.time) range.time = Timestamp(std::min(newest->milliseconds, INT64_MAX - 1) + 1);
+    std::string path = graveyard + "/" + name_of(range.time, range.first, grave_suffix);
+    std::string temporary = path + new_suffix;
     CO_TRY(std::unique_ptr<File> file, co_await world->disk.open(temporary, OpenMode::open_or_create, false));
     Result<void> filled = co_await fill(world, file.get(), range, std::move(parts));
     co_await file->close();
     if (filled.ok()) filled = co_await world->disk.rename(temporary, path);
     if (!filled.ok()) {
         (void)co_await world->disk.remove(temporary);
-        co_return filled;
+        co_return filled.error();
     }
     CO_TRY_VOID(co_await world->disk.sync_directory(graveyard));
-    co_await make_room(world, graveyard, bytes_max);
-    co_return Result<void>();
+    co_await make_room_in_graveyard(world, directory, bytes_max);
+    co_return range.time;
 }
 
 Task<Result<BuriedRange>> read_buried_head(World* world, std::string path) {
@@ -173,7 +237,7 @@ Task<Result<BuriedRange>> read_buried_head(World* world, std::string path) {
 }
 
 Task<Result<std::vector<std::string>>> list_graveyard(World* world, std::string directory) {
-    Result<std::vector<std::string>> names = co_await world->disk.list(directory + "/graveyard");
+    Result<std::vector<std::string>> names = co_await world->disk.list(graveyard_of(directory));
     if (!names.ok() && names.error().code == ErrorCode::not_found) co_return std::vector<std::string>();
     CO_TRY_VOID(names.ok() ? Result<void>() : Result<void>(names.error()));
     std::erase_if(*names, [](const std::string& name) { return !name.ends_with(grave_suffix); });

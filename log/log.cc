@@ -321,6 +321,8 @@ bool Log::update_marks() {
     marks.durable_watermark = std::min(durable_watermark_, durable_place_.offset);
     marks.high_watermark = std::max(marks.durable_watermark, std::min(high_watermark_, log_end_));
     marks.epoch_starts = epoch_starts_;
+    marks.unfinished = unfinished_;
+    marks.abandoned_end = log_start_ < abandoned_end_ ? abandoned_end_ : Offset();
     const PartitionMarks* known = context_->marks.find(identity_);
     if (known != nullptr && *known == marks) return false;
     context_->marks.set(std::move(marks));

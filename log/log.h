@@ -202,6 +202,7 @@ class Log {
   private:
     friend class LogOpener;
     friend class LogCutter;
+    friend class LogRestarter;
     struct Round;
     struct FlushTimer : Timer {
         FlushTimer(Fire fire, Log& owner) : Timer(fire), log(&owner) {}
@@ -214,7 +215,6 @@ class Log {
     Task<std::optional<Units>> reserve_unwritten(int64_t bytes);
     MutableBytes copy_to_tail(Bytes frame);
     Appended note_appended(const record::FrameView& frame, Units units);
-    Epoch last_recorded_epoch() const;
     Segment& active_segment(size_t frame_size);
     void end_chunk(Segment& segment);
     void roll();
@@ -312,6 +312,16 @@ class Log {
     uint64_t chain_after(const Segment& segment) const;
 
     // log_cut.cc
+    void begin_history_at(Offset to, std::optional<Epoch> next, Epoch before);
+    Task<Result<void>> change_history(std::optional<Epoch> next);
+    Task<void> stand_still();
+
+    // log_replica.cc
+    Epoch last_recorded_epoch() const;
+    Epoch epoch_before(Offset offset) const;
+    bool is_at(const ReplicaStart& start, const Producers& producers) const;
+
+    // log_delete.cc
     Task<Result<void>> delete_locked(Offset to);
     Task<Result<void>> remove_first_segment();
 
@@ -339,6 +349,8 @@ class Log {
     std::optional<Floor> written_place_;  // where the written end is, if anything was written since opening
     Offset high_watermark_;
     Offset durable_watermark_;
+    Unfinished unfinished_ = Unfinished::nothing;  // on disk, of what the marks say
+    Offset abandoned_end_;                         // as in the marks
 
     std::deque<Snapshot> snapshots_due_;  // for checkpoints, once their places are durable; by place
     std::vector<Offset> snapshots_;       // places of those on disk, ascending

@@ -103,12 +103,19 @@ std::optional<Floor> Log::place_to_start(const Floor& place) {
     return Floor{place.offset, place.offset, block_size, place.chain, place.epoch};
 }
 
-// What was sent before the place, from the newest snapshot on that can be used.
+// What was sent before the place, from the newest snapshot on that can be used: due ones first, which may be written
+// meanwhile. REQUIRES: none is being written
 Task<Log::Replay> Log::begin_replay(Offset until) {
     const SegmentHead& first = segments_.front()->head;
     Replay replay{{first.base, first.base, block_size, first.chain_before, first.epoch_before}, {}};
+    for (const Snapshot& due : snapshots_due_) {  // not on disk yet
+        if (due.place.offset > until || due.place.offset < replay.place.offset) continue;
+        std::optional<Floor> place = place_to_start(due.place);
+        Result<Producers> producers = Producers::decode(due.producers);
+        if (place && producers.ok()) replay = {*place, *std::move(producers)};
+    }
     const std::vector<Offset> on_disk = snapshots_;
-    for (auto at = on_disk.rbegin(); at != on_disk.rend(); ++at) {
+    for (auto at = on_disk.rbegin(); at != on_disk.rend() && *at >= replay.place.offset; ++at) {
         if (*at > until) continue;
         Result<ProducersSnapshot> snapshot =
             co_await read_snapshot(&context_->world, path_of(*at, producers_suffix), identity_);
@@ -117,17 +124,10 @@ Task<Log::Replay> Log::begin_replay(Offset until) {
         replay = {*place, std::move(snapshot->producers)};
         break;
     }
-    for (const Snapshot& due : snapshots_due_) {  // not on disk yet
-        if (due.place.offset > until || due.place.offset < replay.place.offset) continue;
-        std::optional<Floor> place = place_to_start(due.place);
-        Result<Producers> producers = Producers::decode(due.producers);
-        if (place && producers.ok()) replay = {*place, *std::move(producers)};
-    }
     co_return replay;
 }
 
-// The producers as the frames before `until` say, which is the end of a segment. REQUIRES: all of it is durable, and
-// no segment is removed meanwhile
+// The producers as the frames before `until` say. REQUIRES: all of it is durable, and no segment is removed meanwhile
 Task<Result<Log::Replay>> Log::replay_producers(Offset until) {
     Replay replay = co_await begin_replay(until);
     const Offset from_base = replay.place.segment_base;
@@ -135,12 +135,13 @@ Task<Result<Log::Replay>> Log::replay_producers(Offset until) {
     ScanVisitor visit = [&replay](const record::FrameView& frame, uint64_t) { replay.producers.apply(frame); };
     for (size_t index = 0; index < segments_.size(); ++index) {
         Segment& segment = *segments_[index];
-        if (segment.head.base < from_base || segment.end > until) continue;
+        if (segment.head.base < from_base || segment.head.base >= until) continue;
+        const Offset end = std::min(segment.end, until);
         CO_TRY(std::shared_ptr<File> file, co_await open_segment(&segment));
         WindowReader reader(*file, context_->world.buffers, segment.written_position, read_size);
-        CO_TRY(ScanResult scanned, co_await scan_segment(&reader, seed_, from, segment.end, epoch_starts_, visit));
+        CO_TRY(ScanResult scanned, co_await scan_segment(&reader, seed_, from, end, epoch_starts_, visit));
         from = scanned.place;
-        if (from.offset < segment.end) co_return corrupt_read(segment.head.base, from.position, "the log breaks off");
+        if (from.offset < end) co_return corrupt_read(segment.head.base, from.position, "the log breaks off");
         replay.place = {from.offset, segment.head.base, from.position, from.chain, from.epoch};
         from.position = block_size;
     }
@@ -155,6 +156,8 @@ bool Log::has_snapshot(Offset place) const {
 Task<Result<void>> Log::keep_producers(Offset boundary) {
     if (has_snapshot(boundary)) co_return Result<void>();
     CO_TRY_VOID(co_await make_durable(boundary));
+    while (!checkpoint_idle_.is_set()) co_await checkpoint_idle_.wait();
+    if (has_snapshot(boundary)) co_return Result<void>();
     bool is_due = std::any_of(snapshots_due_.begin(), snapshots_due_.end(),
                               [boundary](const Snapshot& due) { return due.place.offset == boundary; });
     if (!is_due && boundary == log_end_) {

@@ -1,31 +1,34 @@
-// Removing records from a log's end: a cut, because another epoch starts there.
+// Removing records from a log's end: a cut, because another epoch starts there, or because the leader's log goes on
+// otherwise.
 
 #include <algorithm>
-#include <cstring>
 
 #include "log/graveyard.h"
 #include "log/log.h"
-#include "log/snapshot.h"
+#include "log/unfinished.h"
 
 namespace ironbark::log {
 
-// The steps of a cut, each durable before the next: what goes is copied to the graveyard; the marks say that the new
-// epoch starts at the cut and lower the floor (from here on recovery takes the old frames for left over); the first
-// blocks after it are zeroed; later segments, and what was derived from their frames, are removed. A crash between any
-// two leaves either the old log or the new. An error before the marks change leaves the old log as it was.
+// The steps of a cut, each durable before the next: what goes is copied to the graveyard; the marks say where the log
+// ends now, and that its files do not know it yet (a crash from here on leaves that to the next start); the files are
+// cut; the marks say that they are. So nothing that goes can be met again, whatever epoch is written in its place.
 class LogCutter {
   public:
     LogCutter(LogContext* context, Log* log) : context_(context), log_(*log) {}
 
-    Task<Result<void>> cut(Offset to, Epoch epoch, std::string reason) {
+    Task<Result<void>> cut(Offset to, std::optional<Epoch> next, std::string reason) {
         CO_TRY_VOID(co_await find_place(to));
         if (place_.offset != to) co_return Error(ErrorCode::invalid_request, "a cut is made between batches");
-        CO_TRY_VOID(co_await bury_rest(epoch, std::move(reason)));
+        if (next && *next <= place_.epoch) {
+            co_return Error(ErrorCode::invalid_request, "the epoch is not higher than that of the record before it");
+        }
+        CO_TRY_VOID(co_await bury_rest(next, std::move(reason)));
         is_begun_ = true;
-        CO_TRY_VOID(co_await change_marks(epoch));
-        CO_TRY_VOID(co_await zero_first_blocks());
-        CO_TRY_VOID(co_await remove_later_files());
-        co_return co_await change_state(epoch);
+        CO_TRY_VOID(co_await promise(next));
+        while (log_.segments_.back()->head.base > base_) co_await forget_last_segment();
+        CO_TRY_VOID(co_await finish_cut(&context_->world, log_.directory_, log_.durable_place_));
+        CO_TRY_VOID(co_await change_state());
+        co_return co_await log_.change_marks();
     }
     // Whether anything that counts has changed.
     bool is_begun() const { return is_begun_; }
@@ -56,12 +59,12 @@ class LogCutter {
         co_return log_.corrupt_read(base_, place_.position, "the log breaks off before the cut");
     }
 
-    Task<Result<void>> bury_rest(Epoch epoch, std::string reason) {
+    Task<Result<void>> bury_rest(std::optional<Epoch> next, std::string reason) {
         BuriedRange range;
         range.identity = log_.identity_;
         range.first = place_.offset;
         range.end = log_.log_end_;
-        range.epoch = epoch;
+        range.epoch = next.value_or(Epoch(-1));
         range.time = Timestamp(context_->world.executor.wall_milliseconds());
         range.reason = std::move(reason);
         std::vector<BuriedBytes> parts;
@@ -74,42 +77,19 @@ class LogCutter {
             parts.push_back({file.get(), begin, std::max(begin, segment.written_position)});
             files.push_back(std::move(file));
         }
-        co_return co_await bury(&context_->world, log_.directory_, std::move(range), std::move(parts),
-                                log_.settings_.graveyard_bytes);
+        CO_TRY_VOID(co_await bury(&context_->world, log_.directory_, std::move(range), std::move(parts),
+                                  log_.settings_.graveyard_bytes));
+        co_return Result<void>();
     }
 
-    Task<Result<void>> change_marks(Epoch epoch) {
-        Offset to = place_.offset;
-        std::erase_if(log_.epoch_starts_, [to](const EpochStart& entry) { return entry.start >= to; });
-        log_.epoch_starts_.push_back({epoch, to});
-        log_.durable_place_ = {to, base_, round_up(place_.position, block_size), place_.chain, place_.epoch};
+    Task<Result<void>> promise(std::optional<Epoch> next) {
+        const Offset to = place_.offset;
+        log_.begin_history_at(to, next, place_.epoch);
+        log_.durable_place_ = {to, base_, place_.position, place_.chain, place_.epoch};
         log_.high_watermark_ = std::min(to, log_.high_watermark_);
         log_.durable_watermark_ = std::min(to, log_.durable_watermark_);
+        log_.unfinished_ = Unfinished::cut;
         return log_.change_marks();
-    }
-
-    // The rest of the block that holds the cut (its beginning is written again as it was) and the block after it.
-    Task<Result<void>> zero_first_blocks() {
-        uint64_t begin = round_down(place_.position, block_size);
-        Segment* segment = log_.segment_at(base_);
-        size_t size = static_cast<size_t>(std::min<uint64_t>(2 * block_size, segment->allocated - begin));
-        if (size == 0) co_return Result<void>();
-        BufferSlice blocks(context_->world.buffers.take(size), 0, size);
-        CO_TRY(size_t count, co_await read_fully(*file_, begin, blocks));
-        size_t keep = static_cast<size_t>(place_.position - begin);
-        if (count < keep) co_return Error(ErrorCode::corrupt_data, "the file ends before the cut");
-        std::memset(blocks.data() + keep, 0, size - keep);
-        std::vector<BufferSlice> slices;
-        slices.push_back(std::move(blocks));
-        CO_TRY_VOID(co_await write_fully(*file_, begin, std::move(slices), Sync::no));
-        co_return co_await file_->sync();
-    }
-
-    // A file that was not there is as good as removed.
-    Task<Result<void>> remove(Offset base, const char* suffix) {
-        Result<void> removed = co_await context_->world.disk.remove(log_.path_of(base, suffix));
-        if (!removed.ok() && removed.error().code == ErrorCode::not_found) co_return Result<void>();
-        co_return removed;
     }
 
     Task<void> forget_last_segment() {
@@ -118,40 +98,26 @@ class LogCutter {
         if (segment->file) co_await segment->file->close();
     }
 
-    Task<Result<void>> remove_later_files() {
-        CO_TRY_VOID(co_await remove(base_, index_suffix));
-        while (log_.segments_.back()->head.base > base_) {
-            const Offset last = log_.segments_.back()->head.base;
-            co_await forget_last_segment();
-            CO_TRY_VOID(co_await remove(last, index_suffix));
-            CO_TRY_VOID(co_await remove(last, log_suffix));
-        }
-        while (!log_.snapshots_.empty() && log_.snapshots_.back() > place_.offset) {
-            CO_TRY_VOID(co_await remove(log_.snapshots_.back(), producers_suffix));
-            log_.snapshots_.pop_back();
-        }
-        co_return co_await context_->world.disk.sync_directory(log_.directory_);
-    }
-
     // What is in memory follows: ends, chain, index, and the producers, replayed up to the cut.
-    Task<Result<void>> change_state(Epoch epoch) {
+    Task<Result<void>> change_state() {
         context_->counters.cut_records += static_cast<uint64_t>(log_.log_end_ - place_.offset);
         end_at_cut();
         Segment& segment = *log_.segments_.back();
         segment.sealed = false;
         segment.end_position = round_up(place_.position, block_size);
-        segment.written_position = segment.end_position;
+        segment.written_position = segment.allocated = segment.prepared = segment.end_position;
         segment.unsynced_bytes = 0;
         segment.max_append_time = last_time_;
         const Offset to = place_.offset;
         std::erase_if(log_.snapshots_due_, [to](const Log::Snapshot& due) { return due.place.offset > to; });
+        std::erase_if(log_.snapshots_, [to](Offset at) { return at > to; });
         log_.checkpoint_ = {};
         log_.written_place_.reset();
         log_.flush_target_ = to;
         log_.chain_ = place_.chain;
-        log_.epoch_ = epoch;
         log_.frame_epoch_ = place_.epoch;
-        log_.epoch_begun_ = true;
+        log_.durable_place_.position = segment.end_position;
+        log_.unfinished_ = Unfinished::nothing;
         CO_TRY(Log::Replay replay, co_await log_.replay_producers(to));
         log_.producers_ = std::move(replay.producers);
         log_.checkpoint_when_durable();
@@ -179,17 +145,37 @@ class LogCutter {
     bool is_begun_ = false;
 };
 
-Task<Result<void>> Log::cut(Offset to, std::optional<Epoch> next, std::string reason) {
-    if (!next) co_return Error(ErrorCode::invalid_request, "a cut cannot leave the epoch open yet");
-    const Epoch epoch = *next;
-    InFlight::Mark operation(operations_);
-    std::optional<Units> held = co_await structure_.lock();
-    if (!held) co_return ErrorCode::closed;
-    if (failure_) co_return ErrorCode::storage_error;
-    ASSERT(epoch > epoch_);
-    if (to < log_start_ || to > log_end_) co_return ErrorCode::offset_out_of_range;
-    CO_TRY_VOID(co_await make_durable(log_end_));
-    if (to == log_end_) co_return co_await begin_epoch(epoch);
+// From `to` on the history knows of no epoch but `next`.
+void Log::begin_history_at(Offset to, std::optional<Epoch> next, Epoch before) {
+    std::erase_if(epoch_starts_, [to](const EpochStart& entry) { return entry.start >= to; });
+    if (next) epoch_starts_.push_back({*next, to});
+    epoch_ = epoch_starts_.empty() ? before : std::max(before, epoch_starts_.back().epoch);
+    epoch_begun_ = next.has_value();
+}
+
+// The same where nothing is cut.
+Task<Result<void>> Log::change_history(std::optional<Epoch> next) {
+    const bool is_same = !next && (epoch_starts_.empty() || epoch_starts_.back().start < log_end_);
+    if (is_same && epoch_ == last_recorded_epoch()) co_return Result<void>();
+    std::vector<EpochStart> starts = epoch_starts_;
+    const Epoch epoch = epoch_;
+    const bool was_begun = epoch_begun_;
+    begin_history_at(log_end_, next, frame_epoch_);
+    if (!directory_exists_) co_return Result<void>();  // the first append says it again
+    Result<void> changed = co_await change_marks();
+    if (changed.ok()) co_return changed;
+    if (changed.error().code == ErrorCode::storage_full) {
+        epoch_starts_ = std::move(starts);
+        epoch_ = epoch;
+        epoch_begun_ = was_begun;
+    } else {
+        fail(changed.error());
+    }
+    co_return changed;
+}
+
+// Until nothing is written, read from disk or kept in memory, and nothing of it begins before `no_cut_` is set again.
+Task<void> Log::stand_still() {
     co_await writer_idle_.wait();
     no_cut_.reset();
     co_await checkpoint_idle_.wait();
@@ -198,8 +184,22 @@ Task<Result<void>> Log::cut(Offset to, std::optional<Epoch> next, std::string re
     tail_.clear();
     if (holds_tail_) context_->tails.erase(tail_place_);
     holds_tail_ = false;
+}
+
+Task<Result<void>> Log::cut(Offset to, std::optional<Epoch> next, std::string reason) {
+    InFlight::Mark operation(operations_);
+    std::optional<Units> held = co_await structure_.lock();
+    if (!held) co_return ErrorCode::closed;
+    if (failure_) co_return ErrorCode::storage_error;
+    if (to < std::min(log_start_, log_end_) || to > log_end_) co_return ErrorCode::offset_out_of_range;
+    CO_TRY_VOID(co_await make_durable(log_end_));
+    if (to == log_end_) {
+        if (next && *next <= frame_epoch_) co_return ErrorCode::invalid_request;
+        co_return co_await change_history(next);
+    }
+    co_await stand_still();
     LogCutter cutter(context_, this);
-    Result<void> done = co_await cutter.cut(to, epoch, std::move(reason));
+    Result<void> done = co_await cutter.cut(to, next, std::move(reason));
     if (!done.ok() && cutter.is_begun()) {
         co_await cutter.keep_what_both_have();
         fail(done.error());

@@ -16,7 +16,7 @@ Task<Result<void>> Log::delete_before(Offset to) {
 
 Task<Result<void>> Log::delete_locked(Offset to) {
     if (failure_) co_return ErrorCode::storage_error;
-    if (to > log_end_) co_return ErrorCode::offset_out_of_range;
+    if (to > std::max(log_start_, log_end_)) co_return ErrorCode::offset_out_of_range;
     const Offset start = std::max(to, log_start_);
     // What the producers sent is remembered longer than the records are. On a full disk room goes first.
     auto staying = std::find_if(segments_.begin(), segments_.end(), [start](const auto& segment) {

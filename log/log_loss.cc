@@ -170,8 +170,9 @@ Task<Result<void>> LogOpener::bury_lost(LostRange lost, std::vector<BuriedBytes>
         if (size.ok()) parts.push_back({files.back().get(), 0, *size, true});
     }
     if (buried.ok()) {
-        buried = co_await bury(&context_->world, log_.directory_, std::move(range), std::move(parts),
-                               log_.settings_.graveyard_bytes);
+        Result<Timestamp> done = co_await bury(&context_->world, log_.directory_, std::move(range), std::move(parts),
+                                               log_.settings_.graveyard_bytes);
+        if (!done.ok()) buried = done.error();
     }
     for (const auto& file : files) co_await file->close();
     if (!buried.ok()) {

@@ -12,12 +12,14 @@
 //   no snapshot, or none that fits                    | every segment is read
 //   no index, or one that does not fit                | made anew when it is needed
 //   files with unfinished names                       | removed
+//   marks that a cut or a new start was not finished  | it is, before anything else (unfinished.h)
 
 #include <algorithm>
 #include <fmt/format.h>
 
 #include "log/log_recovery.h"
 #include "log/snapshot.h"
+#include "log/unfinished.h"
 
 namespace ironbark::log {
 namespace {
@@ -29,6 +31,7 @@ constexpr size_t index_file_size_max = size_t{16} << 20;
 Task<Result<void>> LogOpener::open() {
     const PartitionMarks* marks = context_->marks.find(log_.identity_);
     if (marks != nullptr) take_marks(*marks);
+    CO_TRY_VOID(co_await finish_change());
     CO_TRY_VOID(co_await list_files());
     if (bases_.empty()) co_return co_await open_empty();
     Result<void> taken = co_await take_segments();
@@ -66,7 +69,31 @@ void LogOpener::take_marks(const PartitionMarks& marks) {
     log_.epoch_starts_ = marks.epoch_starts;
     floor_ = marks.floor;
     log_.note_watermarks(marks.high_watermark, marks.durable_watermark);
+    log_.abandoned_end_ = marks.abandoned_end;
     if (!marks.epoch_starts.empty()) log_.epoch_ = marks.epoch_starts.back().epoch;
+}
+
+// The marks forget it before anything can be appended.
+Task<Result<void>> LogOpener::finish_change() {
+    const PartitionMarks* known = context_->marks.find(log_.identity_);
+    if (known == nullptr || known->unfinished == Unfinished::nothing) co_return Result<void>();
+    PartitionMarks marks = *known;
+    Result<void> done;
+    if (marks.floor && marks.unfinished == Unfinished::cut) {
+        done = co_await finish_cut(&context_->world, log_.directory_, *marks.floor);
+        marks.floor->position = round_up(marks.floor->position, block_size);
+    } else if (marks.floor) {
+        done = co_await finish_restart(&context_->world, log_.directory_, *marks.floor);
+    }
+    floor_ = marks.floor;
+    marks.unfinished = Unfinished::nothing;
+    if (done.ok()) context_->marks.set(std::move(marks));
+    if (done.ok()) done = co_await context_->marks.commit();
+    if (!done.ok()) {
+        report_.problem = fmt::format("{}: a cut that a crash interrupted cannot be finished: {}.", log_.directory_,
+                                      name(done.error().code));
+    }
+    co_return done;
 }
 
 Task<Result<void>> LogOpener::list_files() {
@@ -81,7 +108,8 @@ Task<Result<void>> LogOpener::list_files() {
         if (std::optional<Offset> base = offset_of_file_name(entry, log_suffix)) bases_.push_back(*base);
         if (std::optional<Offset> base = offset_of_file_name(entry, index_suffix)) indexes_.push_back(*base);
         if (std::optional<Offset> at = offset_of_file_name(entry, producers_suffix)) log_.snapshots_.push_back(*at);
-        if (entry.ends_with(new_suffix)) (void)co_await context_->world.disk.remove(log_.directory_ + "/" + entry);
+        bool is_unfinished = entry.ends_with(new_suffix) || entry.ends_with(restart_suffix);
+        if (is_unfinished) (void)co_await context_->world.disk.remove(log_.directory_ + "/" + entry);
     }
     co_return Result<void>();
 }
@@ -111,7 +139,9 @@ Task<Result<void>> LogOpener::open_empty() {
         bool fits = snapshot && snapshot->place.offset == floor_->offset && snapshot->place.chain == floor_->chain;
         if (fits) take_snapshot(*std::move(snapshot));
     }
-    set_end(log_.log_start_);
+    // Where a log is to start anew, its first frame begins at the floor, or before the log's start.
+    bool starts_anew = floor_ && floor_->segment_base == floor_->offset && floor_->position == block_size;
+    set_end(starts_anew ? std::min(floor_->offset, log_.log_start_) : log_.log_start_);
     co_return Result<void>();
 }
 

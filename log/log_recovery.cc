@@ -149,24 +149,28 @@ Task<Result<void>> LogOpener::bury_strays(File* file, const Beyond& beyond) {
     range.reason = "torn by a crash: these records were never synced";
     std::vector<BuriedBytes> parts;
     parts.push_back({file, end_.place.position, beyond.stray_end});
-    Result<void> buried = co_await bury(&context_->world, log_.directory_, std::move(range), std::move(parts),
-                                        log_.settings_.graveyard_bytes);
+    Result<Timestamp> buried = co_await bury(&context_->world, log_.directory_, std::move(range), std::move(parts),
+                                             log_.settings_.graveyard_bytes);
     if (buried.ok()) report_.records_buried = beyond.stray_records;
-    if (buried.ok() || buried.error().code != ErrorCode::storage_full) co_return buried;
+    if (buried.ok()) co_return Result<void>();
+    if (buried.error().code != ErrorCode::storage_full) co_return buried.error();
     // A full disk must not keep the log from opening: nobody was promised these records.
     report_.problem = fmt::format("{}: {} records that were never synced are lost: the disk is full.", log_.directory_,
                                   beyond.stray_records);
     co_return Result<void>();
 }
 
-// Writes the blocks of [begin, end) as they are.
+// Writes the blocks of [begin, end) as they are, and zeros from there to the end of the block: what is left of a torn
+// frame there looks like the next one to who reads only headers, as long as its epoch lasts.
 Task<Result<void>> LogOpener::write_again(File* file, uint64_t begin, uint64_t end) {
-    end = std::min(round_up(end, block_size), log_.segments_[last_scanned_]->written_position);
-    for (uint64_t at = round_down(begin, block_size); at < end; at += read_size) {
-        size_t size = static_cast<size_t>(std::min<uint64_t>(read_size, end - at));
+    const uint64_t stop = std::min(round_up(end, block_size), log_.segments_[last_scanned_]->written_position);
+    for (uint64_t at = round_down(begin, block_size); at < stop; at += read_size) {
+        size_t size = static_cast<size_t>(std::min<uint64_t>(read_size, stop - at));
         BufferSlice bytes(context_->world.buffers.take(size), 0, size);
         CO_TRY(size_t count, co_await read_fully(*file, at, bytes));
         if (count < size) co_return Error(ErrorCode::corrupt_data, "the segment has become shorter");
+        const size_t keep = static_cast<size_t>(std::min<uint64_t>(size, end - at));
+        std::memset(bytes.data() + keep, 0, size - keep);
         std::vector<BufferSlice> slices;
         slices.push_back(std::move(bytes));
         CO_TRY_VOID(co_await write_fully(*file, at, std::move(slices), Sync::no));

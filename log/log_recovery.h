@@ -24,6 +24,7 @@ class LogOpener {
     // log_open.cc
     Error refuse(std::string problem);
     void take_marks(const PartitionMarks& marks);
+    Task<Result<void>> finish_change();
     Task<Result<void>> list_files();
     Task<Result<void>> take_segments();
     Task<Result<void>> open_empty();

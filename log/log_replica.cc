@@ -2,7 +2,10 @@
 
 #include <algorithm>
 
+#include "log/graveyard.h"
 #include "log/log.h"
+#include "log/snapshot.h"
+#include "log/unfinished.h"
 
 namespace ironbark::log {
 
@@ -46,12 +49,146 @@ Task<Result<Appended>> Log::append_replica(record::FrameView frame) {
     co_return note_appended(frame, *std::move(units));
 }
 
-Task<Result<void>> Log::restart(ReplicaStart, std::string) {
-    co_return Error(ErrorCode::invalid_request, "a log cannot start anew yet");
+// The steps of a new start, each durable before the next: the producers wait beside the log, under a name of their own;
+// the graveyard says what is coming; the marks say where the log starts now, and that its files do not know it yet (a
+// crash from here on leaves that to the next start); the files move; the marks say that they have.
+class LogRestarter {
+  public:
+    LogRestarter(LogContext* context, Log* log, const Log::ReplicaStart& start)
+        : context_(context),
+          log_(*log),
+          start_(start),
+          place_{start.base, start.base, block_size, start.chain, start.epoch_before} {}
+
+    Task<Result<void>> restart(Producers producers, std::string reason) {
+        producers_ = std::move(producers);
+        CO_TRY_VOID(co_await log_.ensure_directory());
+        std::string waiting = log_.path_of(start_.base, restart_suffix);
+        std::vector<uint8_t> snapshot = encode_snapshot(log_.identity_, place_, Timestamp(), producers_.encode());
+        CO_TRY_VOID(co_await replace_file(context_->world, std::move(waiting), std::move(snapshot)));
+        CO_TRY_VOID(co_await announce_burial(std::move(reason)));
+        is_begun_ = true;
+        co_await forget_everything();
+        log_.unfinished_ = Unfinished::restart;
+        CO_TRY_VOID(co_await log_.change_marks());
+        CO_TRY_VOID(co_await finish_restart(&context_->world, log_.directory_, place_));
+        co_await make_room_in_graveyard(&context_->world, log_.directory_, log_.settings_.graveyard_bytes);
+        log_.unfinished_ = Unfinished::nothing;
+        CO_TRY_VOID(co_await log_.change_marks());
+        log_.checkpoint_when_durable();
+        co_return Result<void>();
+    }
+    // Whether anything that counts has changed.
+    bool is_begun() const { return is_begun_; }
+
+  private:
+    Task<Result<void>> announce_burial(std::string reason) {
+        BuriedRange range;
+        for (const auto& segment : log_.segments_) range.segments += segment->allocated > 0 ? 1 : 0;
+        if (range.segments == 0) co_return Result<void>();
+        range.identity = log_.identity_;
+        range.first = std::min(log_.log_start_, log_.log_end_);
+        range.end = log_.log_end_;
+        range.time = Timestamp(context_->world.executor.wall_milliseconds());
+        range.reason = std::move(reason);
+        std::vector<BuriedBytes> nothing;
+        CO_TRY_VOID(co_await bury(&context_->world, log_.directory_, std::move(range), std::move(nothing),
+                                  log_.settings_.graveyard_bytes));
+        co_return Result<void>();
+    }
+
+    Task<void> forget_everything() {
+        std::deque<std::unique_ptr<Segment>> segments = std::move(log_.segments_);
+        log_.segments_.clear();
+        log_.cursors_.clear();
+        change_state();
+        for (const auto& segment : segments) {
+            if (segment->file) co_await segment->file->close();
+        }
+    }
+
+    void change_state() {
+        const Offset base = start_.base;
+        context_->counters.cut_records += static_cast<uint64_t>(std::max<int64_t>(0, log_.log_end_ - log_.log_start_));
+        if (base < log_.log_start_) log_.abandoned_end_ = std::max(log_.abandoned_end_, log_.log_start_);
+        log_.log_start_ = start_.log_start;
+        log_.log_end_ = log_.written_end_ = log_.flush_target_ = base;
+        base < log_.durable_end() ? log_.durable_.retreat(base.value) : log_.durable_.advance(base.value);
+        log_.note_watermarks(base, base);
+        log_.durable_place_ = place_;
+        log_.written_place_.reset();
+        log_.chain_ = start_.chain;
+        log_.frame_epoch_ = start_.epoch_before;
+        // Where that epoch began is not known: at the frame before at the latest.
+        log_.epoch_starts_.clear();
+        const bool is_known = base > Offset() && start_.epoch_before >= Epoch(0);
+        if (is_known) log_.epoch_starts_.push_back({start_.epoch_before, base - 1});
+        log_.epoch_ = start_.epoch_before;
+        log_.epoch_begun_ = false;
+        log_.last_append_time_ = Timestamp();
+        log_.producers_ = std::move(producers_);
+        log_.snapshots_due_.clear();
+        log_.snapshots_ = {base};
+        log_.checkpoint_ = place_;
+    }
+
+    LogContext* context_;
+    Log& log_;
+    const Log::ReplicaStart& start_;
+    Floor place_;
+    Producers producers_;
+    bool is_begun_ = false;
+};
+
+bool Log::is_at(const ReplicaStart& start, const Producers& producers) const {
+    return segments_.empty() && log_start_ == start.log_start && log_end_ == start.base && chain_ == start.chain &&
+           frame_epoch_ == start.epoch_before && last_recorded_epoch() == start.epoch_before &&
+           producers_.encode() == producers.encode();
+}
+
+Task<Result<void>> Log::restart(ReplicaStart start, std::string reason) {
+    InFlight::Mark operation(operations_);
+    if (start.base < Offset() || start.log_start < start.base) {
+        co_return Error(ErrorCode::invalid_request, "no log starts there");
+    }
+    Result<Producers> decoded = start.producers.empty() ? Producers() : Producers::decode(start.producers);
+    CO_TRY(Producers producers, std::move(decoded));
+    std::optional<Units> held = co_await structure_.lock();
+    if (!held) co_return ErrorCode::closed;
+    if (failure_) co_return ErrorCode::storage_error;
+    if (is_at(start, producers)) co_return Result<void>();
+    CO_TRY_VOID(co_await make_durable(log_end_));
+    co_await stand_still();
+    LogRestarter restarter(context_, this, start);
+    Result<void> done = co_await restarter.restart(std::move(producers), std::move(reason));
+    if (!done.ok() && restarter.is_begun()) fail(done.error());
+    no_cut_.set();
+    co_return done;
+}
+
+// Of the frame before the offset.
+Epoch Log::epoch_before(Offset offset) const {
+    auto after = std::partition_point(epoch_starts_.begin(), epoch_starts_.end(),
+                                      [offset](const EpochStart& entry) { return entry.start < offset; });
+    if (after != epoch_starts_.begin()) return std::prev(after)->epoch;
+    return segments_.empty() ? frame_epoch_ : segments_.front()->head.epoch_before;
 }
 
 Task<Result<Log::ReplicaStart>> Log::replica_start() {
-    co_return Error(ErrorCode::invalid_request, "a log cannot start anew yet");
+    InFlight::Mark operation(operations_);
+    std::optional<Units> held = co_await structure_.lock();
+    if (!held) co_return ErrorCode::closed;
+    if (failure_) co_return ErrorCode::storage_error;
+    const Offset log_start = log_start_;
+    if (log_start >= log_end_) {
+        co_return ReplicaStart{log_end_, chain_, frame_epoch_, log_start, producers_.encode()};
+    }
+    CO_TRY(ReadFrames frames, co_await read(log_start, log_end_, 1));
+    CO_TRY(record::FrameView first, record::parse_header(frames.slices.front().bytes(), seed_));
+    const Offset base = first.header.base_offset;
+    while (!checkpoint_idle_.is_set()) co_await checkpoint_idle_.wait();
+    CO_TRY(Replay replay, co_await replay_producers(base));
+    co_return ReplicaStart{base, first.header.chain, epoch_before(base), log_start, replay.producers.encode()};
 }
 
 }  // namespace ironbark::log

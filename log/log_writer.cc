@@ -226,8 +226,10 @@ Task<Result<void>> Log::create_file(Segment* segment) {
     Disk& disk = context_->world.disk;
     std::string path = path_of(segment->head.base, log_suffix);
     std::string temporary = path + new_suffix;
-    std::optional<SegmentPool::Taken> taken =
-        co_await context_->pool.take(round_up(settings_.segment_bytes, block_size));
+    std::optional<SegmentPool::Taken> taken;
+    // What is left in a file of the pool must be of lower offsets than what is written over it.
+    const bool may_reuse = segment->head.base >= abandoned_end_;
+    if (may_reuse) taken = co_await context_->pool.take(round_up(settings_.segment_bytes, block_size));
     if (taken) {
         Result<void> moved = co_await disk.rename(taken->path, temporary);
         if (!moved.ok()) taken.reset();

@@ -8,7 +8,7 @@
 namespace ironbark::log {
 namespace {
 
-enum class Kind : uint8_t { partition = 1, removed = 2, clean_stop = 3, running = 4 };
+enum class Kind : uint8_t { partition = 1, removed = 2, clean_stop = 3, running = 4, partition_changed = 5 };
 
 void encode_identity(Encoder& encoder, Kind kind, const PartitionIdentity& identity) {
     encoder.number(static_cast<uint8_t>(kind));
@@ -45,7 +45,8 @@ Floor decode_floor(Decoder& decoder) {
 
 JournalRecord encode_marks(const PartitionMarks& marks) {
     Encoder encoder;
-    encode_identity(encoder, Kind::partition, marks.identity);
+    const bool is_changed = marks.unfinished != Unfinished::nothing || marks.abandoned_end > Offset();
+    encode_identity(encoder, is_changed ? Kind::partition_changed : Kind::partition, marks.identity);
     encoder.number(marks.log_start.value);
     encoder.number(marks.high_watermark.value);
     encoder.number(marks.durable_watermark.value);
@@ -56,12 +57,17 @@ JournalRecord encode_marks(const PartitionMarks& marks) {
         encoder.number(entry.epoch.value);
         encoder.number(entry.start.value);
     }
+    if (is_changed) {
+        encoder.number(static_cast<uint8_t>(marks.unfinished));
+        encoder.number(marks.abandoned_end.value);
+    }
     return encoder.take();
 }
 
 std::optional<PartitionMarks> decode_marks(Bytes record) {
     Decoder decoder(record);
-    if (decoder.number<uint8_t>() != static_cast<uint8_t>(Kind::partition)) return std::nullopt;
+    const auto kind = static_cast<Kind>(decoder.number<uint8_t>());
+    if (kind != Kind::partition && kind != Kind::partition_changed) return std::nullopt;
     PartitionMarks marks;
     marks.identity = decode_identity(decoder);
     marks.log_start = Offset(decoder.number<int64_t>());
@@ -72,6 +78,12 @@ std::optional<PartitionMarks> decode_marks(Bytes record) {
     for (uint32_t index = 0; index < count && decoder.ok(); ++index) {
         Epoch epoch(decoder.number<int32_t>());
         marks.epoch_starts.push_back({epoch, Offset(decoder.number<int64_t>())});
+    }
+    if (kind == Kind::partition_changed) {
+        const uint8_t unfinished = decoder.number<uint8_t>();
+        if (unfinished > static_cast<uint8_t>(Unfinished::restart)) return std::nullopt;
+        marks.unfinished = static_cast<Unfinished>(unfinished);
+        marks.abandoned_end = Offset(decoder.number<int64_t>());
     }
     if (!decoder.ok() || !decoder.at_end()) return std::nullopt;
     return marks;
@@ -100,8 +112,8 @@ Task<Result<std::unique_ptr<Marks>>> Marks::open(World& world, std::string path,
     co_return std::move(marks);
 }
 
-std::optional<std::map<PartitionIdentity, PartitionMarks>> Marks::replay(
-    World& world, const std::vector<JournalRecord>& records) {
+std::optional<std::map<PartitionIdentity, PartitionMarks>> Marks::replay(World& world,
+                                                                         const std::vector<JournalRecord>& records) {
     Marks marks(world, nullptr);
     for (const JournalRecord& record : records) {
         if (!marks.apply(record)) return std::nullopt;
@@ -112,7 +124,8 @@ std::optional<std::map<PartitionIdentity, PartitionMarks>> Marks::replay(
 bool Marks::apply(const JournalRecord& record) {
     Decoder decoder(record);
     switch (static_cast<Kind>(decoder.number<uint8_t>())) {
-        case Kind::partition: {
+        case Kind::partition:
+        case Kind::partition_changed: {
             std::optional<PartitionMarks> marks = decode_marks(record);
             if (!marks) return false;
             PartitionIdentity identity = marks->identity;
@@ -199,6 +212,8 @@ Task<Result<void>> Marks::rewrite() {
     co_return rewritten;
 }
 
-Task<void> Marks::close() { return journal_->close(); }
+Task<void> Marks::close() {
+    return journal_->close();
+}
 
 }  // namespace ironbark::log

@@ -37,13 +37,20 @@ struct Floor {
     friend bool operator==(const Floor&, const Floor&) = default;
 };
 
+// What was begun with a partition's files and is finished when its log is opened (log/unfinished.h). The marks say how
+// the log is to be, the files may still be as they were.
+enum class Unfinished : uint8_t { nothing, cut, restart };
+
 struct PartitionMarks {
     PartitionIdentity identity;
     Offset log_start;
     Offset high_watermark;
     Offset durable_watermark;
-    std::optional<Floor> floor;            // none: nothing was ever promised
-    std::vector<EpochStart> epoch_starts;  // ascending in both
+    std::optional<Floor> floor;                   // none: nothing was ever promised
+    std::vector<EpochStart> epoch_starts;         // ascending in both
+    Unfinished unfinished = Unfinished::nothing;  // at the floor
+    // Below it offsets were used in a history that was given up: files of the pool may hold it.
+    Offset abandoned_end;
     friend bool operator==(const PartitionMarks&, const PartitionMarks&) = default;
 };
 
@@ -58,8 +65,8 @@ class Marks {
     // Opens or creates the journal file at `path`, which belongs to the data directory `owner`.
     static Task<Result<std::unique_ptr<Marks>>> open(World& world, std::string path, Uuid owner);
     // The marks that the records of a journal add up to; nothing if one of them is of a newer version.
-    static std::optional<std::map<PartitionIdentity, PartitionMarks>> replay(
-        World& world, const std::vector<JournalRecord>& records);
+    static std::optional<std::map<PartitionIdentity, PartitionMarks>> replay(World& world,
+                                                                             const std::vector<JournalRecord>& records);
 
     MarksHealth health() const { return health_; }
     // Null if the partition has none. Valid until the next change.
@@ -94,7 +101,7 @@ class Marks {
     std::set<PartitionIdentity> changed_;
     std::optional<Incarnation> clean_stop_;
     bool clean_stop_changed_ = false;
-    Event not_rewriting_;  // set while the journal is not being replaced
+    Event not_rewriting_;      // set while the journal is not being replaced
     uint64_t live_bytes_ = 0;  // after the last rewrite
 };
 

@@ -45,6 +45,7 @@ std::string segment_file_name(Offset base, const char* suffix);
 constexpr const char* log_suffix = ".log";
 constexpr const char* index_suffix = ".index";
 constexpr const char* producers_suffix = ".producers";
+constexpr const char* restart_suffix = ".restart";  // the producers where the log is about to start anew
 constexpr const char* new_suffix = ".new";  // added to a name: not yet what the name says
 // The offset that a file name starts with, if the name is an offset and the suffix.
 std::optional<Offset> offset_of_file_name(const std::string& name, const char* suffix);

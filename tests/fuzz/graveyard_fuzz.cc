@@ -40,7 +40,7 @@ void check(Bytes input) {
     ASSERT(made);
     BuriedRange range = *head;
     range.bytes = 0;  // what is buried says
-    Result<void> buried = machine().run(bury(&world, partition, range, {}, uint64_t{1} << 30));
+    Result<Timestamp> buried = machine().run(bury(&world, partition, range, {}, uint64_t{1} << 30));
     if (!buried.ok()) return;  // the reason is longer than a block when it is written with escapes
     Result<std::vector<std::string>> names = machine().run(list_graveyard(&world, partition));
     ASSERT(names.ok() && names->size() == 1);

@@ -45,6 +45,12 @@ class CrashMachine {
     Task<void> wait_durable();
     Task<void> begin_epoch();
     Task<void> cut(Offset to);
+    // Without an epoch that starts there: the log follows then, in the last epoch that is left.
+    Task<void> cut_openly(Offset to);
+    // Frames as a leader stamped them, in the last epoch of the log or so many behind it.
+    Task<void> append_replicas(size_t batches, int32_t epochs_later);
+    // Starts anew, in a history of its own whose epochs are low ones.
+    Task<void> restart(Offset base);
     Task<void> delete_before(Offset to);
     Task<void> retain(int64_t bytes);
     Task<void> checkpoint();
@@ -62,10 +68,14 @@ class CrashMachine {
     struct Buried {
         Offset first;
         Offset end;
-        Epoch epoch;
+        Epoch epoch{-1};
+        bool is_done = false;
     };
+    Task<void> cut_to(Offset to, std::optional<Epoch> next);
     Task<void> open_all();
+    std::vector<uint8_t> make_frame(size_t size);
     Task<void> append_one(size_t size);
+    Task<void> append_replica(size_t size, Epoch epoch);
     void note(const std::string& what);
     void note(const char* what, const Result<void>& result);
 
@@ -73,9 +83,11 @@ class CrashMachine {
     simulation::Node& node_;
     StorageModel model_;
     std::vector<Buried> cuts_;
+    std::vector<Offset> moved_;   // segments that new starts have left behind, all of them whole
     Program* program_ = nullptr;  // the process's
     Epoch epoch_{-1};
-    uint64_t made_ = 0;  // batches
+    bool leads_ = false;  // in it
+    uint64_t made_ = 0;   // batches
     bool is_open_ = false;
     std::string wrong_;
 };

@@ -64,6 +64,64 @@ Task<void> cut_and_go_on(CrashMachine* machine) {
     co_await machine->append_durably(4);
 }
 
+Task<void> delete_a_part(CrashMachine* machine) { return machine->delete_before(batches_before_end(*machine, 7)); }
+
+// As a follower
+
+Task<void> cut_openly(CrashMachine* machine) { return machine->cut_openly(batches_before_end(*machine, 4)); }
+
+// The second cut forgets the epoch that protected from what the first one left, and frames of an older one follow.
+Task<void> cut_twice_and_follow(CrashMachine* machine) {
+    co_await machine->cut(batches_before_end(*machine, 3));
+    co_await machine->append_durably(2);
+    co_await machine->cut_openly(batches_before_end(*machine, 5));
+    co_await machine->append_replicas(1, 0);
+    co_await machine->wait_durable();
+    co_await machine->append_replicas(2, 1);
+    co_await machine->cut_openly(batches_before_end(*machine, 2));
+    co_await machine->append_replicas(3, 0);
+    co_await machine->wait_durable();
+}
+
+Task<void> forget_an_epoch(CrashMachine* machine) {
+    co_await machine->begin_epoch();
+    co_await machine->checkpoint();
+    co_await machine->cut_openly(machine->model().end());
+    co_await machine->append_replicas(2, 0);
+    co_await machine->wait_durable();
+}
+
+Task<void> follow_epochs(CrashMachine* machine) {
+    for (int32_t epochs_later : {0, 1, 3}) {
+        co_await machine->append_replicas(3, epochs_later);
+        co_await machine->wait_durable();
+    }
+    co_await machine->checkpoint();
+}
+
+Task<void> start_anew_behind_the_end(CrashMachine* machine) {
+    co_await machine->restart(machine->model().end() + 100);
+    co_await machine->append_replicas(2, 0);
+    co_await machine->wait_durable();
+}
+
+// Below the log's start: what retention gave to the pool is of higher offsets and epochs.
+Task<void> start_anew_before_the_start(CrashMachine* machine) {
+    co_await delete_a_part(machine);
+    co_await machine->restart(Offset(machine->log().log_start().value / 2));
+    co_await machine->append_replicas(3, 1);
+    co_await machine->wait_durable();
+    co_await machine->cut_openly(batches_before_end(*machine, 2));
+    co_await machine->append_replicas(7, 0);
+    co_await machine->wait_durable();
+}
+
+Task<void> start_anew_from_zero(CrashMachine* machine) {
+    co_await machine->restart(Offset());
+    co_await machine->append_replicas(2, 0);
+    co_await machine->wait_durable();
+}
+
 Task<void> write_rounds(CrashMachine* machine) {
     co_await machine->append_durably(1);
     co_await machine->append(3);
@@ -76,7 +134,6 @@ Task<void> roll(CrashMachine* machine) {
     co_await machine->wait_durable();
 }
 
-Task<void> delete_a_part(CrashMachine* machine) { return machine->delete_before(batches_before_end(*machine, 7)); }
 Task<void> delete_everything(CrashMachine* machine) { return machine->delete_before(machine->model().end()); }
 Task<void> retain_two_segments(CrashMachine* machine) { return machine->retain(2 * 16 * 1024); }
 
@@ -114,6 +171,13 @@ const Operation operations[] = {
     {"delete and reuse", delete_and_reuse},
     {"checkpoint", checkpoint},
     {"rewrite the journal", rewrite_the_journal},
+    {"cut openly", cut_openly},
+    {"cut twice and follow", cut_twice_and_follow},
+    {"forget an epoch", forget_an_epoch},
+    {"follow epochs", follow_epochs},
+    {"start anew behind the end", start_anew_behind_the_end},
+    {"start anew before the start", start_anew_before_the_start},
+    {"start anew from zero", start_anew_from_zero},
 };
 
 // Lets the process die in place of the k-th change of the operation; at its end, if it has fewer. Whether it has more.

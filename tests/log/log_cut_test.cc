@@ -125,7 +125,7 @@ TEST_F(Cut, OnAFullDiskChangesNothing) {
 }
 
 TEST_F(Cut, ThatFailsHalfWayFailsTheLogAndShowsOnlyWhatIsCertain) {
-    world.disk().fail_next_write(LogWorld::path(5, log_suffix));
+    world.disk().fail_next_sync(LogWorld::path(5, log_suffix));
     EXPECT_EQ(cut(7).error().code, ErrorCode::io_error);
     EXPECT_TRUE(log->has_failed());
     EXPECT_EQ(log->log_end(), Offset(7));
@@ -164,6 +164,134 @@ Task<void> read_all(Log* log, int* reads) {
         }
         ++*reads;
     }
+}
+
+// Log [epoch 0: 0-9, epoch 3: 10-14] of a follower.
+class OpenCut : public Cut {
+  protected:
+    OpenCut() {
+        EXPECT_TRUE(cut(10, 3).ok());
+        for (int number = 10; number < 15; ++number) world.append(*log, {value(number)});
+        world.make_durable(*log);
+    }
+    Result<void> cut_openly(int to) { return world.run(log->cut(Offset(to), std::nullopt, "a test")); }
+    void append_replica(int epoch, const std::string& text) {
+        std::vector<uint8_t> frame = make_frame(here, {text}, Timestamp(7));
+        record::stamp(frame, here.seed(), {log->log_end(), Epoch(epoch), log->last_checksum(), Timestamp(9), 0});
+        ASSERT_TRUE(world.run(log->append_replica(record::parse_frame(frame, here.seed()).value())).ok());
+    }
+    void expect_epochs(std::vector<EpochStart> epochs) { EXPECT_EQ(log->epoch_starts(), epochs); }
+    void lose_power() {
+        world.lose_power();
+        log = &world.open();
+    }
+};
+
+TEST_F(OpenCut, LetsFramesOfAnOlderEpochFollow) {
+    for (bool is_crashed : {false, true}) {
+        ASSERT_TRUE(cut_openly(10).ok());
+        EXPECT_EQ(log->last_epoch(), Epoch(0));
+        if (is_crashed) lose_power();
+        expect_epochs({{Epoch(0), Offset(0)}});
+        append_replica(0, "a");
+        append_replica(2, "b");
+        world.make_durable(*log);
+        append_replica(2, "c");
+        append_replica(4, "d");
+        world.make_durable(*log);
+        lose_power();
+        Values expected = first_values(10);
+        for (const char* text : {"a", "b", "c", "d"}) expected.emplace_back(text);
+        EXPECT_TRUE(world.values(*log) == expected);
+        expect_epochs({{Epoch(0), Offset(0)}, {Epoch(2), Offset(11)}, {Epoch(4), Offset(13)}});
+        EXPECT_EQ(world.report.records_buried, 0u);
+    }
+}
+
+// An earlier cut was protected by the epoch that began at it, which the later one forgets.
+TEST_F(OpenCut, LeavesNothingOfAnEarlierCutBehind) {
+    ASSERT_TRUE(cut(12, 5).ok());
+    ASSERT_TRUE(cut_openly(11).ok());
+    append_replica(3, "a");
+    world.make_durable(*log);
+    lose_power();
+    EXPECT_EQ(log->log_end(), Offset(12));
+    EXPECT_EQ(world.report.records_buried, 0u);
+    EXPECT_EQ(log->epoch_starts().back(), (EpochStart{Epoch(3), Offset(10)}));
+}
+
+TEST_F(OpenCut, AtTheEndForgetsEpochsWithoutARecord) {
+    ASSERT_TRUE(world.run(log->begin_epoch(Epoch(7))).ok());
+    ASSERT_TRUE(world.run(log->begin_epoch(Epoch(8))).ok());
+    ASSERT_TRUE(cut_openly(15).ok());
+    expect_epochs({{Epoch(0), Offset(0)}, {Epoch(3), Offset(10)}});
+    EXPECT_EQ(log->last_epoch(), Epoch(3));
+    lose_power();
+    expect_epochs({{Epoch(0), Offset(0)}, {Epoch(3), Offset(10)}});
+    append_replica(4, "a");
+    EXPECT_EQ(log->epoch_starts().back(), (EpochStart{Epoch(4), Offset(15)}));
+    EXPECT_EQ(world.run(list_graveyard(&world.world(), LogWorld::directory()))->size(), 1u) << "of the cut to 10";
+}
+
+TEST_F(OpenCut, AtTheEndWithNothingToForgetTouchesNoDisk) {
+    world.wait_for_marks();
+    const uint64_t changes = world.disk().changes();
+    ASSERT_TRUE(cut_openly(15).ok());
+    EXPECT_EQ(world.disk().changes(), changes);
+}
+
+TEST_F(OpenCut, MayBeFollowedByALowerEpochThanTheOneThatGoes) {
+    ASSERT_TRUE(cut(10, 2).ok());
+    expect_epochs({{Epoch(0), Offset(0)}, {Epoch(2), Offset(10)}});
+    EXPECT_EQ(log->last_epoch(), Epoch(2));
+    EXPECT_EQ(cut(5, 0).error().code, ErrorCode::invalid_request) << "the records before are of that epoch";
+    EXPECT_EQ(cut(10, 0).error().code, ErrorCode::invalid_request);
+    EXPECT_FALSE(log->has_failed());
+}
+
+// A checkpoint or a segment's head that named an epoch begun at its place would not take the frames that follow.
+TEST_F(OpenCut, OfAnEpochThatWasBegunAtACheckpointOrAnEndOfASegment) {
+    for (int end : {15, 16, 20}) {
+        while (log->log_end() < Offset(end)) append_replica(3, "x");
+        ASSERT_TRUE(world.run(log->begin_epoch(Epoch(9))).ok());
+        ASSERT_TRUE(world.run(log->checkpoint()).ok());
+        ASSERT_TRUE(cut_openly(end).ok());
+        append_replica(3, "x");
+        world.make_durable(*log);
+        lose_power();
+        EXPECT_EQ(log->log_end(), Offset(end + 1));
+        EXPECT_EQ(log->epoch_starts().back(), (EpochStart{Epoch(3), Offset(10)}));
+    }
+}
+
+TEST_F(OpenCut, BuriesWithoutAnEpoch) {
+    ASSERT_TRUE(cut_openly(12).ok());
+    const std::string name = world.run(list_graveyard(&world.world(), LogWorld::directory()))->back();
+    BuriedRange range =
+        world.run(read_buried_head(&world.world(), LogWorld::directory() + "/graveyard/" + name)).value();
+    EXPECT_EQ(range.first, Offset(12));
+    EXPECT_EQ(range.end, Offset(15));
+    EXPECT_EQ(range.epoch, Epoch(-1));
+}
+
+// The marks say what is to be, the files are as they were.
+TEST_F(OpenCut, ThatTheMarksKnowIsFinishedWhenTheLogIsOpened) {
+    const LogWorld::Files before = world.files();
+    ASSERT_TRUE(cut_openly(7).ok());
+    PartitionMarks marks = *world.store().marks().find(here);
+    EXPECT_EQ(marks.unfinished, Unfinished::nothing);
+    marks.unfinished = Unfinished::cut;
+    world.store().marks().set(marks);
+    ASSERT_TRUE(world.run(world.store().marks().commit()).ok());
+    world.kill();
+    for (const auto& [path, bytes] : before) world.disk().replace(path, bytes);
+    log = &world.open();
+    expect_cut_to(7);
+    EXPECT_EQ(world.store().marks().find(here)->unfinished, Unfinished::nothing);
+    append_replica(0, "a");
+    world.make_durable(*log);
+    lose_power();
+    EXPECT_EQ(log->log_end(), Offset(8));
 }
 
 TEST_F(Cut, WaitsForReadersAndTheyForIt) {

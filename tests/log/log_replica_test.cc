@@ -1,13 +1,14 @@
 // A log that follows another one: frames as the leader stamped them.
 #include <gtest/gtest.h>
 
+#include "log/graveyard.h"
 #include "tests/log/log_world.h"
 
 namespace ironbark::log {
 namespace {
 
 std::string value(int number) {
-    return std::to_string(number) + std::string(1000, '.');
+    return std::to_string(number) + std::string(3500, '.');
 }
 
 // A leader's log and a follower's, on two machines.
@@ -101,6 +102,28 @@ TEST_F(Replica, GoesOnAfterACrash) {
     }
 }
 
+// No new epoch begins with the recovery: what is left of the torn frame would be of the right one.
+TEST_F(Replica, GoesOnBehindATornFrameInTheSameEpoch) {
+    LogSettings eager = log->settings();
+    eager.write_behind_bytes = 8000;
+    log->change_settings(eager);
+    lead(1, 2);
+    leader.append(*theirs, {std::string(6000, 'x'), "torn"});
+    follow();
+    ASSERT_TRUE(world.simulation().run_until([this] { return log->written_end() == Offset(3); }, 1s));
+    world.kill();
+    world.disk().rot(LogWorld::path(0, log_suffix), 2 * block_size + 100);
+    log = &world.open();
+    ASSERT_EQ(log->log_end(), Offset(1));
+    EXPECT_EQ(world.report.end, ScanEnd::torn);
+    follow();
+    world.make_durable(*log);
+    while (log->release_memory() > 0) continue;
+    expect_same_frames();
+    reopen();
+    expect_same_frames();
+}
+
 TEST_F(Replica, TakesNothingThatIsNotItsNextFrame) {
     lead(3, 2);
     follow();
@@ -179,6 +202,156 @@ TEST_F(Replica, KnowsItsEpochsFromACheckpointOn) {
     reopen();
     EXPECT_EQ(world.report.frames_scanned, 0u);
     expect_same_frames();
+}
+
+// Where a log starts anew
+
+TEST_F(Replica, StartsWhereTheLeadersLogDoes) {
+    lead(20, 2);
+    lead(7, 4);
+    for (int start : {0, 3, 9, 20, 23, 27}) {
+        ASSERT_TRUE(leader.run(theirs->delete_before(Offset(start))).ok());
+        Log::ReplicaStart place = leader.run(theirs->replica_start()).value();
+        EXPECT_EQ(place.base, Offset(start));
+        EXPECT_EQ(place.log_start, Offset(start));
+        EXPECT_EQ(place.epoch_before, Epoch(start == 0 ? -1 : start <= 20 ? 2 : 4));
+        ASSERT_TRUE(world.run(log->restart(place, "a test")).ok());
+        EXPECT_EQ(log->log_start(), Offset(start));
+        EXPECT_EQ(log->log_end(), Offset(start));
+        EXPECT_EQ(log->last_epoch(), place.epoch_before);
+        reopen();
+        EXPECT_EQ(log->log_end(), Offset(start));
+        EXPECT_EQ(log->last_checksum(), place.chain);
+        follow();
+        world.make_durable(*log);
+        EXPECT_EQ(log->log_end(), theirs->log_end());
+        EXPECT_EQ(log->producers().encode(), theirs->producers().encode());
+        reopen();
+        EXPECT_EQ(world.values(*log), leader.values(*theirs));
+        EXPECT_EQ(log->producers().encode(), theirs->producers().encode());
+        EXPECT_EQ(log->end_of_epoch(Epoch(4)).end, Offset(27));
+        if (start <= 20) {
+            EXPECT_EQ(log->end_of_epoch(Epoch(3)).end, Offset(20)) << "of an epoch before the start, too";
+        }
+    }
+}
+
+TEST_F(Replica, StartsInTheMiddleOfAFrame) {
+    lead(2, 2);
+    leader.append(*theirs, {"2", "3", "4"});
+    lead(1, 2);
+    ASSERT_TRUE(leader.run(theirs->delete_before(Offset(4))).ok());
+    Log::ReplicaStart start = leader.run(theirs->replica_start()).value();
+    EXPECT_EQ(start.base, Offset(2));
+    EXPECT_EQ(start.log_start, Offset(4));
+    ASSERT_TRUE(world.run(log->restart(start, "a test")).ok());
+    for (bool is_reopened : {false, true}) {
+        if (is_reopened) reopen();
+        EXPECT_EQ(log->log_start(), Offset(4));
+        EXPECT_EQ(log->log_end(), Offset(2)) << "the frame that holds the start comes next";
+        EXPECT_TRUE(world.run(log->delete_before(Offset(4))).ok());
+        EXPECT_EQ(world.run(log->apply_retention(world.now())).value(), 0);
+    }
+    ReadFrames read = leader.run(theirs->read(Offset(4), Offset(6), 10'000)).value();
+    for (const record::FrameView& frame : frames_in(read, here)) ASSERT_TRUE(take(frame).ok());
+    world.make_durable(*log);
+    reopen();
+    EXPECT_EQ(world.values(*log), leader.values(*theirs));
+    EXPECT_EQ(log->log_start(), Offset(4));
+}
+
+TEST_F(Replica, BuriesWhatItHadWhenItStartsAnew) {
+    lead(15, 2);
+    follow();
+    world.make_durable(*log);
+    ASSERT_TRUE(world.run(log->delete_before(Offset(6))).ok());
+    const std::vector<uint8_t> last = world.disk().read(LogWorld::path(10, log_suffix));
+    ASSERT_TRUE(world.run(log->restart({Offset(100), 77, Epoch(9), Offset(100), {}}, "no epoch in common")).ok());
+    std::vector<std::string> graves = world.run(list_graveyard(&world.world(), LogWorld::directory())).value();
+    ASSERT_EQ(graves.size(), 1u);
+    const std::string graveyard = LogWorld::directory() + "/graveyard/";
+    BuriedRange range = world.run(read_buried_head(&world.world(), graveyard + graves.front())).value();
+    EXPECT_EQ(range.first, Offset(6));
+    EXPECT_EQ(range.end, Offset(15));
+    EXPECT_EQ(range.segments, 2);
+    EXPECT_EQ(range.reason, "no epoch in common");
+    const std::string time = graves.front().substr(0, 21);
+    EXPECT_TRUE(world.disk().exists(graveyard + time + "00000000000000000005.segment"));
+    EXPECT_EQ(world.disk().read(graveyard + time + "00000000000000000010.segment"), last) << "as it was";
+    EXPECT_FALSE(world.disk().exists(LogWorld::path(10, log_suffix)));
+    EXPECT_EQ(log->high_watermark(), Offset(100));
+    EXPECT_TRUE(world.values(*log).empty());
+}
+
+TEST_F(Replica, ThatIsThereAlreadyDoesNotStartAnew) {
+    world.wait_for_marks();
+    const uint64_t changes = world.disk().changes();
+    ASSERT_TRUE(world.run(log->restart({}, "a test")).ok());
+    EXPECT_EQ(world.disk().changes(), changes);
+    EXPECT_TRUE(world.files().empty());
+    EXPECT_EQ(refusal_of({Offset(0), Epoch(3), 0}), ErrorCode::none);
+}
+
+TEST_F(Replica, DoesNotStartInAPlaceThatIsNone) {
+    lead(3, 2);
+    follow();
+    EXPECT_EQ(world.run(log->restart({Offset(5), 1, Epoch(1), Offset(4), {}}, "")).error().code,
+              ErrorCode::invalid_request);
+    EXPECT_EQ(world.run(log->restart({Offset(5), 1, Epoch(1), Offset(5), {1, 2}}, "")).error().code,
+              ErrorCode::corrupt_data);
+    EXPECT_EQ(log->log_end(), Offset(3));
+    EXPECT_FALSE(log->has_failed());
+}
+
+TEST_F(Replica, OnAFullDiskDoesNotStartAnew) {
+    lead(6, 2);
+    follow();
+    world.make_durable(*log);
+    world.disk().set_capacity(world.disk().used_bytes());
+    EXPECT_EQ(world.run(log->restart({Offset(50), 1, Epoch(1), Offset(50), {}}, "")).error().code,
+              ErrorCode::storage_full);
+    EXPECT_FALSE(log->has_failed());
+    expect_same_frames();
+    reopen();
+    expect_same_frames();
+}
+
+TEST_F(Replica, ThatFailsOnItsWayToANewStartShowsNothingAndGetsThereWithTheNextOpening) {
+    lead(6, 2);
+    follow();
+    world.make_durable(*log);
+    world.wait_for_marks();
+    world.disk().fail_next_write("data/marks-0");
+    EXPECT_FALSE(world.run(log->restart({Offset(50), 1, Epoch(1), Offset(50), {}}, "")).ok());
+    EXPECT_TRUE(log->has_failed());
+    EXPECT_EQ(world.run(log->read(Offset(0), Offset(6), 1)).error().code, ErrorCode::offset_out_of_range);
+    reopen();
+    expect_same_frames();
+    EXPECT_FALSE(log->has_failed());
+}
+
+// Files that retention gave to the pool hold frames and promises of offsets that the log gives out again.
+TEST_F(Replica, ThatStartsLowerThanBeforeTakesNoFileOfItsOwnFromThePool) {
+    lead(20, 7);
+    follow();
+    world.make_durable(*log);
+    ASSERT_TRUE(world.run(log->delete_before(Offset(15))).ok());
+    ASSERT_TRUE(world.run(log->restart({Offset(3), 5, Epoch(1), Offset(3), {}}, "a test")).ok());
+    for (int round = 0; round < 2; ++round) {
+        ASSERT_EQ(refusal_of({log->log_end(), Epoch(1), log->last_checksum()}), ErrorCode::none);
+        world.make_durable(*log);
+        reopen();
+        EXPECT_EQ(world.counters().segments_reused, 0u);
+    }
+    EXPECT_EQ(log->log_end(), Offset(5));
+    EXPECT_EQ(world.store().marks().find(here)->abandoned_end, Offset(15));
+    // Behind that end they are as good as any.
+    ASSERT_TRUE(world.run(log->restart({Offset(15), 5, Epoch(1), Offset(15), {}}, "a test")).ok());
+    ASSERT_EQ(refusal_of({log->log_end(), Epoch(1), log->last_checksum()}), ErrorCode::none);
+    world.make_durable(*log);
+    EXPECT_EQ(world.counters().segments_reused, 1u);
+    log->update_marks();
+    EXPECT_EQ(world.store().marks().find(here)->abandoned_end, Offset(0));
 }
 
 }  // namespace

@@ -30,6 +30,13 @@ PartitionMarks sample_marks() {
     return marks;
 }
 
+PartitionMarks changed_marks() {
+    PartitionMarks marks = sample_marks();
+    marks.unfinished = Unfinished::restart;
+    marks.abandoned_end = Offset(90);
+    return marks;
+}
+
 PartitionMarks marks_of(int32_t partition, int64_t log_start = 0) {
     PartitionMarks marks;
     marks.identity = {sample_partition.topic, PartitionIndex(partition)};
@@ -204,6 +211,11 @@ TEST(MarksRecord, HasTheseBytes) {
     EXPECT_EQ(to_hex(encode_marks(marks_of(7))),
               to_hex(from_hex("01 0f1e2d3c4b5a469788796a5b4c3d2e1f 07000000 0000000000000000 0000000000000000"
                               "0000000000000000 00 00000000")));
+    EXPECT_EQ(to_hex(encode_marks(changed_marks())),
+              to_hex(from_hex("05 0f1e2d3c4b5a469788796a5b4c3d2e1f 07000000 0500000000000000 4600000000000000"
+                              "3c00000000000000 01 4d00000000000000 2a00000000000000 0040010000000000 8877665544332211"
+                              "03000000 02000000 01000000 0000000000000000 03000000 3200000000000000"
+                              "02 5a00000000000000")));
 }
 
 TEST_F(MarksTest, OfTheOtherKindsHaveTheseBytes) {
@@ -226,15 +238,26 @@ TEST_F(MarksTest, OfTheOtherKindsHaveTheseBytes) {
 TEST(MarksRecord, GivesItsFieldsBack) {
     EXPECT_TRUE(decode_marks(encode_marks(sample_marks())) == sample_marks());
     EXPECT_TRUE(decode_marks(encode_marks(marks_of(7, 3))) == marks_of(7, 3));
+    PartitionMarks marks = changed_marks();
+    EXPECT_TRUE(decode_marks(encode_marks(marks)) == marks);
+    marks.abandoned_end = Offset();
+    EXPECT_TRUE(decode_marks(encode_marks(marks)) == marks);
+    marks.unfinished = Unfinished::cut;
+    EXPECT_TRUE(decode_marks(encode_marks(marks)) == marks);
+    JournalRecord unknown = encode_marks(marks);
+    unknown[unknown.size() - 9] = 3;
+    EXPECT_FALSE(decode_marks(unknown));
 }
 
 TEST(MarksRecord, CutOffOrWithMoreBehindItIsNone) {
-    JournalRecord record = encode_marks(sample_marks());
-    for (size_t size = 0; size < record.size(); ++size) {
-        EXPECT_FALSE(decode_marks(Bytes(record).first(size))) << size;
+    for (const PartitionMarks& marks : {sample_marks(), changed_marks()}) {
+        JournalRecord record = encode_marks(marks);
+        for (size_t size = 0; size < record.size(); ++size) {
+            EXPECT_FALSE(decode_marks(Bytes(record).first(size))) << size;
+        }
+        record.push_back(0);
+        EXPECT_FALSE(decode_marks(record));
     }
-    record.push_back(0);
-    EXPECT_FALSE(decode_marks(record));
 }
 
 }  // namespace

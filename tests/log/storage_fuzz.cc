@@ -74,6 +74,7 @@ void make_shape(RandomStream& random, WorkloadShape* shape) {
         shape->weights.push_back(random.chance(one_in(3)) ? 0 : weight);
     }
     shape->weights[0] = 100;
+    shape->weights[StorageWorkload::restart_operation] /= 8;  // little is left to look at afterwards
 }
 
 std::vector<StorageModel> make_models(RandomStream& random, size_t count) {

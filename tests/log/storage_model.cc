@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <utility>
 
 #include "runtime/base/checksum.h"
 
@@ -15,30 +16,46 @@ uint64_t payload_of(const record::FrameView& frame) {
 }  // namespace
 
 Offset StorageModel::lowest_cut_since(uint64_t cuts) const {
+    if (pending_restart_) return Offset();
     Offset lowest = pending_cut_ ? pending_cut_->to : Offset(INT64_MAX);
     for (size_t index = cuts; index < cut_places_.size(); ++index) lowest = std::min(lowest, cut_places_[index]);
     return lowest;
 }
 
-void StorageModel::appended(record::FrameView sent,
-                            const Appended& where,
-                            Epoch epoch,
-                            std::vector<Timestamp> timestamps) {
-    ModelBatch batch;
-    batch.payload = payload_of(sent);
+void StorageModel::appended(
+    record::FrameView sent, const Appended& where, Epoch epoch, uint64_t checksum, std::vector<Timestamp> timestamps) {
     sent.header.base_offset = where.base;
     sent.header.leader_epoch = epoch;
     sent.header.append_time = where.append_time;
-    sent.bytes = {};
-    batch.frame = sent;
+    sent.header.chain = chain();
+    sent.header.checksum = checksum;
+    add(sent, std::move(timestamps));
+}
+
+void StorageModel::appended_replica(record::FrameView frame, std::vector<Timestamp> timestamps) {
+    const Epoch epoch = frame.header.leader_epoch;
+    epoch_begins(epoch);
+    if (starts_.empty() || starts_.back().epoch < epoch) starts_.push_back({epoch, end()});
+    add(frame, std::move(timestamps));
+}
+
+void StorageModel::add(record::FrameView frame, std::vector<Timestamp> timestamps) {
+    ModelBatch batch;
+    batch.payload = payload_of(frame);
+    frame.bytes = {};
+    batch.frame = frame;
     batch.timestamps = std::move(timestamps);
     producers_.apply(batch.frame);
     batches_.push_back(std::move(batch));
 }
 
-void StorageModel::cut_begins(Offset to, Epoch epoch) {
-    pending_cut_ = Cut{to, epoch};
-    epoch_begins(epoch);
+bool StorageModel::knows(const EpochStart& entry) const {
+    return std::find(starts_.begin(), starts_.end(), entry) != starts_.end();
+}
+
+void StorageModel::cut_begins(Offset to, std::optional<Epoch> next) {
+    pending_cut_ = Cut{to, next, next && knows({*next, to})};
+    if (next) epoch_begins(*next);
     cut_places_.push_back(to);
     ++cuts_;
 }
@@ -46,18 +63,40 @@ void StorageModel::cut_begins(Offset to, Epoch epoch) {
 void StorageModel::cut_ended(bool done) {
     if (done) {
         Offset to = pending_cut_->to;
-        if (to < end()) std::erase_if(starts_, [to](const EpochStart& entry) { return entry.start >= to; });
         cut_to(to);
-        starts_.push_back({pending_cut_->epoch, pending_cut_->to});
+        std::erase_if(starts_, [to](const EpochStart& entry) { return entry.start >= to; });
+        if (pending_cut_->next) starts_.push_back({*pending_cut_->next, to});
     }
     pending_cut_.reset();
+}
+
+void StorageModel::restart_begins(Log::ReplicaStart start) {
+    epoch_begins(start.epoch_before);
+    pending_restart_ = std::move(start);
+    cut_places_.push_back(Offset());
+    ++cuts_;
+}
+
+void StorageModel::restart_ended(bool done) {
+    Log::ReplicaStart start = *std::exchange(pending_restart_, std::nullopt);
+    if (!done) return;
+    batches_.clear();
+    base_ = start.base;
+    base_chain_ = start.chain;
+    base_epoch_ = start.epoch_before;
+    base_producers_ = start.producers.empty() ? Producers() : Producers::decode(start.producers).value();
+    producers_ = base_producers_;
+    starts_.clear();
+    if (start.epoch_before >= Epoch(0)) starts_.push_back({start.epoch_before, base_ - 1});
+    log_start_ = log_start_wanted_ = start.log_start;
+    durable_ = base_;
 }
 
 void StorageModel::cut_to(Offset end) {
     while (!batches_.empty() && batches_.back().base() >= end) batches_.pop_back();
     std::erase_if(starts_, [end](const EpochStart& entry) { return entry.start > end; });
     durable_ = std::min(durable_, end);
-    producers_ = Producers();
+    producers_ = base_producers_;
     for (const ModelBatch& batch : batches_) producers_.apply(batch.frame);
 }
 
@@ -84,20 +123,37 @@ void StorageModel::check_and_take_epochs(const Log& log, std::string* wrong) {
     starts_ = known;
 }
 
+// It is done or not done, nothing between.
+std::string StorageModel::check_pending_cut(const Log& log, Excuses excuses) {
+    const Cut cut = *pending_cut_;
+    const std::vector<EpochStart>& known = log.epoch_starts();
+    bool done = log.log_end() == cut.to && (known.empty() || known.back().start < cut.to);
+    if (cut.next) {
+        EpochStart begun{*cut.next, cut.to};
+        const bool is_begun = !known.empty() && known.back() == begun;
+        if (is_begun && !cut.was_begun && log.log_end() != cut.to) {
+            return fmt::format("the cut to {} is recorded, but the log ends at {}", cut.to.value, log.log_end().value);
+        }
+        done = is_begun && log.log_end() == cut.to;
+    }
+    if (cut.to == log.log_end() && cut.to < durable_ && !done && !excuses.may_lose_end) {
+        return "the log was cut, but which epoch follows there is not known";
+    }
+    cut_ended(done);
+    return {};
+}
+
+void StorageModel::check_pending_restart(const Log& log) {
+    const Log::ReplicaStart& start = *pending_restart_;
+    restart_ended(log.log_start() == start.log_start && log.log_end() == start.base &&
+                  log.last_checksum() == start.chain);
+}
+
 std::string StorageModel::check_opened(const Log& log, Excuses excuses) {
     std::string wrong;
-    if (pending_cut_) {
-        EpochStart begun{pending_cut_->epoch, pending_cut_->to};
-        bool done = std::find(log.epoch_starts().begin(), log.epoch_starts().end(), begun) != log.epoch_starts().end();
-        if (done && log.log_end() != pending_cut_->to) {
-            return fmt::format("the cut to {} is recorded, but the log ends at {}", begun.start.value,
-                               log.log_end().value);
-        }
-        if (pending_cut_->to == log.log_end() && pending_cut_->to < durable_ && !done && !excuses.may_lose_end) {
-            return "the log was cut, but the epoch that begins there is not known";
-        }
-        cut_ended(done);
-    }
+    if (pending_restart_) check_pending_restart(log);
+    if (pending_cut_) wrong = check_pending_cut(log, excuses);
+    if (!wrong.empty()) return wrong;
     if (log.log_end() < durable_ && !excuses.may_lose_end) {
         return fmt::format("records up to {} were durable, the log ends at {}", durable_.value, log.log_end().value);
     }
@@ -125,13 +181,16 @@ std::string StorageModel::check_state(const Log& log) const {
     if (log.log_end() != end()) {
         return fmt::format("the log ends at {}, not {}", log.log_end().value, end().value);
     }
-    bool ordered = log.log_start() <= log.durable_end() && log.durable_end() <= log.written_end() &&
-                   log.written_end() <= log.log_end();
+    // Where a log has started anew, its start may lie in its first frame.
+    const bool lacks_first = batches_.empty() || log_start_ < batches_.front().next();
+    const bool is_started = log.log_start() <= log.durable_end() || (log.durable_end() == base_ && lacks_first);
+    bool ordered = is_started && log.durable_end() <= log.written_end() && log.written_end() <= log.log_end();
     if (!ordered) {
         return fmt::format("start {}, durable {}, written {}, end {} are out of order", log.log_start().value,
                            log.durable_end().value, log.written_end().value, log.log_end().value);
     }
     if (log.durable_end() < durable_) return "the durable end went back";
+    if (log.last_checksum() != chain()) return "the last checksum is another";
     const std::vector<EpochStart>& known = log.epoch_starts();
     // Those before the log's start may be forgotten.
     bool is_suffix = known.size() <= starts_.size() && std::equal(known.rbegin(), known.rend(), starts_.rbegin());
@@ -160,6 +219,7 @@ std::string StorageModel::compare(const record::FrameView& frame, const ModelBat
                            should.leader_epoch.value);
     }
     if (is.append_time != should.append_time) return "another append time";
+    if (is.checksum != should.checksum || is.chain != should.chain) return "another frame";
     if (payload_of(frame) != batch.payload) return fmt::format("record {} is altered", is.base_offset.value);
     return {};
 }
@@ -207,6 +267,42 @@ std::string StorageModel::check_timestamp(const std::optional<TimestampOffset>& 
         }
     }
     return found ? fmt::format("found record {} where there is none", found->offset.value) : "";
+}
+
+Epoch StorageModel::epoch_before(const ModelBatch& batch) const {
+    const ModelBatch* before = holding(batch.base() - 1);
+    return before != nullptr && before->next() == batch.base() ? before->frame.header.leader_epoch : base_epoch_;
+}
+
+std::string StorageModel::check_replica_start(const Log::ReplicaStart& start, bool may_forget_producers) const {
+    if (start.log_start != log_start_) return "another log start";
+    const ModelBatch* first = holding(log_start_);
+    const Offset base = first == nullptr ? end() : first->base();
+    if (start.base != base) return fmt::format("a start at {}, not {}", start.base.value, base.value);
+    if (start.chain != (first == nullptr ? chain() : first->frame.header.chain)) return "the start has another chain";
+    Epoch epoch = batches_.empty() ? base_epoch_ : batches_.back().frame.header.leader_epoch;
+    if (first != nullptr) epoch = epoch_before(*first);
+    if (start.epoch_before != epoch) {
+        return fmt::format("epoch {} before the start, not {}", start.epoch_before.value, epoch.value);
+    }
+    Producers producers = base_producers_;
+    for (const ModelBatch& batch : batches_) {
+        if (batch.base() < base) producers.apply(batch.frame);
+    }
+    const bool is_known = producers_known_ && !may_forget_producers;
+    if (is_known && start.producers != producers.encode()) return "the start has other producers";
+    return {};
+}
+
+std::string StorageModel::check_end_of_epoch(Epoch epoch, Log::EpochEnd end) const {
+    Log::EpochEnd should{Epoch(-1), log_start_};
+    for (size_t index = 0; index < starts_.size() && starts_[index].epoch <= epoch; ++index) {
+        should = {starts_[index].epoch, index + 1 < starts_.size() ? starts_[index + 1].start : this->end()};
+    }
+    if (should.end < log_start_) return {};  // it may be forgotten
+    if (end.epoch == should.epoch && end.end == should.end) return {};
+    return fmt::format("epoch {} ends at {} of {}, not {} of {}", epoch.value, end.end.value, end.epoch.value,
+                       should.end.value, should.epoch.value);
 }
 
 std::string StorageModel::check_max_timestamp(const std::optional<TimestampOffset>& found) const {

@@ -28,16 +28,22 @@ const StorageWorkload::Named StorageWorkload::operations_[operation_count] = {
     {"checkpoint", &StorageWorkload::checkpoint},
     {"fill disk", &StorageWorkload::fill_disk},
     {"rewrite marks aside", &StorageWorkload::rewrite_marks_aside},
+    {"append replicas", &StorageWorkload::append_replicas},
+    {"cut openly", &StorageWorkload::cut_openly},
+    {"restart", &StorageWorkload::restart},
+    {"tell start", &StorageWorkload::tell_start},
 };
 
 std::string WorkloadCounts::to_string() const {
     return fmt::format(
         "appended {} (full: {}, duplicates: {}), reads {} (across a cut: {}), lookups {}, cuts {}, deletions {}, "
+        "replicas {} (refused: {}), open cuts {}, restarts {}, starts told {}\n"
         "retained {}, checkpoints {}, marks rewritten {}, rounds {}, segments removed {} reused {}\n"
         "opened {} (torn {}, left over {}, records buried {}), refused {}, clean stops {}, logs failed {}",
-        appended, refused_full, duplicates, reads, reads_across_cut, lookups, cuts, deletions, retained, checkpoints,
-        marks_rewritten, rounds, segments_removed, segments_reused, opened, opened_torn, opened_left_over, buried,
-        refused_open, clean_stops, logs_failed);
+        appended, refused_full, duplicates, reads, reads_across_cut, lookups, cuts, deletions, replicas,
+        replicas_refused, open_cuts, restarts, starts_told, retained, checkpoints, marks_rewritten, rounds,
+        segments_removed, segments_reused, opened, opened_torn, opened_left_over, buried, refused_open, clean_stops,
+        logs_failed);
 }
 
 namespace {
@@ -132,10 +138,11 @@ Task<bool> StorageWorkload::open_partition(StorageModel* model) {
     counts_.buried += report.records_buried;
     StorageModel::Excuses excuses{shape_.may_lose_end, shape_.may_be_full || shape_.may_fail || shape_.may_rot};
     check(*model, model->check_opened(**log, excuses));
-    partitions_.push_back({model, *log, Epoch(-1)});
+    partitions_.push_back({model, *log});
     if (random_.below(2) == 0) co_await read_all(&partitions_.back());
+    if (random_.below(2) == 0) co_return true;  // begun with the first append
     co_await begin_epoch(&partitions_.back());
-    co_return !partitions_.back().log->has_failed() && partitions_.back().epoch.value >= 0;
+    co_return partitions_.back().leads && !partitions_.back().log->has_failed();
 }
 
 Task<void> StorageWorkload::run(uint64_t operations, bool ends_clean) {
@@ -192,6 +199,12 @@ Task<void> StorageWorkload::stop() {
     directory_.reset();
 }
 
+Offset StorageWorkload::random_offset(const Log& log) {
+    const int64_t records = log.log_end() - log.log_start();
+    if (records < 0) return log.log_start();
+    return log.log_start() + static_cast<int64_t>(random_.below(static_cast<uint64_t>(records) + 1));
+}
+
 StorageWorkload::Made StorageWorkload::make_frame(const record::ProducerSequence& producer) {
     builder_.reset();
     Made made;
@@ -199,6 +212,9 @@ StorageWorkload::Made StorageWorkload::make_frame(const record::ProducerSequence
     uint64_t kind = random_.below(16);
     uint64_t records = kind < 10 ? 1 + random_.below(4) : 1;
     if (kind == 10) records = 30;
+    // The first frame of a log that starts anew holds the log's start.
+    const int64_t before_start = made_for_->log_start() - made_for_->end();
+    if (before_start > 0) records = std::max(records, static_cast<uint64_t>(before_start) + 1);
     uint64_t size_max = kind < 8 ? 200 : kind < 12 ? 6000 : 2 * shape_.settings.segment_bytes;
     auto add = [&](size_t size) {
         std::vector<uint8_t> value(size);
@@ -238,6 +254,8 @@ StorageWorkload::Made StorageWorkload::make_frame(const record::ProducerSequence
 
 Task<bool> StorageWorkload::append_one(Partition* partition, Made made) {
     StorageModel& model = *partition->model;
+    if (!partition->leads) co_await begin_epoch(partition);
+    if (!partition->leads) co_return false;
     Result<record::FrameView> frame = record::parse_frame(made.bytes, model.identity().seed());
     ASSERT(frame.ok());
     Timestamp now(world_.executor.wall_milliseconds());
@@ -252,7 +270,7 @@ Task<bool> StorageWorkload::append_one(Partition* partition, Made made) {
         co_return false;
     }
     if (appended->base != model.end()) fail(model, "appended elsewhere than at the end");
-    model.appended(*frame, *appended, partition->epoch, std::move(made.timestamps));
+    model.appended(*frame, *appended, partition->epoch, partition->log->last_checksum(), std::move(made.timestamps));
     if (appended->last + 1 != model.end()) fail(model, "the last offset is wrong");
     ++counts_.appended;
     co_return true;
@@ -289,8 +307,9 @@ Task<void> StorageWorkload::append_idempotent(Partition* partition) {
     if (verdict.duplicate) {
         ++counts_.duplicates;
         const ModelBatch* original = partition->model->holding(verdict.duplicate->base);
-        if (original == nullptr || original->base() != verdict.duplicate->base ||
-            original->frame.batch.base_sequence != producer.base_sequence) {
+        const bool is_before = verdict.duplicate->base < partition->model->base();
+        if (!is_before && (original == nullptr || original->base() != verdict.duplicate->base ||
+            original->frame.batch.base_sequence != producer.base_sequence)) {
             fail(*partition->model, "the receipt of a duplicate names another batch");
         }
         co_return;
@@ -335,7 +354,8 @@ Task<Offset> StorageWorkload::read_checked(Partition* partition, Offset from, Of
     if (model.cuts() != cuts) ++counts_.reads_across_cut;
     if (!frames.ok()) {
         bool gone = frames.error().code == ErrorCode::offset_out_of_range &&
-                    (from < model.log_start_wanted() || from > std::min(believed, partition->log->log_end()));
+                    (from < model.log_start_wanted() || from > std::min(believed, partition->log->log_end()) ||
+                     model.cuts() != cuts || model.is_changing());
         bool closed = frames.error().code == ErrorCode::closed;
         // A log that has failed still shows what is durable.
         bool withheld = frames.error().code == ErrorCode::storage_error && from < partition->log->durable_end();
@@ -374,9 +394,7 @@ Task<void> StorageWorkload::read_on(Partition* partition, Offset from, uint64_t 
 }
 
 Task<void> StorageWorkload::read(Partition* partition) {
-    Offset start = partition->log->log_start();
-    Offset from =
-        start + static_cast<int64_t>(random_.below(static_cast<uint64_t>(partition->log->log_end() - start) + 1));
+    Offset from = random_offset(*partition->log);
     // A sequential reader, for a while.
     for (uint64_t count = 1 + random_.below(4); count > 0; --count) {
         Offset limit =
@@ -390,9 +408,7 @@ Task<void> StorageWorkload::read(Partition* partition) {
 }
 
 Task<void> StorageWorkload::read_aside(Partition* partition) {
-    Offset start = partition->log->log_start();
-    Offset from =
-        start + static_cast<int64_t>(random_.below(static_cast<uint64_t>(partition->log->log_end() - start) + 1));
+    Offset from = random_offset(*partition->log);
     const uint64_t reads = 1 + random_.below(6);
     background_.spawn(read_on(partition, from, reads, random_.below(random_.below(2) == 0 ? 20'000 : 1'000'000)));
     co_return;
@@ -412,49 +428,14 @@ Task<void> StorageWorkload::begin_epoch(Partition* partition) {
     }
     model.epoch_began(epoch);
     partition->epoch = epoch;
-}
-
-Task<void> StorageWorkload::cut(Partition* partition) {
-    StorageModel& model = *partition->model;
-    Log& log = *partition->log;
-    Offset to = log.log_start() +
-                static_cast<int64_t>(random_.below(static_cast<uint64_t>(log.log_end() - log.log_start()) + 1));
-    const ModelBatch* batch = model.holding(to);
-    bool inside = batch != nullptr && batch->base() != to;
-    if (inside && random_.below(8) != 0) {
-        to = batch->base() < log.log_start() ? batch->next() : batch->base();
-        inside = false;
-    }
-    Epoch epoch(std::max(model.epoch_highest(), log.last_epoch()).value + 1);
-    if (inside) {
-        Result<void> refused = co_await log.cut(to, epoch, "inside a batch");
-        if (refused.ok()) fail(model, "a cut inside a batch");
-        co_return;
-    }
-    model.cut_begins(to, epoch);
-    Result<void> done = co_await log.cut(to, epoch, "fuzz");
-    ++counts_.cuts;
-    if (done.ok()) {
-        model.cut_ended(true);
-        partition->epoch = epoch;
-        co_return;
-    }
-    if (loud_) fmt::print(stderr, "cut: {} {} {}\n", name(done.error().code), done.error().text, log.has_failed());
-    if (!expects(done.error(), log))
-        fail(model, fmt::format("cut to {}: {} {}", to.value, name(done.error().code), log.last_read_problem()));
-    if (log.log_end() == model.end() && !log.has_failed()) {
-        model.cut_ended(false);
-    } else {
-        broken_ = true;
-    }
+    partition->leads = true;
 }
 
 Task<void> StorageWorkload::delete_before(Partition* partition) {
     StorageModel& model = *partition->model;
     Log& log = *partition->log;
-    Offset to = log.log_start() +
-                static_cast<int64_t>(random_.below(static_cast<uint64_t>(log.log_end() - log.log_start()) + 1));
-    if (random_.below(10) == 0) to = log.log_end();
+    Offset to = random_offset(log);
+    if (random_.below(10) == 0) to = std::max(log.log_start(), log.log_end());
     model.deletion_begins(to);
     Result<void> done = co_await log.delete_before(to);
     ++counts_.deletions;

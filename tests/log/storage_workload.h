@@ -20,10 +20,10 @@ struct WorkloadShape {
     LogSettings settings;
     StoreOptions store;
     size_t partitions = 1;
-    bool may_fail = false;     // writes and syncs may fail: then the log refuses, and that is right
-    bool may_be_full = false;  // the disk may be full for a while
-    bool may_rot = false;      // reads may fail: then a log may refuse to open, and that is right
-    bool may_lose_end = false;  // bits may rot that nothing has promised yet
+    bool may_fail = false;          // writes and syncs may fail: then the log refuses, and that is right
+    bool may_be_full = false;       // the disk may be full for a while
+    bool may_rot = false;           // reads may fail: then a log may refuse to open, and that is right
+    bool may_lose_end = false;      // bits may rot that nothing has promised yet
     std::vector<uint64_t> weights;  // of the operations
 };
 
@@ -36,6 +36,11 @@ struct WorkloadCounts {
     uint64_t reads_across_cut = 0;
     uint64_t lookups = 0;
     uint64_t cuts = 0;
+    uint64_t replicas = 0;  // frames appended as a leader stamped them
+    uint64_t replicas_refused = 0;
+    uint64_t open_cuts = 0;  // without an epoch that starts there
+    uint64_t restarts = 0;
+    uint64_t starts_told = 0;
     uint64_t deletions = 0;
     uint64_t retained = 0;
     uint64_t checkpoints = 0;
@@ -56,10 +61,20 @@ struct WorkloadCounts {
 
 class StorageWorkload {
   public:
-    StorageWorkload(simulation::Node* node, World* world, const WorkloadShape* shape,
-                    std::vector<StorageModel>* models, simulation::RandomStream* random, WorkloadCounts* counts)
-        : node_(*node), world_(*world), shape_(*shape), models_(*models), random_(*random), counts_(*counts),
-          background_(world->executor), paused_(world->executor) {}
+    StorageWorkload(simulation::Node* node,
+                    World* world,
+                    const WorkloadShape* shape,
+                    std::vector<StorageModel>* models,
+                    simulation::RandomStream* random,
+                    WorkloadCounts* counts)
+        : node_(*node),
+          world_(*world),
+          shape_(*shape),
+          models_(*models),
+          random_(*random),
+          counts_(*counts),
+          background_(world->executor),
+          paused_(world->executor) {}
 
     // Ends when the process has stopped in order, or (if not `ends_clean`) when it is ready for the crash.
     Task<void> run(uint64_t operations, bool ends_clean);
@@ -72,7 +87,8 @@ class StorageWorkload {
     struct Partition {
         StorageModel* model;
         Log* log;
-        Epoch epoch{-1};
+        Epoch epoch{-1};     // the last one begun here
+        bool leads = false;  // in it; otherwise the log follows
     };
     struct Made {
         std::vector<uint8_t> bytes;
@@ -85,7 +101,8 @@ class StorageWorkload {
     };
 
   public:
-    static constexpr size_t operation_count = 15;
+    static constexpr size_t operation_count = 19;
+    static constexpr size_t restart_operation = 17;
 
   private:
     static const Named operations_[operation_count];
@@ -100,6 +117,7 @@ class StorageWorkload {
     Task<bool> open_partition(StorageModel* model);
     Task<void> stop();
 
+    Offset random_offset(const Log& log);  // in the log, or its end
     Made make_frame(const record::ProducerSequence& producer);
     Task<bool> append_one(Partition* partition, Made made);
     Task<void> append(Partition* partition);
@@ -110,6 +128,12 @@ class StorageWorkload {
     Task<void> read(Partition* partition);
     Task<void> read_aside(Partition* partition);
     Task<void> cut(Partition* partition);
+    Task<void> cut_openly(Partition* partition);
+    Task<void> cut_to(Partition* partition, std::optional<Epoch> next);
+    Task<void> append_replicas(Partition* partition);
+    Task<bool> append_replica(Partition* partition, Made made);
+    Task<void> restart(Partition* partition);
+    Task<void> tell_start(Partition* partition);
     Task<void> begin_epoch(Partition* partition);
     Task<void> delete_before(Partition* partition);
     Task<void> retain(Partition* partition);

@@ -31,6 +31,13 @@ Task<void> PartitionVerifier::run() {
                          "not a file of a log; left by work that was interrupted?");
         }
         if (marks_ != nullptr) summary_.log_start = marks_->log_start.value;
+        if (marks_ != nullptr && marks_->unfinished != log::Unfinished::nothing) {
+            report_.note(place_.path, std::nullopt,
+                         "a cut or a new start of this log is under way, or was interrupted: then the next start of "
+                         "the daemon finishes it; until then nothing can be verified");
+            report_.partitions.push_back(std::move(summary_));
+            co_return;
+        }
         co_await read_heads();
         check_heads();
         add_floor();
