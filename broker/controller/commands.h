@@ -59,8 +59,8 @@ Command allocate_producer_ids(int64_t first, int64_t count);
 constexpr size_t batch_partitions_max = 10'000;  // of one command: some 1.5 MB, and a few milliseconds to apply
 
 // One partition gets a leader. Refused unless the partition epoch is current, nobody leads, the leader is a replica,
-// alive, and this incarnation; and it is in the clean tier, or in the durable tier while the clean tier is empty, or
-// `unclean`. `in_sync` has the leader and living members of the same tier; of an unclean leader, none but itself.
+// alive, and this incarnation; and it is electable (tiers.h) or `unclean`. `in_sync` has the leader and others that are
+// electable and alive; of an unclean leader, none but itself.
 // Leader -1 ends a leadership instead (refused if nobody leads): a living leader is replaced in two entries.
 struct Appointment {
     Uuid topic;
@@ -70,6 +70,7 @@ struct Appointment {
     Incarnation incarnation{-1};
     BrokerIds in_sync;
     bool unclean = false;  // permits what the tiers do not; changes nothing where they permit it
+    friend bool operator==(const Appointment&, const Appointment&) = default;
 };
 Command appoint_leaders(const std::vector<Appointment>& appointments, Timestamp time);
 

@@ -63,6 +63,10 @@ std::string leading(const ClusterEvent& event) {
         case EventCause::durable_tier:
             how = ", from disk: records that were not acknowledged as isr_durable may be lost";
             break;
+        case EventCause::without_last_leader:
+            how = "; records that only the leader before had acknowledged may be lost";
+            break;
+        case EventCause::durable_floor: how = ", from disk, where everything acknowledged is"; break;
         case EventCause::by_hand: how = ", by hand: any record may be lost"; break;
         case EventCause::only_replica: how = ", as the only replica"; break;
         default: break;
@@ -104,6 +108,8 @@ const char* name(EventCause cause) {
         case EventCause::by_hand: return "by_hand";
         case EventCause::only_replica: return "only_replica";
         case EventCause::ended: return "ended";
+        case EventCause::without_last_leader: return "without_last_leader";
+        case EventCause::durable_floor: return "durable_floor";
     }
     return "unknown_cause";
 }

@@ -37,7 +37,9 @@ enum class EventCause : uint8_t {
     durable_tier = 10,
     by_hand = 11,
     only_replica = 12,
-    ended = 13,  // the leadership ended, and nobody was named
+    ended = 13,                // the leadership ended, and nobody was named
+    without_last_leader = 14,  // of the clean tier, without an answer of who led before
+    durable_floor = 15,        // of the durable tier, where everything that was acknowledged is on disk
 };
 const char* name(EventCause cause);
 

@@ -15,10 +15,13 @@ constexpr Error too_large(ErrorCode::invalid_request, "a batch has 1 to 10000 pa
 constexpr Error outdated(ErrorCode::fenced_leader_epoch, "the partition's record has changed meanwhile");
 constexpr Error no_epoch_left(ErrorCode::invalid_request, "a partition has no epoch left");
 
-EventCause cause_of(Tier tier) {
+// By which right, and what may be lost: records that a leader alone had acknowledged are safe if the last one answered.
+EventCause cause_of(Tier tier, const PartitionRecord& partition, const BrokerIds& in_sync, bool has_durable_floor) {
     switch (tier) {
-        case Tier::clean: return EventCause::clean_tier;
-        case Tier::durable: return EventCause::durable_tier;
+        case Tier::clean:
+            return has_durable_floor || contains(in_sync, partition.last_leader) ? EventCause::clean_tier
+                                                                                 : EventCause::without_last_leader;
+        case Tier::durable: return has_durable_floor ? EventCause::durable_floor : EventCause::durable_tier;
         case Tier::none: break;
     }
     return EventCause::by_hand;
@@ -105,11 +108,13 @@ Result<void> Metadata::appoint(const wire::Appointment& appointment,
     if (!leader->is_alive || leader->incarnation.value != appointment.incarnation()) {
         return Error(ErrorCode::stale_broker_epoch, "who answered is not there any more");
     }
-    const Tier tier = tier_of(partition, leader->id);
+    const bool has_floor = place.topic->has_durable_floor;
+    const Tier tier = tier_of(partition, leader->id, has_floor);
     if (tier == Tier::none && !appointment.unclean()) {
         return Error(ErrorCode::invalid_request, "who is to lead may lack acknowledged records");
     }
-    const BrokerIds allowed = candidates(partition, leader->id, tier);
+    // Of the others nobody knows what they have against a leader that was chosen by hand.
+    const BrokerIds allowed = tier == Tier::none ? BrokerIds{leader->id} : electable(partition, has_floor);
     std::optional<BrokerIds> in_sync = in_replica_order(partition.replicas, brokers_of(appointment.in_sync()));
     if (!in_sync || !contains(*in_sync, leader->id)) {
         return Error(ErrorCode::invalid_request, "an in-sync set is of replicas, and has the leader");
@@ -120,7 +125,7 @@ Result<void> Metadata::appoint(const wire::Appointment& appointment,
         }
         if (!is_alive(member)) return Error(ErrorCode::stale_broker_epoch, "who answered is not there any more");
     }
-    tell(*place.topic, appointment, cause_of(tier), changes);
+    tell(*place.topic, appointment, cause_of(tier, partition, *in_sync, has_floor), changes);
     const int32_t min_in_sync = place.topic->min_in_sync;
     broker::appoint(drafts.edit(topic, appointment.partition()), leader->id, *std::move(in_sync), tier, min_in_sync);
     return {};

@@ -22,6 +22,7 @@ PartitionRecord record_of(const wire::PartitionState& from) {
     partition.leader = BrokerId(from.leader());
     partition.leader_epoch = Epoch(from.leader_epoch());
     partition.partition_epoch = from.partition_epoch();
+    partition.last_leader = BrokerId(from.last_leader());
     return partition;
 }
 
@@ -126,6 +127,7 @@ Result<void> Metadata::restore_topic(const wire::TopicState& from) {
         topic->min_in_sync = from.min_in_sync();
         topic->settings_version = from.settings_version();
         topic->created = Timestamp(from.time_ms());
+        topic->has_durable_floor = from.has_durable_floor();
         merge_settings(from.settings(), topic->settings);
         TRY_VOID(check_name(*topic));
         if (topic->settings_version < 0 || topic->settings_version > counter_max) return contradiction;

@@ -76,7 +76,8 @@ class Metadata::SnapshotParts {
         auto holders = builder_.CreateVector(numbers_of(partition.holders));
         auto durable = builder_.CreateVector(numbers_of(partition.durable));
         return wire::CreatePartitionState(builder_, replicas, in_sync, partition.leader.value,
-                                          partition.leader_epoch.value, partition.partition_epoch, holders, durable);
+                                          partition.leader_epoch.value, partition.partition_epoch, holders, durable,
+                                          partition.last_leader.value);
     }
 
     // One partition at least, and as many more as fit; says where the next part goes on.
@@ -97,7 +98,7 @@ class Metadata::SnapshotParts {
             return wire::CreateTopicState(builder_, &id, 0, 1, 0, 0, 0, list, static_cast<int32_t>(first));
         }
         return wire::CreateTopicState(builder_, &id, name, topic.min_in_sync, settings, topic.settings_version,
-                                      topic.created.milliseconds, list);
+                                      topic.created.milliseconds, list, 0, topic.has_durable_floor);
     }
 
     const Metadata& state_;

@@ -12,6 +12,11 @@ using rpc::from_wire;
 
 constexpr Error unknown_topic(ErrorCode::unknown_topic_id, "there is no topic with this id");
 
+bool asks_for_disks(const TopicRecord& topic) {
+    auto floor = topic.settings.find("min.acks");
+    return floor != topic.settings.end() && floor->second == "isr_durable";
+}
+
 ClusterEvent topic_event(EventKind kind, int64_t time_ms, const TopicRecord& topic) {
     ClusterEvent event = event_of(kind, Timestamp(time_ms), EventCause::none, BrokerId(-1), 0);
     add_name(event, topic.name);
@@ -89,6 +94,7 @@ Result<void> Metadata::apply_body(const wire::CreateTopicCommand& command) {
     topic->min_in_sync = command.min_in_sync();
     topic->created = Timestamp(command.time_ms());
     merge_settings(command.settings(), topic->settings);
+    topic->has_durable_floor = asks_for_disks(*topic);
     const size_t count = Elements(command.assignment()).size();
     if (count == 0) return Error(ErrorCode::invalid_partitions, "a topic has 1 to 10000 partitions");
     TRY_VOID(check_room(*topic, count));
@@ -128,6 +134,7 @@ Result<void> Metadata::apply_body(const wire::AlterTopicCommand& command) {
     for (const wire::Setting* setting : Elements(command.set())) {
         add_name(event, text_of(setting->key()) + " = " + text_of(setting->value()));
     }
+    changed->has_durable_floor = changed->has_durable_floor && asks_for_disks(*changed);
     event.count = static_cast<int64_t>(Elements(command.reset()).size() + Elements(command.set()).size());
     ++changed->settings_version;
     happened(std::move(event));

@@ -33,7 +33,8 @@ struct BrokerRecord {
 };
 
 // Who may lead: the clean tier (in_sync and holders; each has every record that was acknowledged at an isr level), and
-// when that is empty the durable tier (each has every `isr_durable` record on disk). tiers.h keeps them.
+// when that is empty, or nothing is acknowledged below isr_durable, the durable tier (each has every `isr_durable`
+// record on disk). tiers.h keeps them.
 struct PartitionRecord {
     BrokerIds replicas;  // in order of preference
     BrokerIds in_sync;
@@ -42,6 +43,7 @@ struct PartitionRecord {
     BrokerId leader{-1};  // -1: nobody leads
     Epoch leader_epoch;
     int32_t partition_epoch = 0;
+    BrokerId last_leader{-1};  // who led last, while nobody does
     friend bool operator==(const PartitionRecord&, const PartitionRecord&) = default;
 };
 
@@ -52,6 +54,9 @@ struct TopicRecord {
     std::map<std::string, std::string> settings;  // what was set; the rest has its default
     int64_t settings_version = 0;
     Timestamp created;
+    // Since the topic was created nothing was acknowledged that is not on disk (`min.acks` is isr_durable). A floor
+    // that is raised later does not say so of what was there before.
+    bool has_durable_floor = false;
     std::vector<PartitionRecord> partitions;
     friend bool operator==(const TopicRecord&, const TopicRecord&) = default;
 };

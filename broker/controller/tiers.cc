@@ -25,6 +25,10 @@ BrokerIds united(const PartitionRecord& partition, const BrokerIds& one, const B
     return both;
 }
 
+BrokerIds clean_tier(const PartitionRecord& partition) {
+    return united(partition, partition.in_sync, partition.holders);
+}
+
 // Below min-in-sync nothing is acknowledged at an isr level, so who leaves then keeps everything that was; and the
 // durable tier stays what it was. From min-in-sync on, records are acknowledged that only the new set has.
 void set_in_sync(PartitionRecord& partition, BrokerIds in_sync, int32_t min_in_sync) {
@@ -40,6 +44,11 @@ void set_in_sync(PartitionRecord& partition, BrokerIds in_sync, int32_t min_in_s
 
 void raise(Epoch& epoch) {
     epoch = Epoch(epoch.value + 1);
+}
+
+void set_leader(PartitionRecord& partition, BrokerId leader) {
+    partition.leader = leader;
+    partition.last_leader = BrokerId(-1);
 }
 
 // (A topic whose floor `min.acks` is isr_durable could keep a broker whose recovery reached the recorded durable end in
@@ -92,6 +101,9 @@ bool is_consistent(const PartitionRecord& partition, int32_t min_in_sync) {
     }
     if (!partition.holders.empty() && is_full(partition.in_sync, min_in_sync)) return false;
     if (partition.leader.value != -1 && !contains(partition.in_sync, partition.leader)) return false;
+    if (partition.last_leader.value != -1) {
+        if (partition.leader.value != -1 || !contains(partition.replicas, partition.last_leader)) return false;
+    }
     return partition.leader_epoch.value >= 0 && partition.partition_epoch >= 0;
 }
 
@@ -105,6 +117,7 @@ PartitionRecord new_partition(BrokerIds replicas, BrokerIds in_sync) {
 }
 
 void end_leadership(PartitionRecord& partition) {
+    partition.last_leader = partition.leader;
     partition.leader = BrokerId(-1);
     raise(partition.leader_epoch);
     ++partition.partition_epoch;
@@ -112,6 +125,7 @@ void end_leadership(PartitionRecord& partition) {
 
 bool apply_start(PartitionRecord& partition, BrokerId broker, Start start, bool led, int32_t min_in_sync) {
     if (led) {
+        partition.last_leader = broker;
         partition.leader = BrokerId(-1);
         raise(partition.leader_epoch);
     }
@@ -120,7 +134,7 @@ bool apply_start(PartitionRecord& partition, BrokerId broker, Start start, bool 
         // Nobody could answer but itself. One raise stands for the end and for the appointment: between them nobody
         // led.
         if (!led) raise(partition.leader_epoch);
-        partition.leader = broker;
+        set_leader(partition, broker);
         set_in_sync(partition, {broker}, min_in_sync);
         changed = true;
     } else if (start != Start::clean) {
@@ -130,20 +144,16 @@ bool apply_start(PartitionRecord& partition, BrokerId broker, Start start, bool 
     return changed;
 }
 
-Tier tier_of(const PartitionRecord& partition, BrokerId broker) {
-    if (contains(partition.in_sync, broker) || contains(partition.holders, broker)) return Tier::clean;
-    // Silence of a clean member opens nothing. (In a topic whose floor is isr_durable the durable tier would do.)
-    bool is_open = partition.in_sync.empty() && partition.holders.empty();
-    return is_open && contains(partition.durable, broker) ? Tier::durable : Tier::none;
+BrokerIds electable(const PartitionRecord& partition, bool has_durable_floor) {
+    if (has_durable_floor) return united(partition, clean_tier(partition), partition.durable);
+    BrokerIds clean = clean_tier(partition);
+    // Silence of a clean member opens nothing.
+    return clean.empty() ? partition.durable : clean;
 }
 
-BrokerIds candidates(const PartitionRecord& partition, BrokerId leader, Tier tier) {
-    switch (tier) {
-        case Tier::clean: return united(partition, partition.in_sync, partition.holders);
-        case Tier::durable: return partition.durable;
-        case Tier::none: break;  // of the others nobody knows what they have
-    }
-    return {leader};
+Tier tier_of(const PartitionRecord& partition, BrokerId broker, bool has_durable_floor) {
+    if (contains(clean_tier(partition), broker)) return Tier::clean;
+    return contains(electable(partition, has_durable_floor), broker) ? Tier::durable : Tier::none;
 }
 
 void appoint(PartitionRecord& partition, BrokerId leader, BrokerIds in_sync, Tier tier, int32_t min_in_sync) {
@@ -155,7 +165,7 @@ void appoint(PartitionRecord& partition, BrokerId leader, BrokerIds in_sync, Tie
     } else {
         set_in_sync(partition, std::move(in_sync), min_in_sync);
     }
-    partition.leader = leader;
+    set_leader(partition, leader);
     raise(partition.leader_epoch);
     ++partition.partition_epoch;
 }

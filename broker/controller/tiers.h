@@ -41,10 +41,11 @@ enum class Tier : uint8_t {
     durable,  // what was not acknowledged as isr_durable
     none,     // anything: only a person may want that
 };
-Tier tier_of(const PartitionRecord& partition, BrokerId broker);
-// Who may be in sync with a leader that is appointed by that right.
-BrokerIds candidates(const PartitionRecord& partition, BrokerId leader, Tier tier);
-// REQUIRES: in_sync has the leader and is within the candidates
+Tier tier_of(const PartitionRecord& partition, BrokerId broker, bool has_durable_floor);
+// Who may be appointed by right, and be in sync with a leader that is: the clean tier; the durable one while that is
+// empty; both where everything that was acknowledged is on disk. In the order of the replicas.
+BrokerIds electable(const PartitionRecord& partition, bool has_durable_floor);
+// REQUIRES: in_sync has the leader and is electable, or is the leader alone
 void appoint(PartitionRecord& partition, BrokerId leader, BrokerIds in_sync, Tier tier, int32_t min_in_sync);
 
 // The leader's proposal. REQUIRES: in_sync is within the replicas and has the leader

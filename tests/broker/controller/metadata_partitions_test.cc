@@ -71,7 +71,8 @@ TEST(MetadataPartitions, ALeaderIsAppointedFromTheInSyncSet) {
     EXPECT_EQ(partition(state).in_sync, ids({2, 3}));
     EXPECT_EQ(partition(state).holders, ids({})) << "from now on records are acknowledged without broker 1";
     EXPECT_EQ(partition(state).durable, ids({2, 3}));
-    EXPECT_EQ(text(state.events().back()), "broker 2 leads 1 partition: t-0");
+    EXPECT_EQ(text(state.events().back()),
+              "broker 2 leads 1 partition: t-0; records that only the leader before had acknowledged may be lost");
 }
 
 TEST(MetadataPartitions, WhoDoesNotAnswerBecomesAHolderWhenTooFewAreLeft) {

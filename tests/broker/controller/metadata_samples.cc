@@ -56,6 +56,7 @@ Command RandomCommands::registration(const Metadata& state) {
 Command RandomCommands::creation() {
     TopicRecord record = topic("t" + std::to_string(random_.below(8)), ++ids_, often() ? 1 + number(2) : number(4));
     if (random_.below(2) == 0) record.settings["retention.ms"] = std::to_string(random_.below(100));
+    if (random_.below(4) == 0) record.settings["min.acks"] = "isr_durable";
     return create_topic(record, assignment(random_.below(6)));
 }
 
@@ -123,7 +124,11 @@ Command RandomCommands::of_kind(const Metadata& state, uint64_t kind) {
         case 2:
             return alter_topic(some_topic(state)->id, {{"retention.ms", value()}, {"flush.bytes", value()}},
                                {"segment.bytes"}, Timestamp(4000));
-        case 3: return alter_topic(some_topic(state)->id, {}, {"retention.ms"}, Timestamp(4000));
+        case 3:
+            if (random_.below(4) == 0) {
+                return alter_topic(some_topic(state)->id, {{"min.acks", "leader"}}, {}, Timestamp(4000));
+            }
+            return alter_topic(some_topic(state)->id, {}, {"retention.ms"}, Timestamp(4000));
         case 4: return addition(state);
         case 5: return allocate_producer_ids(state.next_producer_id() + (often() ? 0 : 1), number(5));
         case 6: {
