@@ -40,8 +40,8 @@ ARROWS = {
 PURE = ["broker/consensus/", "broker/voter/records.", "broker/voter/stored_log.", "broker/voter/snapshot_head.",
         "broker/controller/metadata.", "broker/controller/metadata_brokers.", "broker/controller/metadata_partitions.",
         "broker/controller/metadata_restore.", "broker/controller/metadata_snapshot.", "broker/controller/metadata_topics.",
-        "broker/controller/metadata_wire.", "broker/controller/commands.", "broker/controller/events.",
-        "broker/controller/placement.", "broker/controller/records.", "broker/controller/tiers.", "broker/control/liveness.",
+        "broker/controller/metadata_wire.", "broker/controller/appointer.", "broker/controller/commands.", "broker/controller/events.",
+        "broker/controller/placement.", "broker/controller/records.", "broker/controller/reports.", "broker/controller/tiers.", "broker/control/liveness.",
         "log/producers.", "log/retention.", "client/send_window.", "client/acknowledged."]
 PURE_BANNED = re.compile(r'#include "runtime/(task|io|rpc/(?!convert))')
 

@@ -1,0 +1,113 @@
+#include "broker/controller/appointer.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <tuple>
+
+#include "broker/controller/tiers.h"
+
+namespace ironbark::broker {
+namespace {
+
+const PartitionRecord* record_of(const TopicRecord& topic, PartitionIndex partition) {
+    const bool is_there = partition.value >= 0 && static_cast<size_t>(partition.value) < topic.partitions.size();
+    return is_there ? &topic.partitions[static_cast<size_t>(partition.value)] : nullptr;
+}
+
+// "broker 1, 2 or 3"
+std::string listed(const BrokerIds& brokers) {
+    std::string text = "broker ";
+    for (size_t index = 0; index < brokers.size(); ++index) {
+        const bool is_last = index > 0 && index + 1 == brokers.size();
+        text += fmt::format("{}{}", index == 0 ? "" : is_last ? " or " : ", ", brokers[index].value);
+    }
+    return text;
+}
+
+}  // namespace
+
+void Appointer::take(BrokerId broker, Incarnation incarnation, const std::vector<ReplicaReport>& reports, Instant now) {
+    std::map<PartitionIdentity, Heard> before;
+    for (auto place = heard_.begin(); place != heard_.end();) {
+        auto node = place->second.extract(broker);
+        if (!node.empty()) before.emplace(place->first, node.mapped());
+        place = place->second.empty() ? heard_.erase(place) : std::next(place);
+    }
+    for (const ReplicaReport& report : reports) {
+        Heard heard{incarnation, report, now};
+        auto known = before.find(report.identity);
+        const bool is_again = known != before.end() && known->second.incarnation == incarnation &&
+                              known->second.report.leader_epoch == report.leader_epoch;
+        if (is_again) heard.since = known->second.since;
+        heard_[report.identity][broker] = heard;
+    }
+}
+
+Appointer::Decision Appointer::decide(const Metadata& metadata, Instant now) {
+    Decision decision;
+    for (auto place = heard_.begin(); place != heard_.end();) {
+        const auto topic = metadata.find(place->first.topic);
+        const PartitionRecord* partition = topic == nullptr ? nullptr : record_of(*topic, place->first.partition);
+        std::erase_if(place->second, [&](const auto& each) {
+            const BrokerRecord* broker = metadata.find(each.first);
+            const bool is_same =
+                broker != nullptr && broker->is_alive && broker->incarnation == each.second.incarnation;
+            return !is_same || partition == nullptr || partition->leader.value != -1 ||
+                   each.second.report.leader_epoch != partition->leader_epoch;
+        });
+        if (place->second.empty()) {
+            place = heard_.erase(place);
+            continue;
+        }
+        if (decision.appointments.size() < batch_partitions_max) {
+            judge({place->first, *topic, *partition, metadata}, place->second, now, decision);
+        }
+        ++place;
+    }
+    return decision;
+}
+
+void Appointer::judge(const Question& question, const Replies& replies, Instant now, Decision& decision) const {
+    size_t living = 0;
+    Instant first = never;
+    Appointment appointment;
+    const Heard* best = nullptr;
+    auto rank = [](const Heard& one) { return std::tuple(one.report.last_epoch, one.report.log_end); };
+    for (BrokerId candidate : electable(question.partition, question.topic.has_durable_floor)) {
+        if (question.metadata.is_alive(candidate)) ++living;
+        auto reply = replies.find(candidate);
+        if (reply == replies.end()) continue;
+        const Heard& heard = reply->second;
+        first = std::min(first, heard.since);
+        appointment.in_sync.push_back(candidate);
+        if (best != nullptr && rank(heard) <= rank(*best)) continue;
+        best = &heard;
+        appointment.leader = candidate;
+        appointment.incarnation = heard.incarnation;
+    }
+    if (best == nullptr) return;
+    if (appointment.in_sync.size() < living && now < first + wait_) {
+        decision.next = std::min(decision.next, first + wait_);
+        return;
+    }
+    appointment.topic = question.identity.topic;
+    appointment.partition = question.identity.partition;
+    appointment.partition_epoch = question.partition.partition_epoch;
+    decision.appointments.push_back(std::move(appointment));
+}
+
+std::string why_nobody_leads(const Metadata& metadata, const TopicRecord& topic, const PartitionRecord& partition) {
+    BrokerIds here;
+    BrokerIds gone;
+    for (BrokerId candidate : electable(partition, topic.has_durable_floor)) {
+        (metadata.is_alive(candidate) ? here : gone).push_back(candidate);
+    }
+    if (!here.empty()) return fmt::format("nobody leads: {} may, and is to say what it has", listed(here));
+    if (!gone.empty()) {
+        return fmt::format("nobody leads: waits for {}, which may have acknowledged records that the others lack",
+                           listed(gone));
+    }
+    return "nobody leads: no replica is known to have what was acknowledged; one can be appointed by hand";
+}
+
+}  // namespace ironbark::broker

@@ -1,0 +1,62 @@
+#pragma once
+// Chooses leaders for partitions that have none, from what their replicas report. Pure: the metadata, the reports and
+// the time come in; appointments go out, to be committed by the active controller.
+//
+// Candidates are the living members of the electable tier (tiers.h). One report is enough for what was acknowledged at
+// an isr level. The others that live are waited for, from the first report on and not for long, because each may save
+// records that a leader alone has acknowledged. The most up-to-date one leads: by the epoch of its last record, then by
+// its log's end, then by its place among the replicas. In sync are those that reported.
+//
+// Silence opens nothing: a partition whose electable replicas are all gone waits for them (`why_nobody_leads`).
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "broker/controller/metadata.h"
+#include "broker/controller/reports.h"
+#include "runtime/base/time.h"
+
+namespace ironbark::broker {
+
+class Appointer {
+  public:
+    explicit Appointer(Duration wait) : wait_(wait) {}
+
+    // All that a broker reports, in place of what it reported before.
+    void take(BrokerId broker, Incarnation incarnation, const std::vector<ReplicaReport>& reports, Instant now);
+    // Of a controller that is active no more: others have heard newer reports.
+    void clear() { heard_.clear(); }
+
+    struct Decision {
+        std::vector<Appointment> appointments;  // for one command
+        Instant next = never;                   // when to look again, if nothing changes before
+    };
+    // Forgets what is outdated: of incarnations that are over, and of epochs in which somebody was appointed.
+    Decision decide(const Metadata& metadata, Instant now);
+
+    size_t partition_count() const { return heard_.size(); }  // that somebody has reported
+
+  private:
+    struct Heard {
+        Incarnation incarnation{-1};
+        ReplicaReport report;
+        Instant since{};  // the first time in this epoch
+    };
+    using Replies = std::map<BrokerId, Heard>;
+    struct Question {
+        const PartitionIdentity& identity;
+        const TopicRecord& topic;
+        const PartitionRecord& partition;
+        const Metadata& metadata;
+    };
+    void judge(const Question& question, const Replies& replies, Instant now, Decision& decision) const;
+
+    Duration wait_;
+    std::map<PartitionIdentity, Replies> heard_;
+};
+
+// What a partition without a leader waits for, for people.
+std::string why_nobody_leads(const Metadata& metadata, const TopicRecord& topic, const PartitionRecord& partition);
+
+}  // namespace ironbark::broker
