@@ -25,6 +25,9 @@ Task<bool> update_shard(Shard* shard, MetadataSnapshot snapshot) {
     co_await shard->update(std::move(snapshot));
     co_return true;
 }
+Task<std::vector<ReplicaReport>> report_shard(Shard* shard, MetadataSnapshot metadata) {
+    co_return shard->report(*metadata);
+}
 Task<bool> stop_serving(Shard* shard) {
     co_await shard->stop_serving();
     co_return true;
@@ -221,6 +224,7 @@ Task<bool> Broker::publish() {
     std::function<Task<void>(MetadataSnapshot)> publish = [this](MetadataSnapshot metadata) {
         return update_shards(std::move(metadata));
     };
+    control_->session().report_with([this](MetadataSnapshot metadata) { return report_replicas(std::move(metadata)); });
     co_await control_->session().publish_to(std::move(publish));
     co_return true;
 }
@@ -232,6 +236,20 @@ Task<void> Broker::update_shards(MetadataSnapshot metadata) {
         updates.push_back(run_on<bool>(control_->executor(), shard->executor(), shard->scope(), std::move(make)));
     }
     co_await all(control_->executor(), std::move(updates));
+}
+
+// On the control thread, as a part of the session.
+Task<std::vector<ReplicaReport>> Broker::report_replicas(MetadataSnapshot metadata) {
+    using Reports = std::vector<ReplicaReport>;
+    std::vector<Task<Reports>> asked;
+    for (Shard* shard : facts_.shards) {
+        auto make = [shard, metadata] { return report_shard(shard, metadata); };
+        asked.push_back(run_on<Reports>(control_->executor(), shard->executor(), shard->scope(), std::move(make)));
+    }
+    std::vector<Reports> answers = co_await all(control_->executor(), std::move(asked));
+    Reports reports;
+    for (const Reports& each : answers) reports.insert(reports.end(), each.begin(), each.end());
+    co_return reports;
 }
 
 Task<Result<void>> Broker::bind(std::string* problem) {

@@ -48,6 +48,7 @@ class Broker {
     Task<Result<void>> join(std::string* problem);
     Task<bool> publish();
     Task<void> update_shards(MetadataSnapshot metadata);
+    Task<std::vector<ReplicaReport>> report_replicas(MetadataSnapshot metadata);
     Task<Incarnation> incarnation() const;
     Task<bool> begin_stop();
     Task<bool> stop_control();

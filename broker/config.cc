@@ -29,6 +29,8 @@ constexpr ConfigKey keys[] = {
     {"cluster.secret_file", "", "a file with the secret, instead of cluster.secret"},
     {"session.timeout", "1500ms", "a broker that is silent for so long is given up; the same on all daemons"},
     {"election.timeout", "300ms", "a controller that hears nothing of the active one for so long may become it"},
+    {"appointment.wait", "30ms",
+     "how long an appointment of a leader waits for more replicas to say what they have; 0: the first one leads"},
     {"shards", "0", "threads that own partitions; 0: half of the cores, at least one"},
     {"io", "auto", "auto, io_uring or posix"},
     {"spin", "200us", "how long a shard polls before it sleeps, while requests come so soon; 0: never"},
@@ -227,6 +229,7 @@ void read_cluster(Reader& reader, Config& config) {
         reader.text("cluster.advertise").empty() ? config.cluster_listen : reader.address("cluster.advertise");
     config.session_timeout = reader.duration("session.timeout", 100ms, std::chrono::minutes(10));
     config.election_timeout = reader.duration("election.timeout", 50ms, std::chrono::minutes(1));
+    config.appointment_wait = reader.duration("appointment.wait", 0ms, 10s);
 }
 
 // Names are not looked up: what one means is somebody else's choice.

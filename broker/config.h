@@ -37,6 +37,7 @@ struct Config {
     std::string cluster_secret;
     Duration session_timeout = 1500ms;  // a broker that is silent for so long is given up
     Duration election_timeout = 300ms;  // a voter that hears nothing of a leader for so long stands for election
+    Duration appointment_wait = 30ms;   // for more replicas to say what they have, before a leader is appointed
     size_t shards = 0;                  // 0: half of the cores, at least one
     std::string io = "auto";            // auto, io_uring, posix
     Duration spin = 200us;

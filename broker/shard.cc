@@ -12,6 +12,22 @@ namespace {
 // Opened beside each other: their disk operations overlap, and the starts of their epochs are one synced write.
 constexpr size_t openings_at_a_time = 64;
 
+const PartitionRecord* record_of(const Metadata& metadata, const PartitionIdentity& identity) {
+    const auto topic = metadata.find(identity.topic);
+    const bool is_known = topic != nullptr && identity.partition.value >= 0 &&
+                          static_cast<size_t>(identity.partition.value) < topic->partitions.size();
+    return is_known ? &topic->partitions[static_cast<size_t>(identity.partition.value)] : nullptr;
+}
+
+// An epoch that was begun and has no record yet says nothing of what is here.
+Epoch epoch_of_last_record(const log::Log& log) {
+    Epoch last(-1);
+    for (const log::EpochStart& each : log.epoch_starts()) {
+        if (each.start < log.log_end()) last = each.epoch;
+    }
+    return last;
+}
+
 }  // namespace
 
 Shard::Shard(World& world, size_t index, size_t count, const Config* config)
@@ -95,6 +111,23 @@ Task<void> Shard::update(MetadataSnapshot metadata) {
     co_await open_partitions(std::move(changes.openings));
 }
 
+std::vector<ReplicaReport> Shard::report(const Metadata& metadata) const {
+    std::vector<ReplicaReport> reports;
+    if (stopping_) return reports;
+    for (const auto& [identity, partition] : partitions_) {
+        const PartitionRecord* asked = record_of(metadata, identity);
+        const PartitionRecord* known = record_of(*metadata_, identity);
+        const bool is_led = asked == nullptr || asked->leader.value != -1;
+        if (is_led || known == nullptr || known->leader_epoch != asked->leader_epoch) continue;
+        const log::Log* log = partition->log();
+        const bool can_say = partition->state() == PartitionState::online && log != nullptr && !log->has_failed();
+        if (!can_say || partition->leads()) continue;
+        reports.push_back(
+            {identity, asked->leader_epoch, epoch_of_last_record(*log), log->log_end(), log->durable_end()});
+    }
+    return reports;
+}
+
 // Settings and the end of leaderships for the partitions that are here, at once; and lists of those that are to be
 // opened, and of those that are to lead in a new epoch.
 void Shard::follow_topic(const TopicRecord& topic, Changes& changes) {
@@ -128,9 +161,7 @@ Task<bool> Shard::lead(Appointment appointment) {
 }
 
 Error Shard::why_not_here(const PartitionIdentity& identity) const {
-    const auto topic = metadata_ == nullptr ? nullptr : metadata_->find(identity.topic);
-    const bool is_known = topic != nullptr && identity.partition.value >= 0 &&
-                          static_cast<size_t>(identity.partition.value) < topic->partitions.size();
+    const bool is_known = metadata_ != nullptr && record_of(*metadata_, identity) != nullptr;
     if (is_known) return {ErrorCode::not_leader_or_follower, "this broker does not lead the partition"};
     return {ErrorCode::unknown_topic_or_partition, "there is no such partition"};
 }

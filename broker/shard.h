@@ -12,6 +12,7 @@
 
 #include "broker/config.h"
 #include "broker/controller/metadata.h"
+#include "broker/controller/reports.h"
 #include "broker/metrics.h"
 #include "broker/partition/partition.h"
 #include "log/store.h"
@@ -34,6 +35,9 @@ class Shard {
     // Follows the metadata: opens new partitions, drops deleted ones, takes over settings and epochs. Returns when all
     // that is new has been opened, or has failed to.
     Task<void> update(MetadataSnapshot metadata);
+    // What is here of partitions that nobody leads in this metadata, which was taken over; not of those that can say
+    // nothing: a log that is not open or has failed, an epoch that is over.
+    std::vector<ReplicaReport> report(const Metadata& metadata) const;
 
     // Starts serving what the listener accepts.
     void serve(std::shared_ptr<Listener> listener, rpc::Handler* handler);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "broker/controller/tiers.h"
 #include "runtime/rpc/convert.h"
 
 namespace ironbark::broker {
@@ -290,26 +291,85 @@ Result<void> BrokerSession::take_commands(const wire::FollowMetadataResponse& an
 
 Task<void> BrokerSession::publish_to(std::function<Task<void>(MetadataSnapshot)> publish) {
     publish_ = std::move(publish);
-    const MetadataSnapshot first = current_;
-    co_await publish_(first);
-    published_ = first->version();
-    changed_.pulse();
+    co_await this->publish(current_);
     scope_.spawn(publish_newer());
+    if (gather_) scope_.spawn(report());
+}
+
+Task<void> BrokerSession::publish(MetadataSnapshot metadata) {
+    co_await publish_(metadata);
+    published_ = std::move(metadata);
+    changed_.pulse();
 }
 
 // Beside following: shards may take long (the recovery of many logs), and leases and registrations need the metadata
 // meanwhile. What has become old by then is passed over.
 Task<void> BrokerSession::publish_newer() {
     while (!is_stopping_) {
-        if (published_ >= current_->version()) {
+        if (published_->version() < current_->version()) {
+            co_await publish(current_);
+        } else {
             co_await changed_.wait();
-            continue;
         }
-        const MetadataSnapshot newest = current_;
-        co_await publish_(newest);
-        published_ = newest->version();
-        changed_.pulse();
     }
+}
+
+// ---- what the replicas here hold -----------------------------------------------------------------------------------
+
+bool BrokerSession::has_replica_without_leader(const Metadata& metadata) const {
+    for (const auto& [name, topic] : metadata.topics()) {
+        for (const PartitionRecord& partition : topic->partitions) {
+            if (partition.leader.value == -1 && contains(partition.replicas, settings_.broker)) return true;
+        }
+    }
+    return false;
+}
+
+// At once with every newer metadata, which may have ended a leadership, or show another controller; and again while a
+// leader is missing, because a report may be lost, or a log have become ready.
+Task<void> BrokerSession::report() {
+    MetadataSnapshot looked_at;
+    bool is_wanted = false;
+    Instant due{};
+    while (!is_stopping_) {
+        if (looked_at != published_) {
+            looked_at = published_;
+            is_wanted = has_replica_without_leader(*looked_at);
+            due = now();
+        }
+        if (!is_wanted || !is_enrolled_) {
+            co_await changed_.wait();
+        } else if (now() < due) {
+            co_await changed_.wait(due);
+        } else {
+            due = now() + interval();
+            co_await send_reports(looked_at);
+        }
+    }
+}
+
+Task<void> BrokerSession::send_reports(MetadataSnapshot metadata) {
+    Task<std::vector<ReplicaReport>> gathering = gather_(metadata);
+    auto reports = std::make_shared<const std::vector<ReplicaReport>>(co_await std::move(gathering));
+    ControllerCall call;
+    call.method = rpc::Method::report_replicas;
+    call.make = [this, reports, incarnation = incarnation_] {
+        flatbuffers::FlatBufferBuilder builder;
+        std::vector<flatbuffers::Offset<wire::ReplicaState>> states;
+        for (const ReplicaReport& report : *reports) {
+            const wire::Uuid topic = rpc::to_wire(report.identity.topic);
+            states.push_back(wire::CreateReplicaState(builder, &topic, report.identity.partition.value,
+                                                      report.leader_epoch.value, report.last_epoch.value,
+                                                      report.log_end.value, report.durable_end.value));
+        }
+        return rpc::finish(builder, wire::CreateReportReplicasRequestDirect(builder, settings_.broker.value,
+                                                                            incarnation.value, &states));
+    };
+    call.repeat = Repeat::always;
+    call.answer_time = settings_.session_timeout / attempts_per_session;
+    rpc::CallResult result = co_await controllers_.call(std::move(call), now() + interval());
+    // That nobody hears it, or that this incarnation is over, is the heartbeats' news.
+    if (!result.ok()) spdlog::debug("broker {}: replicas not reported: {}", settings_.broker.value, said_by(result));
 }
 
 Task<Executed> BrokerSession::execute(Command command, Instant deadline) {
@@ -345,7 +405,9 @@ Task<Executed> BrokerSession::execute(Command command, Instant deadline) {
 // What is committed is done; that this broker shows it is a courtesy, and takes a moment only.
 Task<void> BrokerSession::wait_until_seen(int64_t version, Instant deadline) {
     deadline = std::min(deadline, now() + seen_time_max);
-    auto is_seen = [&] { return publish_ ? published_ >= version : current_->version() >= version; };
+    auto is_seen = [&] {
+        return publish_ ? published_ != nullptr && published_->version() >= version : current_->version() >= version;
+    };
     while (!is_seen() && now() < deadline && !is_stopping_) co_await changed_.wait(deadline);
 }
 

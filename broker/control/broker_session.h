@@ -13,6 +13,7 @@
 
 #include "broker/control/controller.h"
 #include "broker/control/controller_client.h"
+#include "broker/controller/reports.h"
 #include "wire/controller_generated.h"
 
 namespace ironbark::broker {
@@ -33,6 +34,10 @@ class BrokerSession {
     // itself. storage_error: the disk of the only controller has failed. `stopped_cleanly`: the incarnation that the
     // marks of the data directory say stopped cleanly, or -1.
     Task<Result<void>> begin(Incarnation stopped_cleanly);
+    // What the shards hold of partitions that nobody leads in this metadata, which they have taken over. Before
+    // `publish_to`; asked for as long as this broker has a replica of one, and told to the active controller.
+    using Gather = std::function<Task<std::vector<ReplicaReport>>(MetadataSnapshot)>;
+    void report_with(Gather gather) { gather_ = std::move(gather); }
     // From now on `publish` is awaited with newer metadata, one at a time, in order; what is not the newest any more
     // may be left out. Suspends until the first one was published.
     Task<void> publish_to(std::function<Task<void>(MetadataSnapshot)> publish);
@@ -64,6 +69,10 @@ class BrokerSession {
     Task<void> follow();
     Task<bool> follow_once();
     Task<void> publish_newer();
+    Task<void> publish(MetadataSnapshot metadata);
+    Task<void> report();
+    Task<void> send_reports(MetadataSnapshot metadata);
+    bool has_replica_without_leader(const Metadata& metadata) const;
     Result<void> take(const rpc::CallResult& answer);
     Result<void> take_commands(const wire::FollowMetadataResponse& answer, Bytes payload, Metadata* into);
     Task<void> wait_until_seen(int64_t version, Instant deadline);
@@ -92,8 +101,9 @@ class BrokerSession {
     int64_t incoming_version_ = -1;
     uint32_t incoming_parts_ = 0;
     bool wants_snapshot_ = false;
-    int64_t published_ = -1;  // the version
+    MetadataSnapshot published_;  // null: none yet
     std::function<Task<void>(MetadataSnapshot)> publish_;
+    Gather gather_;
 
     std::optional<Error> failure_;  // for good
     Incarnation incarnation_{-1};

@@ -75,6 +75,7 @@ Task<Result<void>> Control::open_voter(std::string directory, log::DirectoryIden
     settings.voters = config_.voters;
     settings.session_timeout = config_.session_timeout;
     settings.election_timeout = config_.election_timeout;
+    settings.appointment_wait = config_.appointment_wait;
     CO_TRY(controller_, co_await Controller::open(&world_, std::move(settings), links_.get(), problem));
     const Uuid cluster = controller_->cluster();
     if (cluster.is_zero() || self_.cluster.is_zero() || cluster == self_.cluster) co_return Result<void>();

@@ -46,6 +46,7 @@ Controller::Controller(World& world, ControllerSettings settings)
     : world_(world),
       settings_(std::move(settings)),
       liveness_(settings_.session_timeout),
+      appointer_(settings_.appointment_wait),
       changed_(world.executor),
       scope_(world.executor) {
     machine_.on_change = [this] { changed_.pulse(); };
@@ -123,6 +124,7 @@ consensus::DriverSettings Controller::driver_settings() {
     settings.core.heartbeat_interval_ms = std::max<int64_t>(1, settings.core.election_timeout_ms / 6);
     settings.on_role = [this](const consensus::RoleChanged& role) {
         role_ = role;
+        if (!role.is_ready) appointer_.clear();
         changed_.pulse();
     };
     settings.on_report = [this](const consensus::Report& report) { this->report(report); };
@@ -143,6 +145,7 @@ void Controller::report(const consensus::Report& report) {
 void Controller::start() {
     scope_.spawn(driver_->run());
     scope_.spawn(watch_brokers());
+    scope_.spawn(watch_partitions());
     if (forming_ != nullptr) scope_.spawn(forming_->run());
     if (forming_ == nullptr && driver_->status().cluster.is_zero()) {
         driver_->form({peer::cluster_of({self_}), {self_}, std::nullopt});
@@ -295,6 +298,33 @@ Task<void> Controller::end_broker(BrokerId broker, Incarnation incarnation, EndR
     // What it says of an incarnation that is over already is no news.
     if (!done.ok() && done.error.code != ErrorCode::stale_broker_epoch && is_active()) {
         spdlog::warn("controller: broker {} could not be given up: {}", broker.value, describe(done.error));
+    }
+}
+
+// ---- who leads -----------------------------------------------------------------------------------------------------
+
+void Controller::take_reports(BrokerId broker, Incarnation incarnation, const std::vector<ReplicaReport>& reports) {
+    appointer_.take(broker, incarnation, reports, now());
+    changed_.pulse();
+}
+
+// What the metadata refused, because it has changed meanwhile, is looked at again with the change.
+Task<void> Controller::watch_partitions() {
+    std::vector<Appointment> before;
+    while (!is_stopping_) {
+        Appointer::Decision decision;
+        if (is_active()) decision = appointer_.decide(machine_.state(), now());
+        if (decision.appointments.empty()) {
+            before.clear();
+            co_await changed_.wait(decision.next);
+            continue;
+        }
+        // The same once more: nobody has confirmed it.
+        if (decision.appointments == before) co_await sleep_for(world_.executor, retry_pause);
+        before = decision.appointments;
+        const Timestamp time(world_.executor.wall_milliseconds());
+        Executed done = co_await execute(appoint_leaders(decision.appointments, time), now() + command_time_max);
+        if (!done.ok()) spdlog::warn("controller: leaders were not appointed: {}", describe(done.error));
     }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 // The controller role of one daemon: a voter of the quorum with the metadata as its state machine, and while it is the
-// active one, the judge of which brokers live. Owned by one executor, the control thread's.
+// active one, the judge of which brokers live and of who leads a partition. Owned by one executor, the control
+// thread's.
 //
 // Active is the voter that leads and has applied everything that earlier leaders committed. What it answers from its
 // own state is only as new as the quorum has confirmed it to be: `confirm` first where that matters.
@@ -13,6 +14,7 @@
 #include "broker/control/executed.h"
 #include "broker/control/liveness.h"
 #include "broker/control/metadata_machine.h"
+#include "broker/controller/appointer.h"
 #include "broker/peer/forming.h"
 #include "broker/peer/links.h"
 #include "broker/voter/driver.h"
@@ -27,6 +29,7 @@ struct ControllerSettings {
     std::vector<VoterAddress> voters;  // this one included; empty: it is alone
     Duration session_timeout{};
     Duration election_timeout{};
+    Duration appointment_wait{};
 };
 
 class Controller {
@@ -78,6 +81,8 @@ class Controller {
 
     // News of brokers, for the active controller; harmless otherwise.
     void broker_heard(BrokerId broker, Incarnation incarnation) { liveness_.heard(broker, incarnation, now()); }
+    // All that a broker holds of partitions without a leader.
+    void take_reports(BrokerId broker, Incarnation incarnation, const std::vector<ReplicaReport>& reports);
     // A connection of this node has ended. If its port refuses now, its process is gone, and is given up at once.
     void connection_ended(int32_t node);
 
@@ -91,6 +96,7 @@ class Controller {
     void report(const consensus::Report& report);
     Task<void> watch_brokers();
     Task<void> become_active();
+    Task<void> watch_partitions();
     Task<void> end_silent(Instant now);
     Task<void> probe(BrokerId broker);
     Task<void> end_broker(BrokerId broker, Incarnation incarnation, EndReason reason);
@@ -107,6 +113,7 @@ class Controller {
     consensus::RoleChanged role_;
     consensus::Term activated_;  // the last term in which this voter became active
     Liveness liveness_;
+    Appointer appointer_;
     std::string notice_;
     Event changed_;
     bool is_stopping_ = false;

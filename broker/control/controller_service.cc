@@ -66,6 +66,7 @@ Task<rpc::Response> ControllerService::dispatch(rpc::Session* session, rpc::Requ
         case rpc::Method::form_cluster: co_return controller_->form_cluster(*session, request);
         case rpc::Method::register_broker: co_return co_await register_broker(session, std::move(request));
         case rpc::Method::heartbeat: co_return co_await heartbeat(session, std::move(request));
+        case rpc::Method::report_replicas: co_return report_replicas(*session, request);
         case rpc::Method::follow_metadata: co_return co_await follow_metadata(session, std::move(request));
         case rpc::Method::execute_command: co_return co_await execute_command(session, std::move(request));
         case rpc::Method::admit_voter: co_return co_await admit_voter(std::move(request));
@@ -164,6 +165,27 @@ Task<rpc::Response> ControllerService::heartbeat(const rpc::Session* session, rp
     const auto lease_ms = static_cast<int32_t>(session_timeout * 4 / 5 / 1ms);
     co_return respond(builder,
                       wire::CreateHeartbeatResponse(builder, 0, lease_ms, controller_->machine().state().version()));
+}
+
+rpc::Response ControllerService::report_replicas(const rpc::Session& session, const rpc::Request& request) {
+    const auto& message = request.as<wire::ReportReplicasRequest>();
+    if (!controller_->is_active()) return refuse_inactive();
+    if (!may_speak_for(session, message.broker())) return refuse_with(speaks_for_another);
+    const BrokerId broker(message.broker());
+    const Incarnation incarnation(message.incarnation());
+    if (!is_current(broker, incarnation)) return refuse_with(incarnation_is_over);
+    std::vector<ReplicaReport> reports;
+    for (flatbuffers::uoffset_t at = 0; message.replicas() != nullptr && at < message.replicas()->size(); ++at) {
+        const wire::ReplicaState& state = *message.replicas()->Get(at);
+        reports.push_back({{rpc::from_wire(state.topic()), PartitionIndex(state.partition())},
+                           Epoch(state.leader_epoch()),
+                           Epoch(state.last_epoch()),
+                           Offset(state.log_end()),
+                           Offset(state.durable_end())});
+    }
+    controller_->take_reports(broker, incarnation, reports);
+    flatbuffers::FlatBufferBuilder builder;
+    return respond(builder, wire::CreateReportReplicasResponse(builder));
 }
 
 Task<rpc::Response> ControllerService::execute_command(const rpc::Session* session, rpc::Request request) {

@@ -26,6 +26,7 @@ class ControllerService final : public rpc::Handler {
     Task<rpc::Response> dispatch(rpc::Session* session, rpc::Request request);
     Task<rpc::Response> register_broker(const rpc::Session* session, rpc::Request request);
     Task<rpc::Response> heartbeat(const rpc::Session* session, rpc::Request request);
+    rpc::Response report_replicas(const rpc::Session& session, const rpc::Request& request);
     Task<rpc::Response> follow_metadata(const rpc::Session* session, rpc::Request request);
     Task<rpc::Response> execute_command(const rpc::Session* session, rpc::Request request);
     Task<rpc::Response> admit_voter(rpc::Request request);

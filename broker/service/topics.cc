@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "broker/control/control.h"
+#include "broker/controller/appointer.h"
 #include "broker/controller/placement.h"
 #include "broker/service/service.h"
 #include "runtime/rpc/respond.h"
@@ -379,7 +380,11 @@ Task<rpc::Response> ClientService::describe_topic(rpc::Request request) {
         const bool is_here =
             std::find(record.replicas.begin(), record.replicas.end(), facts_.identity.broker) != record.replicas.end();
         auto state = builder.CreateString(is_here ? name(fact.state) : "elsewhere");
-        auto detail = builder.CreateString(fact.detail);
+        std::string remark = fact.detail;
+        if (remark.empty() && record.leader.value == -1) {
+            remark = why_nobody_leads(*shard_.metadata(), *topic, record);
+        }
+        auto detail = builder.CreateString(remark);
         partitions.push_back(wire::CreatePartitionDescription(
             builder, static_cast<int32_t>(index), 0, fact.log_start.value, fact.durable.value, fact.high.value,
             fact.log_end.value, fact.bytes, fact.segments, record.leader.value, record.leader_epoch.value, replicas,

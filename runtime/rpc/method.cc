@@ -21,7 +21,7 @@ constexpr uint32_t list_size = 2 << 20;       // an entry for each partition
 constexpr uint32_t report_size = 12 << 20;    // text for each partition, or all topics and partitions of a cluster
 constexpr uint32_t quorum_size = 256 << 10;   // as many entries as a message of the quorum may have
 constexpr uint32_t small_tables = 32;
-constexpr uint32_t quorum_tables = 9'000;     // an entry may hold a membership of six voters
+constexpr uint32_t quorum_tables = 9'000;  // an entry may hold a membership of six voters
 constexpr uint32_t settings_tables = 1'000;
 constexpr uint32_t list_tables = 21'000;
 constexpr uint32_t report_tables = 150'000;
@@ -103,6 +103,8 @@ constexpr MethodLimits table[] = {
      small<ExecuteCommandResponse>()},
     {Method::describe_quorum, "describe_quorum", daemons, false, small<DescribeQuorumRequest>(),
      settings<DescribeQuorumResponse>()},
+    {Method::report_replicas, "report_replicas", daemons, false, report<ReportReplicasRequest>(),
+     small<ReportReplicasResponse>()},
     {Method::admit_voter, "admit_voter", daemons, false, small<AdmitVoterRequest>(), small<AdmitVoterResponse>()},
 };
 
@@ -126,7 +128,9 @@ const MethodLimits* find_method(uint16_t number) {
     return &table[row_of[number]];
 }
 
-std::span<const MethodLimits> all_methods() { return table; }
+std::span<const MethodLimits> all_methods() {
+    return table;
+}
 
 const char* name(Method method) {
     const MethodLimits* found = find_method(static_cast<uint16_t>(method));

@@ -146,6 +146,7 @@ TEST_F(ConfigTest, AValueOutOfItsRangeIsRefusedWithTheRange) {
         {"cluster.secret_file", {"/no/such/file"}, "a file that can be read"},
         {"session.timeout", {"99ms", "11min"}, "from 100 to"},
         {"election.timeout", {"49ms", "2min"}, "from 50 to"},
+        {"appointment.wait", {"-1ms", "11s", "soon"}, "from 0 to 10000 ms"},
         {"shards", {"-1", "257", "two", ""}, "from 0 to 256"},
         {"io", {"uring", ""}, "one of auto, io_uring, posix"},
         {"spin", {"-1us", "2s", "fast"}, "from 0 to 1000 ms"},

@@ -47,6 +47,16 @@ Task<void> keep_call(rpc::Channel* channel,
     into->emplace(std::move(result));
 }
 
+Task<bool> run_command(Control* control, Command command, std::shared_ptr<Executed> into) {
+    *into = co_await control->session().execute(std::move(command), control->executor().now() + 30s);
+    co_return true;
+}
+
+Task<void> run_on_control(Executor* home, Control* control, Command command, std::shared_ptr<Executed> into) {
+    auto make = [control, command, into] { return run_command(control, command, into); };
+    (void)co_await run_on<bool>(*home, control->executor(), control->scope(), std::move(make));
+}
+
 }  // namespace
 
 struct ClusterWorld::Client {
@@ -174,6 +184,37 @@ rpc::CallResult ClusterWorld::call(
 
 Said ClusterWorld::create_topic(int32_t id, const std::string& name, const TopicShape& shape) {
     return said_by(call(id, rpc::Method::create_topic, create_request(name, shape)));
+}
+
+Executed ClusterWorld::execute(int32_t id, Command command) {
+    Broker& daemon = *broker(id);
+    auto executed = std::make_shared<Executed>();
+    Executor& home = daemon.facts().shards.front()->executor();
+    node(id).run(run_on_control(&home, daemon.facts().control, std::move(command), executed), 60s);
+    return *executed;
+}
+
+void ClusterWorld::place_topic(const std::string& name,
+                               size_t partitions,
+                               const BrokerIds& replicas,
+                               int32_t min_in_sync) {
+    TopicRecord topic;
+    topic.id = Uuid::from_words(0x70, std::hash<std::string>()(name));
+    topic.name = name;
+    topic.min_in_sync = min_in_sync;
+    const Assignment assignment(partitions, replicas);
+    const Executed done = execute(active(), broker::create_topic(topic, assignment));
+    if (!done.ok()) simulation_.fail(fmt::format("topic {} is not placed: {}", name, ironbark::describe(done.error)));
+}
+
+std::string ClusterWorld::remark(int32_t id, const std::string& topic, size_t partition) {
+    flatbuffers::FlatBufferBuilder builder;
+    rpc::Metadata request = rpc::finish(builder, wire::CreateDescribeTopicRequestDirect(builder, topic.c_str()));
+    rpc::CallResult result = call(id, rpc::Method::describe_topic, std::move(request));
+    if (!result.ok()) return "";
+    const auto& partitions = *result.as<wire::DescribeTopicResponse>().partitions();
+    const auto* text = partitions.Get(static_cast<flatbuffers::uoffset_t>(partition))->state_detail();
+    return text == nullptr ? "" : text->str();
 }
 
 ClusterSeen ClusterWorld::describe(int32_t id) {

@@ -76,10 +76,16 @@ class ClusterWorld {
     using Pending = std::shared_ptr<std::optional<rpc::CallResult>>;
     Pending begin(int32_t id, rpc::Method method, rpc::Metadata metadata, Text payload = {}, Duration patience = 40s);
     Said create_topic(int32_t id, const std::string& name, const TopicShape& shape = {});
+    // Has the active controller carry out a command, as this daemon's broker.
+    Executed execute(int32_t id, Command command);
+    // A topic with all its partitions on these brokers.
+    void place_topic(const std::string& name, size_t partitions, const BrokerIds& replicas, int32_t min_in_sync);
     ClusterSeen describe(int32_t id);
     std::vector<std::string> events(int32_t id);  // "NUMBER KIND TEXT"
     // The daemon whose controller is active, once there is one. Fails the test after `limit`.
     int32_t active(Duration limit = 60s);
+    // What the topic's description says of a partition's state, at this daemon.
+    std::string remark(int32_t id, const std::string& topic, size_t partition = 0);
     // The metadata that a broker serves by.
     MetadataSnapshot metadata(int32_t id) { return daemons_.at(id).broker->facts().shards.front()->metadata(); }
 
