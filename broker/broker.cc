@@ -13,6 +13,7 @@ namespace ironbark::broker {
 namespace {
 
 constexpr const char* version = IRONBARK_VERSION;
+constexpr Duration shard_command_time = 5s;  // that a shard waits for one of its own
 
 // Runs a shard's coroutine on its own executor.
 template <typename T, typename Make>
@@ -49,11 +50,34 @@ Task<Result<void>> erase_clean_stop(Shard* shard) {
     co_return co_await marks.commit();
 }
 
-Task<Result<void>> serve_shard(Shard* shard, const Listener* shared, rpc::Handler* handler) {
-    Result<std::unique_ptr<Listener>> mine = shard->world().network.share(*shared);
-    CO_TRY_VOID(mine.ok() ? Result<void>() : Result<void>(mine.error()));
-    shard->serve(std::move(mine).value(), handler);
+struct Doors {  // that all shards have a part of
+    std::shared_ptr<Listener> clients;
+    std::shared_ptr<Listener> followers;  // null: there are none
+    rpc::Handler* for_clients;
+    rpc::Handler* for_followers;
+};
+
+Task<Result<void>> serve_shard(Shard* shard, Doors doors, bool is_first) {
+    // The first shard has the listeners themselves, the others acceptors on the same sockets.
+    if (!is_first) {
+        Network& network = shard->world().network;
+        Result<std::unique_ptr<Listener>> clients = network.share(*doors.clients);
+        CO_TRY_VOID(clients.ok() ? Result<void>() : Result<void>(clients.error()));
+        doors.clients = std::move(clients).value();
+        if (doors.followers != nullptr) {
+            Result<std::unique_ptr<Listener>> followers = network.share(*doors.followers);
+            CO_TRY_VOID(followers.ok() ? Result<void>() : Result<void>(followers.error()));
+            doors.followers = std::move(followers).value();
+        }
+    }
+    if (doors.followers != nullptr) shard->serve_followers(std::move(doors.followers), doors.for_followers);
+    shard->serve(std::move(doors.clients), doors.for_clients);
     co_return Result<void>();
+}
+
+Task<bool> replicate_shard(Shard* shard, Shard::Replication replication) {
+    shard->replicate(std::move(replication));
+    co_return true;
 }
 
 }  // namespace
@@ -180,8 +204,9 @@ Task<Result<void>> Broker::join(std::string* problem) {
     World* world = worlds_.front();
     const Incarnation stopped = co_await read_clean_stops();
     Control* control = control_.get();
-    auto make = [control, advertise = facts_.config.advertise, stopped] {
-        return control->join(advertise, stopped, 0);
+    const uint16_t replica_port = replica_listener_ == nullptr ? 0 : replica_listener_->local_address().port;
+    auto make = [control, advertise = facts_.config.advertise, stopped, replica_port] {
+        return control->join(advertise, stopped, replica_port);
     };
     Result<void> joined = co_await on_control<Result<void>>(std::move(make));
     if (!joined.ok()) {
@@ -210,6 +235,7 @@ Task<Result<void>> Broker::join(std::string* problem) {
                        {},
                        static_cast<uint32_t>(rpc::frame_size_max),
                        static_cast<uint32_t>(record::batch_size_max)};
+    facts_.peer_identity = {facts_.config.broker_id, facts_.directory, standing.cluster, version};
     for (Shard* shard : facts_.shards) {
         auto erase = [shard] { return erase_clean_stop(shard); };
         CO_TRY_VOID(co_await on<Result<void>>(world, shard, erase));
@@ -252,24 +278,35 @@ Task<std::vector<ReplicaReport>> Broker::report_replicas(MetadataSnapshot metada
     co_return reports;
 }
 
-Task<Result<void>> Broker::bind(std::string* problem) {
-    World* world = worlds_.front();
-    Result<std::unique_ptr<Listener>> listener = co_await listen_patiently(world, facts_.config.listen);
-    if (!listener.ok()) {
-        *problem = explain_listen("client address", facts_.config.listen, listener.error(), "--listen");
-        co_return listener.error();
+Task<Result<void>> Broker::listen(
+    Address address, std::shared_ptr<Listener>* listener, const char* what, const char* flag, std::string* problem) {
+    Result<std::unique_ptr<Listener>> bound = co_await listen_patiently(worlds_.front(), address);
+    if (!bound.ok()) {
+        *problem = explain_listen(what, address, bound.error(), flag);
+        co_return bound.error();
     }
-    listener_ = std::move(listener).value();
+    *listener = std::move(bound).value();
+    co_return Result<void>();
+}
+
+Task<Result<void>> Broker::bind(std::string* problem) {
+    Config& config = facts_.config;
+    CO_TRY_VOID(co_await listen(config.listen, &listener_, "client address", "--listen", problem));
     client_address_ = listener_->local_address();
-    if (facts_.config.advertise.port == 0) facts_.config.advertise.port = client_address_.port;
-    if (facts_.config.metrics_enabled) {
-        Result<std::unique_ptr<Listener>> metrics = co_await listen_patiently(world, facts_.config.metrics);
+    if (config.advertise.port == 0) config.advertise.port = client_address_.port;
+    if (!config.cluster_listen.host.empty()) {
+        const Address address{config.cluster_listen.host, config.cluster_replica_port};
+        CO_TRY_VOID(
+            co_await listen(address, &replica_listener_, "address for followers", "--cluster-replica-port", problem));
+    }
+    if (config.metrics_enabled) {
+        Result<std::unique_ptr<Listener>> metrics = co_await listen_patiently(worlds_.front(), config.metrics);
         if (!metrics.ok()) {
-            *problem = explain_listen("metrics address", facts_.config.metrics, metrics.error(), "--metrics");
+            *problem = explain_listen("metrics address", config.metrics, metrics.error(), "--metrics");
             co_return metrics.error();
         }
         metrics_address_ = (*metrics)->local_address();
-        status_server_ = std::make_unique<StatusServer>(*world, &facts_, std::move(metrics).value());
+        status_server_ = std::make_unique<StatusServer>(*worlds_.front(), &facts_, std::move(metrics).value());
     }
     co_return Result<void>();
 }
@@ -277,21 +314,36 @@ Task<Result<void>> Broker::bind(std::string* problem) {
 Task<Result<void>> Broker::serve(std::string* problem) {
     World* world = worlds_.front();
     if (status_server_) status_server_->start();
-    std::shared_ptr<Listener> first = listener_;
-    for (size_t index = 1; index < shards_.size(); ++index) {
+    for (size_t index = shards_.size(); index-- > 0;) {
         Shard* shard = shards_[index].get();
-        auto make = [shard, first, handler = services_[index].get()] {
-            return serve_shard(shard, first.get(), handler);
-        };
-        Result<void> shared = co_await on<Result<void>>(world, shard, make);
-        if (!shared.ok()) {
+        replica_services_.push_back(std::make_unique<ReplicaService>(*shard, facts_.shards, &facts_.peer_identity,
+                                                                     facts_.config.cluster_secret));
+        const Doors doors{listener_, replica_listener_, services_[index].get(), replica_services_.back().get()};
+        const bool is_first = index == 0;
+        auto make = [shard, doors, is_first] { return serve_shard(shard, doors, is_first); };
+        Result<void> served = co_await on<Result<void>>(world, shard, make);
+        if (!served.ok()) {
             *problem = fmt::format("the listening socket cannot be shared between shards: {}. Use --shards 1.",
-                                   ironbark::name(shared.error().code));
-            co_return shared;
+                                   ironbark::name(served.error().code));
+            co_return served;
         }
+        Shard::Replication replication;
+        replication.settings = {facts_.config.cluster_secret, facts_.peer_identity};
+        replication.execute = [this, shard](Command command) { return execute_for(shard, std::move(command)); };
+        replication.lease_end = [control = control_.get()] { return control->session().lease_end(); };
+        auto replicate = [shard, replication] { return replicate_shard(shard, replication); };
+        co_await on<bool>(world, shard, replicate);
     }
-    shards_.front()->serve(std::move(first), services_.front().get());
     co_return Result<void>();
+}
+
+// A command that a shard gives, from its thread.
+Task<Executed> Broker::execute_for(Shard* shard, Command command) {
+    Control* control = control_.get();
+    auto make = [control, command] {
+        return control->session().execute(command, control->executor().now() + shard_command_time);
+    };
+    return run_on<Executed>(shard->executor(), control->executor(), control->scope(), std::move(make));
 }
 
 void Broker::interrupt() {
@@ -303,6 +355,7 @@ Task<void> Broker::stop() {
     World* world = worlds_.front();
     if (status_server_) co_await status_server_->stop();
     if (listener_) listener_->close();
+    if (replica_listener_) replica_listener_->close();
     auto begin = [this] { return begin_stop(); };
     co_await on_control<bool>(std::move(begin));
     std::vector<Task<bool>> stops;

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "broker/replication/replica_service.h"
 #include "broker/service/service.h"
 #include "broker/status_server.h"
 
@@ -56,7 +57,10 @@ class Broker {
     template <typename T, typename Make>
     Task<T> on_control(Make make);
     Task<Result<void>> bind(std::string* problem);
+    Task<Result<void>> listen(
+        Address address, std::shared_ptr<Listener>* listener, const char* what, const char* flag, std::string* problem);
     Task<Result<void>> serve(std::string* problem);
+    Task<Executed> execute_for(Shard* shard, Command command);
 
     std::vector<World*> worlds_;  // of the shards
     BrokerFacts facts_;
@@ -64,7 +68,9 @@ class Broker {
     std::unique_ptr<Control> control_;
     std::vector<std::unique_ptr<Shard>> shards_;
     std::vector<std::unique_ptr<ClientService>> services_;
+    std::vector<std::unique_ptr<ReplicaService>> replica_services_;
     std::shared_ptr<Listener> listener_;
+    std::shared_ptr<Listener> replica_listener_;  // null: alone
     std::unique_ptr<StatusServer> status_server_;
     Address client_address_;
     Address metrics_address_;

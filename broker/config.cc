@@ -25,12 +25,14 @@ constexpr ConfigKey keys[] = {
      "ID@HOST:PORT,... of the 1, 3 or 5 daemons that are controllers; default: this one alone"},
     {"cluster.listen", "", "HOST:PORT for other daemons; default: this daemon's address in controller.voters"},
     {"cluster.advertise", "", "HOST:PORT that other daemons are told to connect to; default: cluster.listen"},
+    {"cluster.replica_port", "0", "port for followers, on the host of cluster.listen; 0: any that is free"},
     {"cluster.secret", "", "what all daemons of the cluster know, and nobody else; at least 16 characters"},
     {"cluster.secret_file", "", "a file with the secret, instead of cluster.secret"},
     {"session.timeout", "1500ms", "a broker that is silent for so long is given up; the same on all daemons"},
     {"election.timeout", "300ms", "a controller that hears nothing of the active one for so long may become it"},
     {"appointment.wait", "30ms",
      "how long an appointment of a leader waits for more replicas to say what they have; 0: the first one leads"},
+    {"replica.lag.time.max", "2s", "a follower that was not caught up for so long leaves the in-sync set"},
     {"shards", "0", "threads that own partitions; 0: half of the cores, at least one"},
     {"io", "auto", "auto, io_uring or posix"},
     {"spin", "200us", "how long a shard polls before it sleeps, while requests come so soon; 0: never"},
@@ -227,6 +229,8 @@ void read_cluster(Reader& reader, Config& config) {
     }
     config.cluster_advertise =
         reader.text("cluster.advertise").empty() ? config.cluster_listen : reader.address("cluster.advertise");
+    config.cluster_replica_port = static_cast<uint16_t>(reader.number("cluster.replica_port", 0, UINT16_MAX));
+    config.replica_lag_time_max = reader.duration("replica.lag.time.max", 100ms, std::chrono::minutes(10));
     config.session_timeout = reader.duration("session.timeout", 100ms, std::chrono::minutes(10));
     config.election_timeout = reader.duration("election.timeout", 50ms, std::chrono::minutes(1));
     config.appointment_wait = reader.duration("appointment.wait", 0ms, 10s);

@@ -34,10 +34,12 @@ struct Config {
     std::vector<VoterAddress> voters;  // in order of their ids
     Address cluster_listen{"", 0};     // for other daemons; empty: none
     Address cluster_advertise{"", 0};  // that they are told to connect to
+    uint16_t cluster_replica_port = 0;         // where followers are served, on the host of cluster_listen; 0: any
     std::string cluster_secret;
     Duration session_timeout = 1500ms;  // a broker that is silent for so long is given up
     Duration election_timeout = 300ms;  // a voter that hears nothing of a leader for so long stands for election
     Duration appointment_wait = 30ms;   // for more replicas to say what they have, before a leader is appointed
+    Duration replica_lag_time_max = 2s;  // a follower that was not caught up for so long leaves the in-sync set
     size_t shards = 0;                  // 0: half of the cores, at least one
     std::string io = "auto";            // auto, io_uring, posix
     Duration spin = 200us;

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "broker/controller/tiers.h"
 #include "broker/partition/leftovers.h"
 
 namespace ironbark::broker {
@@ -11,6 +12,9 @@ namespace {
 
 // Opened beside each other: their disk operations overlap, and the starts of their epochs are one synced write.
 constexpr size_t openings_at_a_time = 64;
+// Few followers, whose requests are small.
+constexpr size_t follower_connections_max = 256;
+constexpr size_t follower_memory_bytes = size_t{64} << 20;
 
 const PartitionRecord* record_of(const Metadata& metadata, const PartitionIdentity& identity) {
     const auto topic = metadata.find(identity.topic);
@@ -35,9 +39,15 @@ Shard::Shard(World& world, size_t index, size_t count, const Config* config)
       index_(index),
       count_(count),
       config_(*config),
+      partition_context_{world, BrokerId(config->broker_id), [this] { return lease_end_ ? lease_end_() : Instant(); },
+                         [this] { in_sync_keeper_.look(); }},
+      leader_sessions_(*this),
+      replicator_(*this),
+      in_sync_keeper_(*this, config->replica_lag_time_max),
       metadata_changed_(world.executor),
       updating_(world.executor),
       accepting_(world.executor),
+      replica_accepting_(world.executor),
       scope_(world.executor) {}
 
 Shard::~Shard() = default;
@@ -97,7 +107,8 @@ Task<void> Shard::update(MetadataSnapshot metadata) {
             spdlog::warn("partition {}: its topic is not in the metadata, and was not deleted; its files are left",
                          identity.to_string());
         }
-        partition->resign(partition->leader_epoch());
+        replicator_.leave(identity);
+        if (partition->log() != nullptr) partition->follow(partition->log(), partition->leader_epoch());
     }
     for (const PartitionIdentity& identity : gone) co_await drop_partition(identity);
     Changes changes;
@@ -105,10 +116,12 @@ Task<void> Shard::update(MetadataSnapshot metadata) {
         bool is_unchanged = before != nullptr && before->find(topic->id) == topic;
         if (!is_unchanged) follow_topic(*topic, changes);
     }
+    replicator_.take(*metadata);
     std::vector<Task<bool>> appointments;
-    for (const Appointment& each : changes.appointments) appointments.push_back(lead(each));
+    for (const Role& each : changes.appointments) appointments.push_back(lead(each));
     co_await all(world_.executor, std::move(appointments));
     co_await open_partitions(std::move(changes.openings));
+    in_sync_keeper_.take(*metadata);
 }
 
 std::vector<ReplicaReport> Shard::report(const Metadata& metadata) const {
@@ -128,35 +141,47 @@ std::vector<ReplicaReport> Shard::report(const Metadata& metadata) const {
     return reports;
 }
 
-// Settings and the end of leaderships for the partitions that are here, at once; and lists of those that are to be
-// opened, and of those that are to lead in a new epoch.
+// Settings, changes within an epoch and the end of leaderships for the partitions that are here, at once; and lists of
+// those that are to be opened, and of those that are to lead in a new epoch.
 void Shard::follow_topic(const TopicRecord& topic, Changes& changes) {
     const TopicSettings settings = parse_settings(topic.settings);
     for (size_t index = 0; index < topic.partitions.size(); ++index) {
         const PartitionRecord& record = topic.partitions[index];
         PartitionIdentity identity{topic.id, PartitionIndex(static_cast<int32_t>(index))};
-        const bool is_here = std::find(record.replicas.begin(), record.replicas.end(), self()) != record.replicas.end();
-        if (!is_here || log::shard_of(identity, count_) != index_) continue;
-        const bool leads = record.leader == self();
+        if (!contains(record.replicas, self()) || log::shard_of(identity, count_) != index_) continue;
         Partition* known = find(identity);
         if (known == nullptr) {
-            changes.openings.push_back({identity, settings, record.leader_epoch, leads});
+            changes.openings.push_back({identity, settings, record, topic.min_in_sync});
             continue;
         }
         known->change_settings(settings);
-        if (!leads) {
-            known->resign(record.leader_epoch);
+        if (record.leader != self()) {
+            follow(*known, record);
         } else if (!known->leads() || known->leader_epoch() != record.leader_epoch) {
-            changes.appointments.push_back({identity, record.leader_epoch});
+            replicator_.leave(identity);
+            changes.appointments.push_back({identity, settings, record, topic.min_in_sync});
+        } else {
+            known->take_record(record, topic.min_in_sync);
         }
     }
 }
 
-Task<bool> Shard::lead(Appointment appointment) {
-    Partition* partition = find(appointment.identity);
+// Somebody else leads, or nobody.
+void Shard::follow(Partition& partition, const PartitionRecord& record) {
+    const bool is_news = partition.leads() || partition.leader_epoch() != record.leader_epoch;
+    if (partition.log() != nullptr && is_news) partition.follow(partition.log(), record.leader_epoch);
+    if (partition.state() == PartitionState::online && record.leader.value >= 0) {
+        replicator_.follow(partition.identity(), record.leader, record.leader_epoch);
+    } else {
+        replicator_.leave(partition.identity());
+    }
+}
+
+Task<bool> Shard::lead(Role role) {
+    Partition* partition = find(role.identity);
     if (partition == nullptr || partition->log() == nullptr) co_return false;
     if (partition->state() != PartitionState::online) co_return false;
-    co_await partition->lead(partition->log(), appointment.epoch);
+    co_await partition->lead(partition->log(), role.record, role.min_in_sync);
     co_return true;
 }
 
@@ -191,7 +216,7 @@ Task<void> Shard::remove_leftovers() {
     }
 }
 
-Task<void> Shard::open_partitions(std::vector<Opening> openings) {
+Task<void> Shard::open_partitions(std::vector<Role> openings) {
     // A stop does not wait for logs that nobody has touched yet.
     for (size_t begin = 0; begin < openings.size() && !stopping_; begin += openings_at_a_time) {
         std::vector<Task<bool>> batch;
@@ -201,9 +226,10 @@ Task<void> Shard::open_partitions(std::vector<Opening> openings) {
     }
 }
 
-Task<bool> Shard::open_partition(Opening opening) {
+Task<bool> Shard::open_partition(Role opening) {
     const PartitionIdentity identity = opening.identity;
-    auto [place, made] = partitions_.emplace(identity, std::make_unique<Partition>(world_, identity, opening.settings));
+    auto [place, made] =
+        partitions_.emplace(identity, std::make_unique<Partition>(&partition_context_, identity, opening.settings));
     ASSERT(made);
     Partition* partition = place->second.get();
     log::RecoveryReport report;
@@ -220,21 +246,24 @@ Task<bool> Shard::open_partition(Opening opening) {
             "synced are in the graveyard",
             identity.to_string(), (*log)->log_end().value, report.records_buried);
     }
-    if ((*log)->last_epoch() > opening.epoch) {
+    const PartitionRecord& record = opening.record;
+    if ((*log)->last_epoch() > record.leader_epoch) {
         spdlog::warn(
             "partition {}: its log has epoch {} and the metadata {}: was the metadata restored from an older copy?",
-            identity.to_string(), (*log)->last_epoch().value, opening.epoch.value);
+            identity.to_string(), (*log)->last_epoch().value, record.leader_epoch.value);
     }
-    if (opening.leads) {
-        co_await partition->lead(*log, opening.epoch);
+    if (record.leader == self()) {
+        co_await partition->lead(*log, record, opening.min_in_sync);
     } else {
-        partition->hold(*log, opening.epoch);
+        partition->follow(*log, record.leader_epoch);
+        follow(*partition, record);
     }
     co_return true;
 }
 
 Task<void> Shard::drop_partition(PartitionIdentity identity) {
     Partition* partition = find(identity);
+    replicator_.leave(identity);
     co_await partition->remove();
     Result<void> removed;
     if (store_->find(identity) != nullptr) {
@@ -263,6 +292,22 @@ void Shard::serve(std::shared_ptr<Listener> listener, rpc::Handler* handler) {
     accepting_.spawn(server_->serve(listener_.get()));
 }
 
+void Shard::replicate(Replication replication) {
+    lease_end_ = std::move(replication.lease_end);
+    in_sync_keeper_.start(std::move(replication.execute));
+    replicator_.start(std::move(replication.settings));
+}
+
+void Shard::serve_followers(std::shared_ptr<Listener> listener, rpc::Handler* handler) {
+    replica_listener_ = std::move(listener);
+    rpc::ServerLimits limits;
+    limits.audience = rpc::Audience::daemons;
+    limits.connections_max = follower_connections_max;
+    limits.memory_bytes = follower_memory_bytes;
+    replica_server_ = std::make_unique<rpc::Server>(world_, limits, *handler);
+    replica_accepting_.spawn(replica_server_->serve(replica_listener_.get()));
+}
+
 uint64_t Shard::begin_wait(Event* event) {
     waits_.emplace(++waits_begun_, event);
     if (stopping_) event->set();
@@ -273,10 +318,20 @@ Task<void> Shard::stop_serving() {
     stopping_ = true;
     for (const auto& [number, wait] : waits_) wait->set();
     metadata_changed_.close();
-    if (server_ == nullptr) co_return;
-    server_->stop();
-    co_await accepting_.join();
-    co_await server_->join();
+    if (server_ != nullptr) {
+        server_->stop();
+        co_await accepting_.join();
+        co_await server_->join();
+    }
+    // Until here replicas were heard, so that what clients waited for could be acknowledged.
+    leader_sessions_.stop();
+    if (replica_server_ != nullptr) {
+        replica_server_->stop();
+        co_await replica_accepting_.join();
+        co_await replica_server_->join();
+    }
+    co_await in_sync_keeper_.stop();
+    co_await replicator_.stop();
 }
 
 Task<void> Shard::close(std::optional<Incarnation> clean) {

@@ -3,7 +3,7 @@
 // accepted on it. Requests that name partitions of other shards go there in one message and come back in one.
 //
 // Everything belongs to the shard's executor; `scope()` is where other shards' calls run (task/scope.h, run_on).
-// Order of life: open, update (with every metadata snapshot), serve, stop_serving, close.
+// Order of life: open, update (with every metadata snapshot), replicate, serve, stop_serving, close.
 
 #include <map>
 #include <memory>
@@ -15,6 +15,9 @@
 #include "broker/controller/reports.h"
 #include "broker/metrics.h"
 #include "broker/partition/partition.h"
+#include "broker/replication/in_sync_keeper.h"
+#include "broker/replication/leader_sessions.h"
+#include "broker/replication/replicator.h"
 #include "log/store.h"
 #include "runtime/rpc/server.h"
 
@@ -29,6 +32,7 @@ class Shard {
     Executor& executor() { return world_.executor; }
     Scope& scope() { return scope_; }
     size_t index() const { return index_; }
+    BrokerId self() const { return BrokerId(config_.broker_id); }
 
     // Opens the shard's part of the data directory.
     Task<Result<void>> open(const log::DataDirectory* directory, std::string* problem);
@@ -38,6 +42,19 @@ class Shard {
     // What is here of partitions that nobody leads in this metadata, which was taken over; not of those that can say
     // nothing: a log that is not open or has failed, an epoch that is over.
     std::vector<ReplicaReport> report(const Metadata& metadata) const;
+
+    // What replication needs of the rest of the broker.
+    struct Replication {
+        ReplicationSettings settings;
+        InSyncKeeper::Execute execute;
+        std::function<Instant()> lease_end;  // any thread may ask
+    };
+    // From now on in-sync sets are kept, and other brokers' partitions followed.
+    void replicate(Replication replication);
+    // Serves followers.
+    void serve_followers(std::shared_ptr<Listener> listener, rpc::Handler* handler);
+    LeaderSessions& leader_sessions() { return leader_sessions_; }
+    const Replicator& replicator() const { return replicator_; }
 
     // Starts serving what the listener accepts.
     void serve(std::shared_ptr<Listener> listener, rpc::Handler* handler);
@@ -67,27 +84,23 @@ class Shard {
     bool is_stopping() const { return stopping_; }
 
   private:
-    struct Opening {
+    struct Role {  // what the metadata says of one partition here
         PartitionIdentity identity;
         TopicSettings settings;
-        Epoch epoch;
-        bool leads = false;
-    };
-    struct Appointment {
-        PartitionIdentity identity;
-        Epoch epoch;
+        PartitionRecord record;
+        int32_t min_in_sync = 1;
     };
     struct Changes {
-        std::vector<Opening> openings;
-        std::vector<Appointment> appointments;  // of partitions that are open
+        std::vector<Role> openings;
+        std::vector<Role> appointments;  // of partitions that are open
     };
     Task<void> remove_leftovers();
-    Task<void> open_partitions(std::vector<Opening> openings);
-    Task<bool> open_partition(Opening opening);
+    Task<void> open_partitions(std::vector<Role> openings);
+    Task<bool> open_partition(Role role);
     Task<void> drop_partition(PartitionIdentity identity);
-    Task<bool> lead(Appointment appointment);
+    Task<bool> lead(Role role);
+    void follow(Partition& partition, const PartitionRecord& record);
     void follow_topic(const TopicRecord& topic, Changes& changes);
-    BrokerId self() const { return BrokerId(config_.broker_id); }
 
     World& world_;
     size_t index_;
@@ -96,7 +109,13 @@ class Shard {
     ShardMetrics metrics_;
     const log::DataDirectory* directory_ = nullptr;
     std::unique_ptr<log::LogStore> store_;
+    std::function<Instant()> lease_end_;
+    PartitionContext partition_context_;
     std::map<PartitionIdentity, std::unique_ptr<Partition>> partitions_;
+    // They use partitions, and go before them.
+    LeaderSessions leader_sessions_;
+    Replicator replicator_;
+    InSyncKeeper in_sync_keeper_;
     MetadataSnapshot metadata_;
     Event metadata_changed_;
     Mutex updating_;
@@ -105,7 +124,10 @@ class Shard {
     bool stopping_ = false;
     std::shared_ptr<Listener> listener_;
     std::unique_ptr<rpc::Server> server_;
+    std::shared_ptr<Listener> replica_listener_;
+    std::unique_ptr<rpc::Server> replica_server_;
     Scope accepting_;
+    Scope replica_accepting_;
     Scope scope_;
 };
 

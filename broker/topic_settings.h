@@ -50,5 +50,9 @@ wire::AckLevel effective_level(wire::AckLevel asked, const TopicSettings& settin
 constexpr bool is_durable(wire::AckLevel level) {
     return level == wire::AckLevel::leader_durable || level == wire::AckLevel::isr_durable;
 }
+// Acknowledged by every member of the in-sync set.
+constexpr bool is_replicated(wire::AckLevel level) {
+    return level == wire::AckLevel::isr || level == wire::AckLevel::isr_durable;
+}
 
 }  // namespace ironbark::broker

@@ -22,10 +22,15 @@ Duration attempt_time_max(rpc::Method method, Duration otherwise) {
     return otherwise;
 }
 
-rpc::Metadata metadata_request(const std::vector<std::string>& names, bool brokers_only) {
+// Of a question that is answered when there is news: one broker may be slower to hear it than another.
+constexpr Duration news_wait = 500ms;
+constexpr Duration news_pause = 5ms;
+
+rpc::Metadata metadata_request(const std::vector<std::string>& names, bool brokers_only, int64_t newer_than = -1) {
     flatbuffers::FlatBufferBuilder builder;
     auto topics = builder.CreateVectorOfStrings(names);
-    return rpc::finish(builder, wire::CreateMetadataRequest(builder, topics, 0, brokers_only));
+    const auto wait_ms = newer_than < 0 ? 0 : static_cast<int32_t>(news_wait / 1ms);
+    return rpc::finish(builder, wire::CreateMetadataRequest(builder, topics, 0, brokers_only, newer_than, wait_ms));
 }
 
 // FlatBuffers has no copy of a finished message.
@@ -83,17 +88,33 @@ Task<void> Router::run() {
         Instant old = refreshed_ + options_.metadata_age_max;
         if (wanted_.empty()) co_await wake_.wait(old);
         if (closed_) break;
-        if (world_.executor.now() >= old) want_everything();
+        const bool is_old = world_.executor.now() >= old;
+        if (is_old) want_everything();
         if (wanted_.empty()) continue;
         std::vector<std::string> names(wanted_.begin(), wanted_.end());
         wanted_.clear();
-        rpc::CallResult result = co_await refresh(names, world_.executor.now() + options_.request_time_max);
+        // What is known was of no use: so the next leader is asked for before there is one.
+        const int64_t newer_than = is_old ? -1 : oldest_version(names);
+        const Instant deadline = world_.executor.now() + options_.request_time_max;
+        rpc::CallResult result = co_await refresh_when_newer(names, newer_than, deadline);
         failures = result.ok() ? 0 : failures + 1;
         // Whoever wanted them waits for news, and does not ask again.
         if (!result.ok()) wanted_.insert(names.begin(), names.end());
         // News that come by the dozen are asked for once.
-        if (!closed_) co_await closing_.wait(world_.executor.now() + pause_after(failures));
+        const bool was_waited_for = result.ok() && newer_than >= 0;
+        const Duration pause = was_waited_for ? std::min(news_pause, options_.pause) : pause_after(failures);
+        if (!closed_) co_await closing_.wait(world_.executor.now() + pause);
     }
+}
+
+// -1 if one of them is not known at all.
+int64_t Router::oldest_version(const std::vector<std::string>& names) const {
+    int64_t oldest = INT64_MAX;
+    for (const std::string& name : names) {
+        const TopicView* topic = find(name);
+        oldest = std::min(oldest, topic == nullptr ? -1 : topic->version);
+    }
+    return oldest;
 }
 
 Task<void> Router::close() {
@@ -152,6 +173,11 @@ Task<rpc::CallResult> Router::refresh(std::vector<std::string> names, Instant de
     co_return co_await ask_metadata(std::move(request), deadline);
 }
 
+Task<rpc::CallResult> Router::refresh_when_newer(std::vector<std::string> names, int64_t newer_than, Instant deadline) {
+    rpc::Metadata request = metadata_request(names, false, newer_than);
+    co_return co_await ask_metadata(std::move(request), deadline);
+}
+
 Task<rpc::CallResult> Router::refresh_brokers(Instant deadline) {
     std::vector<std::string> none;
     rpc::Metadata request = metadata_request(none, true);
@@ -182,10 +208,10 @@ void Router::learn(const wire::MetadataResponse& answer) {
     }
     controller_ = answer.controller();
     if (answer.topics() == nullptr) return;
-    for (const wire::TopicMetadata* topic : *answer.topics()) learn_topic(*topic);
+    for (const wire::TopicMetadata* topic : *answer.topics()) learn_topic(*topic, answer.metadata_version());
 }
 
-void Router::learn_topic(const wire::TopicMetadata& topic) {
+void Router::learn_topic(const wire::TopicMetadata& topic, int64_t version) {
     std::string name(rpc::from_wire(topic.name()));
     if (topic.error() != nullptr) {
         Failure failure = failure_of(*topic.error());
@@ -197,6 +223,7 @@ void Router::learn_topic(const wire::TopicMetadata& topic) {
     TopicView view;
     view.id = rpc::from_wire(topic.id());
     view.name = name;
+    view.version = version;
     if (topic.partitions() != nullptr) {
         for (const wire::PartitionMetadata* partition : *topic.partitions()) {
             size_t index = static_cast<size_t>(partition->partition());

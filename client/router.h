@@ -55,7 +55,7 @@ class Router {
     Task<rpc::CallResult> refresh(std::vector<std::string> names, Instant deadline);
     // Asks about the brokers only.
     Task<rpc::CallResult> refresh_brokers(Instant deadline);
-    // Lets `run` refresh the topic soon.
+    // Lets `run` refresh the topic as soon as there is news of it.
     void want(const std::string& name);
     // What a broker said about who leads; older news are ignored.
     void learn_leader(const std::string& name, int32_t partition, Leader leader);
@@ -76,10 +76,12 @@ class Router {
         rpc::Channel channel;
     };
     Task<rpc::CallResult> ask_metadata(rpc::Metadata request, Instant deadline);
+    Task<rpc::CallResult> refresh_when_newer(std::vector<std::string> names, int64_t newer_than, Instant deadline);
+    int64_t oldest_version(const std::vector<std::string>& names) const;
     Peer& peer(const Address& address);
     std::vector<Address> candidates(int32_t preferred);
     void learn(const wire::MetadataResponse& answer);
-    void learn_topic(const wire::TopicMetadata& topic);
+    void learn_topic(const wire::TopicMetadata& topic, int64_t version);
     void want_everything();
 
     World& world_;

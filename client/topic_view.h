@@ -18,6 +18,7 @@ struct TopicView {
     Uuid id;
     std::string name;
     std::vector<Leader> leaders;  // of its partitions
+    int64_t version = -1;         // of the metadata that said so
 
     int32_t partition_count() const { return static_cast<int32_t>(leaders.size()); }
 };

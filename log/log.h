@@ -185,6 +185,7 @@ class Log {
     // of retention. Lower values than before are taken too (a new leader's).
     void note_watermarks(Offset high_watermark, Offset durable_watermark);
     Offset high_watermark() const { return high_watermark_; }
+    Offset durable_watermark() const { return durable_watermark_; }
     // Puts floor and watermarks into the marks, to be committed by the store. False: nothing changed.
     bool update_marks();
 

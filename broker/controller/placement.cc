@@ -175,12 +175,25 @@ Result<Assignment> place(const Metadata& metadata, int32_t partitions, int32_t r
         return Error(ErrorCode::invalid_partitions, "a topic has 1 to 10000 partitions");
     }
     Plan plan(metadata, seed);
-    if (replicas < 1 || static_cast<size_t>(replicas) > std::min(plan.brokers(), partition_replicas_max)) {
-        return Error(ErrorCode::invalid_replication_factor, "a partition has at most as many replicas as brokers live");
+    const size_t known = metadata.brokers().size();
+    if (replicas < 1 || static_cast<size_t>(replicas) > std::min(known, partition_replicas_max) ||
+        plan.brokers() == 0) {
+        return Error(ErrorCode::invalid_replication_factor,
+                     "a partition has at most as many replicas as there are brokers, and at least one that lives");
     }
-    for (int32_t index = 0; index < partitions; ++index) plan.choose(replicas);
+    const int32_t living = std::min(replicas, static_cast<int32_t>(plan.brokers()));
+    for (int32_t index = 0; index < partitions; ++index) plan.choose(living);
     plan.even_out();
-    return plan.take_assignment();
+    Assignment assignment = plan.take_assignment();
+    BrokerIds away;
+    for (const auto& [id, broker] : metadata.brokers()) {
+        if (!broker.is_alive) away.push_back(id);
+    }
+    size_t turn = 0;
+    for (BrokerIds& list : assignment) {
+        for (int32_t missing = replicas - living; missing > 0; --missing) list.push_back(away[turn++ % away.size()]);
+    }
+    return assignment;
 }
 
 }  // namespace ironbark::broker

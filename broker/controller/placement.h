@@ -1,6 +1,7 @@
 #pragma once
-// Chooses the brokers of new partitions. Pure: the same state and seed give the same answer. Only brokers that are
-// alive are chosen, none twice for a partition; no rack gets a second replica of a partition while a rack without one
+// Chooses the brokers of new partitions. Pure: the same state and seed give the same answer. No broker is chosen twice
+// for a partition. Brokers that are alive are chosen; only if they are too few, the others fill the last places: they
+// catch up when they are back. Of the living ones no rack gets a second replica of a partition while a rack without one
 // exists (brokers that name no rack share one); replicas, and first places in the list, which lead, are spread evenly,
 // those of existing partitions counted.
 
@@ -8,7 +9,7 @@
 
 namespace ironbark::broker {
 
-// invalid_replication_factor if fewer brokers are alive than a partition is to have replicas.
+// invalid_replication_factor if there are fewer brokers than a partition is to have replicas, or none is alive.
 Result<Assignment> place(const Metadata& metadata, int32_t partitions, int32_t replicas, uint64_t seed);
 
 }  // namespace ironbark::broker

@@ -3,8 +3,12 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "broker/controller/tiers.h"
+
 namespace ironbark::broker {
 namespace {
+
+constexpr Error follows_no_more(ErrorCode::fenced_leader_epoch, "this replica follows in another epoch now");
 
 Receipt refusal(Error error, std::string hint) {
     Receipt receipt;
@@ -12,6 +16,12 @@ Receipt refusal(Error error, std::string hint) {
     receipt.outcome = Outcome::not_written;
     receipt.hint = std::move(hint);
     return receipt;
+}
+
+std::string list_of(const BrokerIds& brokers) {
+    std::string text;
+    for (BrokerId broker : brokers) text += fmt::format("{}{}", text.empty() ? "" : ", ", broker.value);
+    return text;
 }
 
 }  // namespace
@@ -28,56 +38,162 @@ const char* name(PartitionState state) {
 
 void Partition::change_settings(TopicSettings settings) {
     settings_ = settings;
-    if (log_ != nullptr) log_->change_settings(settings_.log);
+    apply_settings();
+}
+
+// Only the leader decides where the log starts.
+void Partition::apply_settings() {
+    if (log_ == nullptr) return;
+    log::LogSettings settings = settings_.log;
+    if (!leads()) {
+        settings.retention_bytes = -1;
+        settings.retention_ms = -1;
+    }
+    log_->change_settings(settings);
 }
 
 // Metadata that was restored from an older copy names an epoch that is over. What is written from now on still gets one
 // of its own: the same offset in the same epoch is never two records.
-Task<void> Partition::lead(log::Log* log, Epoch epoch) {
+Task<void> Partition::lead(log::Log* log, PartitionRecord record, int32_t min_in_sync) {
+    const Epoch epoch = record.leader_epoch;
     const Epoch written = std::max(epoch, Epoch(log->last_epoch().value + 1));
-    // Who led in the epoch before appends nothing in one whose start may not be recorded after all.
+    // Who led in the epoch before appends nothing in one whose start may not be recorded after all, and what is being
+    // taken over from another leader ends first.
     leads_ = false;
+    end_leadership();
+    epoch_ = epoch;
+    std::optional<Units> turn = co_await appending_.lock();
     Result<void> begun = co_await log->begin_epoch(written);
     if (!begun.ok()) {
         fail(fmt::format("the start of epoch {} could not be recorded: {}", written.value,
                          ironbark::name(begun.error().code)));
         co_return;
     }
-    if (state_ == PartitionState::removed) co_return;
+    if (state_ == PartitionState::removed || epoch_ != epoch) co_return;
+    if (log_ == nullptr) {
+        high_watermark_ = std::min(log->high_watermark(), log->log_end());
+        durable_watermark_ = std::min(log->durable_watermark(), log->durable_end());
+    }
     log_ = log;
-    log_->change_settings(settings_.log);
-    epoch_ = epoch;
+    const ReplicaEnds own{log->log_end(), log->durable_end(), log->log_start()};
+    leadership_ = std::make_shared<Leadership>(world_.executor, epoch,
+                                               ReplicaSet(context_.self, record, min_in_sync, own, high_watermark_,
+                                                          durable_watermark_, world_.executor.now()));
     leads_ = true;
     state_ = PartitionState::online;
-    note_watermarks();
+    apply_settings();
+    move_marks();
     notify();
 }
 
-void Partition::hold(log::Log* log, Epoch epoch) {
+void Partition::follow(log::Log* log, Epoch epoch) {
+    leads_ = false;
+    end_leadership();
+    epoch_ = epoch;
+    if (state_ == PartitionState::failed || state_ == PartitionState::removed) return;
+    if (log_ == nullptr) {
+        high_watermark_ = std::min(log->high_watermark(), log->log_end());
+        durable_watermark_ = std::min(log->durable_watermark(), log->durable_end());
+    }
     log_ = log;
-    log_->change_settings(settings_.log);
-    epoch_ = epoch;
-    leads_ = false;
     state_ = PartitionState::online;
-    note_watermarks();
+    apply_settings();
     notify();
 }
 
-void Partition::resign(Epoch epoch) {
-    if (!leads_) return;
-    epoch_ = epoch;
-    leads_ = false;
+void Partition::end_leadership() {
+    if (leadership_ == nullptr) return;
+    leadership_->high.close();
+    leadership_->durable.close();
+    leadership_.reset();
+}
+
+void Partition::take_record(const PartitionRecord& record, int32_t min_in_sync) {
+    if (leadership_ == nullptr) return;
+    leadership_->replicas.take(record, min_in_sync, world_.executor.now());
+    move_marks();
+    notify();
+}
+
+void Partition::replica_matched(BrokerId broker, Incarnation incarnation, Offset end) {
+    if (leadership_ == nullptr) return;
+    leadership_->replicas.matched(broker, incarnation, end, world_.executor.now());
+    move_marks();
+    notify();
+}
+
+void Partition::replica_acknowledged(BrokerId broker, Incarnation incarnation, ReplicaEnds ends) {
+    if (leadership_ == nullptr) return;
+    const Offset high = high_watermark_;
+    const Offset durable = durable_watermark_;
+    const Offset log_start = leadership_->replicas.log_start_everywhere();
+    if (!leadership_->replicas.acknowledged(broker, incarnation, ends, world_.executor.now())) return;
+    move_marks();
+    const bool has_started = leadership_->replicas.log_start_everywhere() != log_start;
+    if (high_watermark_ != high || durable_watermark_ != durable || has_started) notify();
+    if (!contains(leadership_->replicas.in_sync(), broker)) context_.in_sync_is_due();
+}
+
+// ---- as a follower -------------------------------------------------------------------------------------------------
+
+Task<Result<void>> Partition::take_frames(BufferSlice frames, Epoch epoch) {
+    Gate::Holder inside = use();
+    std::optional<Units> turn = co_await appending_.lock();
+    Bytes rest = frames.bytes();
+    while (!rest.empty()) {
+        if (!follows_in(epoch)) co_return follows_no_more;
+        Result<record::FrameView> frame = record::parse_frame(rest, log_->seed());
+        if (!frame.ok()) co_return frame.error();
+        record::FrameView whole = *frame;
+        whole.bytes = rest.first(frame->header.length);
+        rest = rest.subspan(frame->header.length);
+        Result<log::Appended> appended = co_await log_->append_replica(whole);
+        if (!appended.ok()) co_return appended.error();
+    }
+    notify();
+    co_return Result<void>();
+}
+
+Task<Result<void>> Partition::cut(Offset to, std::optional<Epoch> next, Epoch epoch, std::string reason) {
+    Gate::Holder inside = use();
+    std::optional<Units> turn = co_await appending_.lock();
+    if (!follows_in(epoch)) co_return follows_no_more;
+    Result<void> done = co_await log_->cut(to, next, std::move(reason));
+    move_marks();
+    notify();
+    co_return done;
+}
+
+Task<Result<void>> Partition::restart(log::Log::ReplicaStart start, Epoch epoch, std::string reason) {
+    Gate::Holder inside = use();
+    std::optional<Units> turn = co_await appending_.lock();
+    if (!follows_in(epoch)) co_return follows_no_more;
+    Result<void> done = co_await log_->restart(std::move(start), std::move(reason));
+    move_marks();
+    notify();
+    co_return done;
+}
+
+// Never above what is here, and never back: what was shown once stays shown, as long as it is here.
+void Partition::take_watermarks(Offset high, Offset durable, Epoch epoch) {
+    if (!follows_in(epoch)) return;
+    high_watermark_ = std::min(std::max(high_watermark_, high), log_->log_end());
+    durable_watermark_ = std::min(std::max(durable_watermark_, durable), high_watermark_);
+    log_->note_watermarks(high_watermark_, durable_watermark_);
     notify();
 }
 
 void Partition::fail(std::string detail) {
     state_ = PartitionState::failed;
     detail_ = std::move(detail);
+    end_leadership();
     notify();
+    context_.in_sync_is_due();
 }
 
 Task<void> Partition::remove() {
     state_ = PartitionState::removed;
+    end_leadership();
     notify();
     co_await gate_.wait_until_empty();
     log_ = nullptr;
@@ -93,12 +209,26 @@ void Partition::log_moved() {
             ironbark::name(error.code), error.system_errno == 0 ? "" : fmt::format(", errno {}", error.system_errno)));
         return;
     }
-    note_watermarks();
+    move_marks();
     notify();
 }
 
-void Partition::note_watermarks() {
-    log_->note_watermarks(high_watermark(), durable_watermark());
+// The watermarks follow from what all know to have; who waits for them goes on.
+void Partition::move_marks() {
+    if (leadership_ == nullptr) {
+        high_watermark_ = std::min(high_watermark_, log_->log_end());
+        durable_watermark_ = std::min(durable_watermark_, log_->log_end());
+        log_->note_watermarks(high_watermark_, durable_watermark_);
+        return;
+    }
+    ReplicaSet& replicas = leadership_->replicas;
+    replicas.own_moved({log_->log_end(), log_->durable_end(), log_->log_start()}, leadership_->sync_to,
+                       world_.executor.now());
+    high_watermark_ = replicas.high_watermark();
+    durable_watermark_ = replicas.durable_watermark();
+    log_->note_watermarks(high_watermark_, durable_watermark_);
+    leadership_->high.advance(high_watermark_.value);
+    leadership_->durable.advance(durable_watermark_.value);
 }
 
 uint64_t Partition::watch(std::function<void()> changed) {
@@ -122,10 +252,20 @@ Error Partition::check_epoch(int32_t known) const {
     if (state_ == PartitionState::opening)
         return {ErrorCode::not_leader_or_follower, "the partition is being recovered"};
     if (log_ == nullptr) return {ErrorCode::storage_error, "the partition's log could not be opened"};
-    if (!leads_) return {ErrorCode::not_leader_or_follower, "this broker does not lead the partition now"};
+    if (!leads()) return {ErrorCode::not_leader_or_follower, "this broker does not lead the partition now"};
     if (known >= 0 && known < epoch_.value) return {ErrorCode::fenced_leader_epoch, "there is a newer leader epoch"};
     if (known > epoch_.value) return {ErrorCode::unknown_leader_epoch, "this broker has not heard of that epoch yet"};
     return ErrorCode::none;
+}
+
+// The refusal of a request, with the numbers that explain it.
+Receipt Partition::refuse(const Error& error) const {
+    if (error.code != ErrorCode::not_enough_replicas) return refusal(error, error.text);
+    const ReplicaSet& replicas = leadership_->replicas;
+    return refusal(error,
+                   fmt::format("{} of {} needed replicas are in sync (brokers {}); start the others, or ask for a "
+                               "level of the leader alone",
+                               replicas.in_sync().size(), replicas.min_in_sync(), list_of(replicas.in_sync())));
 }
 
 Result<void> Partition::check_frames(Bytes frames, std::vector<record::FrameView>& checked, Receipt& receipt) const {
@@ -177,11 +317,33 @@ bool Partition::refuse_sequence(const log::SequenceCheck& check,
     return true;
 }
 
+// What fencing does not protect: levels that this replica alone acknowledges, and the others while it is the in-sync
+// set.
+bool Partition::needs_lease(wire::AckLevel level) const {
+    if (leadership_->replicas.is_alone()) return false;
+    return !is_replicated(level) || leadership_->replicas.in_sync().size() == 1;
+}
+
+// Why nothing is appended for this level at present.
+Error Partition::why_not_now(wire::AckLevel level) const {
+    if (Error wrong = check_epoch(-1); wrong.code != ErrorCode::none) return wrong;
+    if (leadership_ == nullptr) return {ErrorCode::storage_error, "the partition's log has failed"};
+    if (is_replicated(level) && !leadership_->replicas.has_enough()) {
+        return {ErrorCode::not_enough_replicas, "fewer replicas are in sync than the topic's minimum"};
+    }
+    if (needs_lease(level) && world_.executor.now() >= context_.lease_end()) {
+        return {ErrorCode::not_leader_or_follower,
+                "this broker is not heard by the controller, and another may lead by now"};
+    }
+    return ErrorCode::none;
+}
+
 Task<Receipt> Partition::append(BufferSlice frames, wire::AckLevel asked, Times times, int32_t gap_from) {
     if (state_ == PartitionState::failed) co_return refusal(ErrorCode::storage_error, detail_);
     Gate::Holder inside = use();
-    if (Error wrong = check_epoch(-1); wrong.code != ErrorCode::none) co_return refusal(wrong, wrong.text);
     Receipt receipt;
+    receipt.level = effective_level(asked, settings_);
+    if (Error wrong = why_not_now(receipt.level); wrong.code != ErrorCode::none) co_return refuse(wrong);
     std::vector<record::FrameView> checked;
     if (Result<void> good = check_frames(frames.bytes(), checked, receipt); !good.ok()) {
         co_return refusal(good.error(), receipt.hint.empty() ? good.error().text : receipt.hint);
@@ -189,13 +351,19 @@ Task<Receipt> Partition::append(BufferSlice frames, wire::AckLevel asked, Times 
     std::optional<Units> turn = co_await appending_.lock(times.deadline);
     if (!turn)
         co_return refusal(ErrorCode::request_timed_out, "the disk does not keep up: too much waits to be written");
-    if (Error wrong = check_epoch(-1); wrong.code != ErrorCode::none) co_return refusal(wrong, wrong.text);
-    receipt.level = effective_level(asked, settings_);
+    if (Error wrong = why_not_now(receipt.level); wrong.code != ErrorCode::none) co_return refuse(wrong);
     co_await append_checked(&checked, gap_from, &receipt);
     if (receipt.error.code != ErrorCode::none) co_return receipt;
+    receipt.appended_in = epoch_;
     receipt.queued = world_.executor.now() - times.received;
     receipt.log_start = log_->log_start();
     if (is_durable(receipt.level)) log_->want_durable(receipt.last + 1);
+    if (leadership_ != nullptr && receipt.level == wire::AckLevel::isr_durable &&
+        receipt.last + 1 > leadership_->sync_to) {
+        leadership_->sync_to = receipt.last + 1;
+        move_marks();
+        notify();
+    }
     co_return receipt;
 }
 
@@ -267,21 +435,67 @@ void Partition::extend(const log::RememberedBatch& written, Receipt& receipt) co
     receipt.append_time = written.append_time;
 }
 
+// The level of the receipt, and nobody else leads by then.
+Task<Result<void>> Partition::reach(std::shared_ptr<Leadership> leadership, const Receipt* receipt, Instant deadline) {
+    const int64_t end = (receipt->last + 1).value;
+    if (receipt->level == wire::AckLevel::leader_durable) {
+        Result<void> durable = co_await log_->reach_durable(receipt->last + 1, deadline);
+        if (!durable.ok()) co_return durable.error();
+    } else if (is_replicated(receipt->level)) {
+        Threshold& mark = receipt->level == wire::AckLevel::isr ? leadership->high : leadership->durable;
+        const Wake wake = co_await mark.reach(end, deadline);
+        if (wake == Wake::timed_out) co_return Error(ErrorCode::timed_out);
+    }
+    if (leadership_ != leadership) co_return Error(ErrorCode::not_leader_or_follower);
+    if (leadership_ == nullptr) co_return Error(ErrorCode::not_leader_or_follower);
+    // Sets may have shrunk meanwhile: what this replica alone has needs the lease.
+    const bool may_speak = !needs_lease(receipt->level) || world_.executor.now() < context_.lease_end();
+    co_return may_speak ? Result<void>() : Result<void>(Error(ErrorCode::not_leader_or_follower));
+}
+
 Task<void> Partition::acknowledge(Receipt* receipt, Instant deadline) {
-    if (receipt->error.code != ErrorCode::none || !is_durable(receipt->level)) co_return;
+    if (receipt->error.code != ErrorCode::none) co_return;
     Gate::Holder inside = use();
+    std::shared_ptr<Leadership> leadership = leadership_;
     const Instant begun = world_.executor.now();
-    Result<void> durable = co_await log_->reach_durable(receipt->last + 1, deadline);
+    Result<void> reached = Error(ErrorCode::not_leader_or_follower);
+    if (leadership != nullptr && leadership->epoch == receipt->appended_in) {
+        reached = co_await reach(leadership, receipt, deadline);
+    }
     const Instant now = world_.executor.now();
-    const Instant syncing = std::clamp(log_->last_synced_round().syncing_since, begun, now);
-    receipt->written = syncing - begun;
-    receipt->synced = now - syncing;
-    if (durable.ok()) co_return;
-    bool too_late = durable.error().code == ErrorCode::timed_out;
-    receipt->error = too_late ? Error(ErrorCode::request_timed_out) : durable.error();
+    if (is_durable(receipt->level)) {
+        const log::RoundTimes& round = log_->last_synced_round();
+        const Instant syncing = std::clamp(round.syncing_since, begun, now);
+        const Instant synced = std::clamp(syncing + (round.sync > Duration() ? round.sync : round.write), syncing, now);
+        receipt->written = syncing - begun;
+        receipt->synced = synced - syncing;
+        receipt->replicated = now - synced;
+    } else {
+        receipt->replicated = now - begun;
+    }
+    if (reached.ok()) {
+        receipt->replicas = is_replicated(receipt->level)
+                                ? leadership->replicas.holders(receipt->last + 1, is_durable(receipt->level))
+                                : BrokerIds{context_.self};
+        co_return;
+    }
     receipt->outcome = Outcome::unknown;
-    receipt->hint = too_late ? "the record is in the log, and was not synced in time"
-                             : "the log failed or was closed before the record was synced";
+    switch (reached.error().code) {
+        case ErrorCode::timed_out:
+            receipt->error = ErrorCode::request_timed_out;
+            receipt->hint = fmt::format("the record is in the leader's log, and was not {} in time",
+                                        is_replicated(receipt->level) ? "replicated" : "synced");
+            break;
+        case ErrorCode::not_leader_or_follower:
+            receipt->error = state_ == PartitionState::failed ? ErrorCode::storage_error : reached.error().code;
+            receipt->hint =
+                state_ == PartitionState::failed ? detail_ : "the leadership ended before it was acknowledged";
+            break;
+        default:
+            receipt->error = reached.error();
+            receipt->hint = "the log failed or was closed before the record was synced";
+            break;
+    }
 }
 
 }  // namespace ironbark::broker

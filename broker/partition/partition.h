@@ -2,14 +2,16 @@
 // One replica of a partition on this broker: what it may do (its role and epoch), what its producers may append, up to
 // where its readers see, and who waits for that. Lives on its shard; owned by the shard's registry.
 //
-// With one replica the in-sync set is this broker: what is in the log is in the memory of every in-sync replica (the
-// high watermark), and what is durable here is durable on all of them (the durable watermark).
+// It leads, or it follows. What a leader knows of the other replicas, and which watermarks follow from it, is its
+// leadership's (leadership.h); what a follower takes over from its leader comes through `take_frames` and
+// `take_watermarks`.
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 
-#include "broker/controller/metadata.h"
+#include "broker/partition/leadership.h"
 #include "broker/topic_settings.h"
 #include "log/store.h"
 
@@ -31,8 +33,10 @@ struct Receipt {
     Offset base{-1};
     Offset last{-1};
     Epoch leader_epoch{-1};  // in which the batches were written
+    Epoch appended_in{-1};   // in which the request was served: it is acknowledged by that leadership
     Timestamp append_time{-1};
     wire::AckLevel level = wire::AckLevel::none;
+    BrokerIds replicas;  // that hold it at that level
     bool duplicate = false;
     int32_t expected_sequence = -1;  // with out_of_order_sequence
     int32_t gap_from = -1;           // it stands behind a gap in its producer's sequence that begins here
@@ -40,28 +44,68 @@ struct Receipt {
     Duration queued{};
     Duration written{};
     Duration synced{};
+    Duration replicated{};
+};
+
+// What the partitions of a shard share. Outlives them.
+struct PartitionContext {
+    World& world;
+    BrokerId self{-1};
+    // Until when this broker may rely on being heard by the controller.
+    std::function<Instant()> lease_end;
+    // The in-sync set of a partition that this broker leads may have to change.
+    std::function<void()> in_sync_is_due;
 };
 
 class Partition {
   public:
-    Partition(World& world, PartitionIdentity identity, TopicSettings settings)
-        : world_(world), identity_(identity), settings_(settings), appending_(world.executor), gate_(world.executor) {}
+    // `context` outlives it.
+    Partition(const PartitionContext* context, PartitionIdentity identity, TopicSettings settings)
+        : context_(*context),
+          world_(context->world),
+          identity_(identity),
+          settings_(settings),
+          appending_(world_.executor),
+          gate_(world_.executor) {}
 
     const PartitionIdentity& identity() const { return identity_; }
     PartitionState state() const { return state_; }
     const std::string& detail() const { return detail_; }
     log::Log* log() { return log_; }
+    const log::Log* log() const { return log_; }
     Epoch leader_epoch() const { return epoch_; }
     const TopicSettings& settings() const { return settings_; }
     void change_settings(TopicSettings settings);
 
-    // The log is there: lead in this epoch. Suspends until the epoch's start is durable.
-    Task<void> lead(log::Log* log, Epoch epoch);
-    // The log is there, and somebody else leads, or nobody: kept, and not served.
-    void hold(log::Log* log, Epoch epoch);
-    // Does not lead any more, because of this epoch. What was appended stays, and is answered as it gets there.
-    void resign(Epoch epoch);
+    // The log is there: lead, in the epoch of the record. Suspends until the epoch's start is durable.
+    Task<void> lead(log::Log* log, PartitionRecord record, int32_t min_in_sync);
+    // The log is there, and somebody else leads in this epoch, or nobody: what is here is kept and not served. Ends a
+    // leadership: what was appended stays, and who waits for it is told that its fate is unknown.
+    void follow(log::Log* log, Epoch epoch);
     bool leads() const { return leads_; }
+    // Null unless it leads, and its log is well.
+    Leadership* leadership() { return leadership_.get(); }
+    const Leadership* leadership() const { return leadership_.get(); }
+    // The record has changed within the epoch.
+    void take_record(const PartitionRecord& record, int32_t min_in_sync);
+    // What other replicas have; see ReplicaSet.
+    void replica_matched(BrokerId broker, Incarnation incarnation, Offset end);
+    void replica_acknowledged(BrokerId broker, Incarnation incarnation, ReplicaEnds ends);
+    // Somebody waits until everything below is durable on every member of the in-sync set.
+    Offset sync_to() const { return leadership_ == nullptr ? Offset() : leadership_->sync_to; }
+
+    // Suspends until nothing of an earlier role is being appended any more.
+    Task<void> settle() { (void)co_await appending_.lock(); }
+
+    // As a follower, when the log is known to agree with the leader's of `epoch`. Appends frames as the leader sent
+    // them, all of one answer in their order. fenced_leader_epoch: it does not follow in that epoch any more.
+    Task<Result<void>> take_frames(BufferSlice frames, Epoch epoch);
+    // The leader of `epoch` has something else from there on (log::Log::cut), or does not have what would come next
+    // (log::Log::restart).
+    Task<Result<void>> cut(Offset to, std::optional<Epoch> next, Epoch epoch, std::string reason);
+    Task<Result<void>> restart(log::Log::ReplicaStart start, Epoch epoch, std::string reason);
+    void take_watermarks(Offset high, Offset durable, Epoch epoch);
+
     void fail(std::string detail);
     // Nobody begins anything with it any more. Suspends until what was begun has ended; then the log may go.
     Task<void> remove();
@@ -84,8 +128,13 @@ class Partition {
 
     Offset log_start() const { return log_ == nullptr ? Offset() : log_->log_start(); }
     Offset log_end() const { return log_ == nullptr ? Offset() : log_->log_end(); }
-    Offset high_watermark() const { return log_end(); }
-    Offset durable_watermark() const { return log_ == nullptr ? Offset() : log_->durable_end(); }
+    Offset durable_end() const { return log_ == nullptr ? Offset() : log_->durable_end(); }
+    Offset high_watermark() const { return high_watermark_; }
+    Offset durable_watermark() const { return durable_watermark_; }
+    // False for a new leader that has not heard yet that all replicas have what it had when it was appointed.
+    bool knows_watermarks() const {
+        return leadership_ == nullptr || high_watermark_ >= leadership_->replicas.epoch_start();
+    }
     // Up to where a reader of this visibility sees.
     Offset watermark(wire::Visibility visibility) const;
     // The refusal for a request that knows this epoch (-1: none), if there is one.
@@ -102,9 +151,17 @@ class Partition {
     bool refuse_sequence(const log::SequenceCheck& check, const record::FrameView& frame, Receipt& receipt) const;
     bool refuse_split(Offset base, bool is_duplicate, Receipt& receipt) const;
     void extend(const log::RememberedBatch& written, Receipt& receipt) const;
-    void note_watermarks();
+    Receipt refuse(const Error& error) const;
+    Error why_not_now(wire::AckLevel level) const;
+    bool needs_lease(wire::AckLevel level) const;
+    Task<Result<void>> reach(std::shared_ptr<Leadership> leadership, const Receipt* receipt, Instant deadline);
+    void move_marks();
+    void end_leadership();
+    bool follows_in(Epoch epoch) const { return state_ == PartitionState::online && !leads_ && epoch_ == epoch; }
+    void apply_settings();
     void notify();
 
+    const PartitionContext& context_;
     World& world_;
     PartitionIdentity identity_;
     TopicSettings settings_;
@@ -113,6 +170,9 @@ class Partition {
     log::Log* log_ = nullptr;
     Epoch epoch_{-1};
     bool leads_ = false;
+    std::shared_ptr<Leadership> leadership_;  // who waits keeps it
+    Offset high_watermark_;
+    Offset durable_watermark_;
     Mutex appending_;  // held from the check of a sequence until its batch is in the log
     Gate gate_;
     uint64_t watchers_made_ = 0;

@@ -1,10 +1,14 @@
 // Offsets and the beginning of logs: list offsets, delete records, producer ids.
 
+#include <algorithm>
+
 #include "broker/control/control.h"
 #include "broker/service/service.h"
 
 namespace ironbark::broker {
 namespace {
+
+constexpr int32_t delete_timeout_max_ms = 3'600'000;
 
 struct Listed {
     Error error{ErrorCode::none};
@@ -36,6 +40,11 @@ Task<Listed> list_here(Shard* shard, ListQuery query) {
     Gate::Holder inside = partition->use();
     listed.epoch = partition->leader_epoch();
     const Offset end = partition->watermark(query.visibility);
+    if (query.place != wire::OffsetPlace::start && !partition->knows_watermarks()) {
+        listed.error = {ErrorCode::offset_not_available,
+                        "the partition has a new leader, which does not know yet what all replicas have; try again"};
+        co_return listed;
+    }
     if (query.place == wire::OffsetPlace::start || query.place == wire::OffsetPlace::end) {
         listed.offset = query.place == wire::OffsetPlace::start ? partition->log_start() : end;
         co_return listed;
@@ -62,7 +71,25 @@ struct Deleted {
     Offset log_start{-1};
 };
 
-Task<Deleted> delete_here(Shard* shard, PartitionIdentity identity, Offset before) {
+// Until every replica that may be appointed has stored the new start.
+Task<bool> wait_for_replicas(Shard* shard, Partition* partition, Offset start, Instant deadline) {
+    Event moved(shard->executor());
+    const uint64_t watch = partition->watch([&moved] { moved.set(); });
+    const uint64_t wait = shard->begin_wait(&moved);
+    bool is_there = false;
+    while (partition->leadership() != nullptr && !shard->is_stopping()) {
+        is_there = partition->leadership()->replicas.log_start_everywhere() >= start;
+        if (is_there) break;
+        moved.reset();
+        const Wake woken = co_await moved.wait(deadline);
+        if (woken == Wake::timed_out) break;
+    }
+    shard->end_wait(wait);
+    partition->unwatch(watch);
+    co_return is_there;
+}
+
+Task<Deleted> delete_here(Shard* shard, PartitionIdentity identity, Offset before, Instant deadline) {
     Deleted deleted;
     Partition* partition = nullptr;
     deleted.error = reach(shard, identity, -1, &partition);
@@ -77,6 +104,14 @@ Task<Deleted> delete_here(Shard* shard, PartitionIdentity identity, Offset befor
     if (!done.ok()) {
         deleted.error = {ErrorCode::storage_error, "the new start of the log may not be on disk"};
         deleted.outcome = Outcome::unknown;
+    } else {
+        partition->log_moved();
+        const bool is_everywhere = co_await wait_for_replicas(shard, partition, before, deadline);
+        if (!is_everywhere) {
+            deleted.error = {ErrorCode::request_timed_out,
+                             "not every in-sync replica has stored the new start in time"};
+            deleted.outcome = Outcome::unknown;
+        }
     }
     deleted.log_start = partition->log_start();
     co_return deleted;
@@ -125,6 +160,8 @@ Task<rpc::Response> ClientService::delete_records(rpc::Request request) {
     if (Error wrong = check_partition_count(count); wrong.code != ErrorCode::none) {
         co_return rpc::error_response(wrong, Outcome::not_written);
     }
+    const int32_t timeout = std::clamp(message.timeout_ms(), 0, delete_timeout_max_ms);
+    const Instant deadline = request.received + std::chrono::milliseconds(timeout);
     std::vector<Task<Deleted>> calls;
     for (size_t index = 0; index < count; ++index) {
         const wire::DeleteRecordsPartition& part =
@@ -132,7 +169,7 @@ Task<rpc::Response> ClientService::delete_records(rpc::Request request) {
         PartitionIdentity identity{rpc::from_wire(part.topic()), PartitionIndex(part.partition())};
         Offset before(part.before());
         Shard* shard = &shard_of(identity);
-        auto make = [shard, identity, before] { return delete_here(shard, identity, before); };
+        auto make = [shard, identity, before, deadline] { return delete_here(shard, identity, before, deadline); };
         calls.push_back(run_on<Deleted>(shard_.executor(), shard->executor(), shard->scope(), std::move(make)));
     }
     std::vector<Deleted> results = co_await all(shard_.executor(), std::move(calls));

@@ -70,20 +70,22 @@ uint32_t microseconds(Duration duration) {
     return static_cast<uint32_t>(std::clamp<int64_t>(duration.count() / 1000, 0, UINT32_MAX));
 }
 
-rpc::Response answer(const std::vector<Share>& shares, BrokerId broker) {
+rpc::Response answer(const std::vector<Share>& shares) {
     flatbuffers::FlatBufferBuilder builder;
     std::vector<flatbuffers::Offset<wire::ProduceReceipt>> receipts;
     for (const Share& share : shares) {
         const Receipt& receipt = share.receipt;
         auto error = error_info(builder, receipt.error, receipt.outcome, receipt.hint);
         bool reached = receipt.error.code == ErrorCode::none;
-        auto replicas = builder.CreateVector(reached ? std::vector<int32_t>{broker.value} : std::vector<int32_t>());
+        std::vector<int32_t> holders;
+        for (BrokerId broker : receipt.replicas) holders.push_back(broker.value);
+        auto replicas = builder.CreateVector(holders);
         wire::AckLevel level = reached ? receipt.level : wire::AckLevel::none;
         receipts.push_back(wire::CreateProduceReceipt(
             builder, error, receipt.base.value, receipt.last.value, receipt.leader_epoch.value,
             receipt.append_time.milliseconds, level, replicas, receipt.log_start.value, microseconds(receipt.queued),
-            microseconds(receipt.written), microseconds(receipt.synced), 0, receipt.duplicate,
-            receipt.expected_sequence, receipt.gap_from));
+            microseconds(receipt.written), microseconds(receipt.synced), microseconds(receipt.replicated),
+            receipt.duplicate, receipt.expected_sequence, receipt.gap_from));
     }
     auto root = wire::CreateProduceResponseDirect(builder, 0, &receipts);
     rpc::Response response;
@@ -145,7 +147,7 @@ Task<rpc::Response> ClientService::produce(rpc::Request request) {
             co_await all(shard_.executor(), std::move(parts));
         }
     }
-    co_return answer(shares, facts_.identity.broker);
+    co_return answer(shares);
 }
 
 }  // namespace ironbark::broker

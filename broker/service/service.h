@@ -22,6 +22,7 @@ class Control;
 struct BrokerFacts {
     Config config;
     rpc::ServerIdentity identity;
+    peer::PeerIdentity peer_identity;  // for other daemons
     Uuid directory;
     std::string version;
     std::string io_world;

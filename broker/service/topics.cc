@@ -14,6 +14,10 @@ namespace {
 
 constexpr int32_t command_timeout_max_ms = 300'000;
 constexpr Duration placement_pause = 200ms;
+constexpr int32_t metadata_wait_max_ms = 60'000;
+// Of a topic that is created without these numbers, as far as there are brokers.
+constexpr size_t replicas_wanted = 3;
+constexpr int32_t min_in_sync_wanted = 2;
 constexpr Duration taken_time_max = 2s;  // until the metadata shows who has taken a name
 constexpr Duration repeat_pause = 20ms;  // before a command is repeated of which nobody knows what became
 
@@ -126,6 +130,12 @@ Task<ClientService::Execution> ClientService::execute(Command command, int32_t t
 
 Task<rpc::Response> ClientService::metadata(rpc::Request request) {
     const auto& message = request.as<wire::MetadataRequest>();
+    const int32_t wait_ms = message.newer_than() < 0 ? 0 : std::clamp(message.max_wait_ms(), 0, metadata_wait_max_ms);
+    const Instant deadline = request.received + std::chrono::milliseconds(wait_ms);
+    while (shard_.metadata()->version() <= message.newer_than() && shard_.executor().now() < deadline) {
+        const Wake wake = co_await shard_.wait_for_metadata(deadline);
+        if (wake == Wake::closed) break;
+    }
     const MetadataSnapshot metadata = shard_.metadata();
     flatbuffers::FlatBufferBuilder builder;
     std::vector<flatbuffers::Offset<wire::BrokerMetadata>> brokers;
@@ -197,17 +207,19 @@ Task<rpc::Response> ClientService::create_topic(rpc::Request request) {
     topic.name = std::string(rpc::from_wire(message.name()));
     topic.settings = *std::move(settings);
     topic.created = Timestamp(shard_.executor().wall_milliseconds());
-    topic.min_in_sync = message.min_in_sync() == -1 ? 1 : message.min_in_sync();
     const int32_t partitions = message.partitions() == -1 ? facts_.config.default_partitions : message.partitions();
     const size_t broker_count = shard_.metadata()->brokers().size();
-    const int32_t replicas = message.replicas() == -1 ? 1 : message.replicas();
+    const auto replicas_default = static_cast<int32_t>(std::min(broker_count, replicas_wanted));
+    const int32_t replicas = message.replicas() == -1 ? replicas_default : message.replicas();
+    topic.min_in_sync = message.min_in_sync() == -1 ? std::min(replicas, min_in_sync_wanted) : message.min_in_sync();
     if (replicas < 1 || static_cast<size_t>(replicas) > broker_count) {
         co_return refuse(ErrorCode::invalid_replication_factor,
                          fmt::format("{} replicas need as many brokers; this cluster has {}", replicas, broker_count));
     }
-    if (replicas > 1) {
-        co_return refuse(ErrorCode::invalid_replication_factor,
-                         "this version keeps each partition on one broker: replicas is 1");
+    if (topic.min_in_sync < 1 || topic.min_in_sync > replicas) {
+        co_return refuse(ErrorCode::invalid_config,
+                         fmt::format("min-in-sync is {}, and there are {} replicas: it is from 1 to {}",
+                                     topic.min_in_sync, replicas, replicas));
     }
     int64_t version = shard_.metadata()->version();
     if (message.validate_only()) {

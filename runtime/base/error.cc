@@ -35,6 +35,7 @@ const char* name(ErrorCode code) {
         case ErrorCode::unknown_leader_epoch: return "unknown_leader_epoch";
         case ErrorCode::unsupported_compression: return "unsupported_compression";
         case ErrorCode::stale_broker_epoch: return "stale_broker_epoch";
+        case ErrorCode::offset_not_available: return "offset_not_available";
         case ErrorCode::invalid_record: return "invalid_record";
         case ErrorCode::unknown_topic_id: return "unknown_topic_id";
         case ErrorCode::duplicate_broker: return "duplicate_broker";
@@ -72,6 +73,7 @@ bool is_retriable(ErrorCode code) {
         case ErrorCode::storage_error:
         case ErrorCode::fenced_leader_epoch:
         case ErrorCode::unknown_leader_epoch:
+        case ErrorCode::offset_not_available:
         case ErrorCode::connection_closed:
         case ErrorCode::connection_refused:
         case ErrorCode::timed_out:

@@ -37,6 +37,7 @@ enum class ErrorCode : int16_t {
     unknown_leader_epoch = 75,
     unsupported_compression = 76,
     stale_broker_epoch = 77,  // this incarnation of the broker is over
+    offset_not_available = 78,  // a new leader does not know yet what all replicas have
     invalid_record = 87,
     unknown_topic_id = 100,
     duplicate_broker = 101,  // another daemon, which lives, has this broker id

@@ -4,6 +4,7 @@
 
 #include "wire/client_generated.h"
 #include "wire/controller_generated.h"
+#include "wire/replica_generated.h"
 
 namespace ironbark::rpc {
 
@@ -88,6 +89,8 @@ constexpr MethodLimits table[] = {
      report<ClusterEventsResponse>()},
     {Method::replace_voter, "replace_voter", clients, false, small<ReplaceVoterRequest>(),
      small<ReplaceVoterResponse>()},
+    {Method::replicate, "replicate", daemons, false, list<ReplicateRequest>(), list<ReplicateResponse>(true)},
+    {Method::replica_acks, "replica_acks", daemons, false, list<ReplicaAcksRequest>(), tiny<ReplicaAcksResponse>()},
     {Method::peer_challenge, "peer_challenge", daemons, true, tiny<PeerChallengeRequest>(),
      tiny<PeerChallengeResponse>()},
     {Method::peer_proof, "peer_proof", daemons, true, tiny<PeerProofRequest>(), tiny<PeerProofResponse>()},

@@ -144,6 +144,8 @@ TEST_F(ConfigTest, AValueOutOfItsRangeIsRefusedWithTheRange) {
         {"cluster.listen", {"9402", ":9402"}, "HOST:PORT"},
         {"cluster.advertise", {"nowhere"}, "HOST:PORT"},
         {"cluster.secret_file", {"/no/such/file"}, "a file that can be read"},
+        {"cluster.replica_port", {"-1", "65536", "any"}, "from 0 to 65535"},
+        {"replica.lag.time.max", {"99ms", "11min"}, "from 100 to"},
         {"session.timeout", {"99ms", "11min"}, "from 100 to"},
         {"election.timeout", {"49ms", "2min"}, "from 50 to"},
         {"appointment.wait", {"-1ms", "11s", "soon"}, "from 0 to 10000 ms"},

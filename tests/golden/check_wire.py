@@ -26,7 +26,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 SCHEMAS = HERE.parent.parent / "flatbuffers"
 
 # Folders of messages: the schemas of which one has their root, and its name if that is not the message's.
-FOLDERS = {"wire": (("client.fbs", "controller.fbs"), None), "metadata": (("metadata.fbs",), "MetadataCommand")}
+FOLDERS = {"wire": (("client.fbs", "controller.fbs", "replica.fbs"), None),
+           "metadata": (("metadata.fbs",), "MetadataCommand")}
 
 # Parts of a QuorumMessage, which is the root.
 BODIES = re.findall(r"\w+", re.search(r"union QuorumMessageBody {(.*?)}", (SCHEMAS / "controller.fbs").read_text(),
@@ -104,7 +105,8 @@ def required_failures(schemas):
 
 
 def coverage_failures(schemas):
-    text = "".join((schemas / name).read_text() for name in ("common.fbs", "client.fbs", "controller.fbs"))
+    names = ("common.fbs", "client.fbs", "controller.fbs", "replica.fbs")
+    text = "".join((schemas / name).read_text() for name in names)
     for table in re.findall(r"^table (\w+(?:Request|Response)|ErrorInfo|QuorumMessage)\b", text, re.MULTILINE):
         if table not in BODIES and not (HERE / "wire" / f"{table}.json").exists():
             yield f"{table} has no message in {HERE / 'wire'}: write {table}.json, then --add"

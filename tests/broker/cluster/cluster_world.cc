@@ -156,6 +156,15 @@ void ClusterWorld::lose_power(int32_t id) {
     daemons_.at(id).broker = nullptr;
 }
 
+std::vector<int32_t> ClusterWorld::running() {
+    std::vector<int32_t> ids;
+    for (const auto& [id, daemon] : daemons_) {
+        look(id);
+        if (is_running(id) && is_ready(id) && daemon.broker != nullptr) ids.push_back(id);
+    }
+    return ids;
+}
+
 rpc::Channel& ClusterWorld::channel(int32_t id) {
     auto& channel = program_->channels[id];
     if (channel == nullptr) {

@@ -68,6 +68,7 @@ class ClusterWorld {
     void pause(int32_t id) { node(id).pause(); }
     void resume(int32_t id) { node(id).resume(); }
     bool is_running(int32_t id) { return node(id).is_running(); }
+    std::vector<int32_t> running();  // that are ready
     Broker* broker(int32_t id) { return daemons_.at(id).broker; }
 
     // A question to one daemon, to its end.

@@ -1,4 +1,5 @@
 #include "broker/controller/placement.h"
+#include "broker/controller/tiers.h"
 
 #include <algorithm>
 #include <set>
@@ -67,14 +68,27 @@ void expect_valid(const Metadata& state, const Assignment& assignment) {
     }
 }
 
-TEST(Placement, NeedsAsManyLivingBrokersAsReplicas) {
+TEST(Placement, NeedsAsManyBrokersAsReplicas) {
     Metadata state = after({end(3, 1)}, cluster_of(3));
-    EXPECT_EQ(place(state, 1, 3, 1).error().code, ErrorCode::invalid_replication_factor);
+    EXPECT_EQ(place(state, 1, 4, 1).error().code, ErrorCode::invalid_replication_factor);
     EXPECT_EQ(place(state, 1, 0, 1).error().code, ErrorCode::invalid_replication_factor);
     EXPECT_EQ(place(state, 0, 1, 1).error().code, ErrorCode::invalid_partitions);
     EXPECT_EQ(place(state, topic_partitions_max + 1, 1, 1).error().code, ErrorCode::invalid_partitions);
     EXPECT_EQ(place({}, 1, 1, 1).error().code, ErrorCode::invalid_replication_factor);
     EXPECT_TRUE(place(state, 1, 2, 1).ok());
+}
+
+TEST(Placement, ABrokerThatIsAwayGetsTheLastPlaceIfItIsNeeded) {
+    Metadata state = after({end(2, 1)}, cluster_of(3));
+    Result<Assignment> assignment = place(state, 20, 3, 1);
+    ASSERT_TRUE(assignment.ok());
+    for (const BrokerIds& list : *assignment) {
+        ASSERT_EQ(list.size(), 3u);
+        EXPECT_EQ(list.back(), BrokerId(2));
+    }
+    assignment = place(state, 20, 2, 1);
+    ASSERT_TRUE(assignment.ok());
+    for (const BrokerIds& list : *assignment) EXPECT_FALSE(contains(list, BrokerId(2)));
 }
 
 TEST(Placement, SpreadsEvenlyOverEqualRacks) {

@@ -122,7 +122,7 @@ TEST(Method, HasARowForEachNumberAndNoOther) {
             EXPECT_EQ(row->method, method);
         }
     }
-    EXPECT_EQ(find_method(100), nullptr);
+    EXPECT_EQ(find_method(99), nullptr);
     EXPECT_STREQ(name(Method::produce), "produce");
 }
 

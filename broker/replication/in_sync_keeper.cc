@@ -1,0 +1,149 @@
+#include "broker/replication/in_sync_keeper.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "broker/shard.h"
+
+namespace ironbark::broker {
+namespace {
+
+// Between two looks at all partitions, and before a command that nobody answered is given again.
+constexpr Duration look_interval = 5ms;
+constexpr Duration retry_pause = 100ms;
+constexpr int looks_per_lag_time = 20;
+
+std::string list_of(const BrokerIds& brokers) {
+    std::string text;
+    for (BrokerId broker : brokers) text += fmt::format("{}{}", text.empty() ? "" : ", ", broker.value);
+    return text;
+}
+
+}  // namespace
+
+InSyncKeeper::InSyncKeeper(Shard& shard, Duration lag_time_max)
+    : shard_(shard),
+      lag_time_max_(lag_time_max),
+      due_(shard.executor()),
+      stopping_(shard.executor()),
+      scope_(shard.executor()) {}
+
+void InSyncKeeper::start(Execute execute) {
+    execute_ = std::move(execute);
+    scope_.spawn(run());
+}
+
+Task<void> InSyncKeeper::stop() {
+    stopping_.set();
+    due_.close();
+    co_await scope_.join();
+}
+
+void InSyncKeeper::take(const Metadata& metadata) {
+    Living living;
+    for (const auto& [id, broker] : metadata.brokers()) {
+        living[id] = broker.is_alive ? broker.incarnation : Incarnation(-1);
+    }
+    if (living == living_) return;
+    living_ = std::move(living);
+    look();
+}
+
+Task<void> InSyncKeeper::run() {
+    while (!stopping_.is_set()) {
+        due_.reset();
+        // A follower falls behind without a word: so there is a look now and then.
+        Instant next = shard_.executor().now() + lag_time_max_ / looks_per_lag_time;
+        Work work = collect(&next);
+        if (!work.changes.empty()) scope_.spawn(propose(std::move(work.changes)));
+        if (!work.ends.empty()) scope_.spawn(give_up(std::move(work.ends)));
+        (void)co_await due_.wait(next);
+        if (stopping_.is_set()) break;
+        (void)co_await stopping_.wait(shard_.executor().now() + look_interval);
+    }
+}
+
+InSyncKeeper::Work InSyncKeeper::collect(Instant* next) {
+    Work work;
+    const Instant now = shard_.executor().now();
+    for (const auto& [identity, partition] : shard_.partitions()) {
+        Leadership* leadership = partition->leadership();
+        if (leadership == nullptr) {
+            const bool has_failed = partition->state() == PartitionState::failed && partition->leads();
+            if (!has_failed) continue;
+            const auto topic = shard_.metadata()->find(identity.topic);
+            if (topic == nullptr) continue;
+            const PartitionRecord& record = topic->partitions.at(static_cast<size_t>(identity.partition.value));
+            if (record.replicas.size() < 2 || record.leader != shard_.self()) continue;
+            Appointment end;
+            end.topic = identity.topic;
+            end.partition = identity.partition;
+            end.partition_epoch = record.partition_epoch;
+            work.ends.push_back(std::move(end));
+            continue;
+        }
+        if (leadership->replicas.is_alone()) continue;
+        std::optional<InSyncProposal> proposal = leadership->replicas.propose(living_, lag_time_max_, now);
+        *next = std::min(*next, leadership->replicas.next_look(lag_time_max_));
+        if (!proposal) continue;
+        InSyncChange change;
+        change.topic = identity.topic;
+        change.partition = identity.partition;
+        change.leader = shard_.self();
+        change.leader_epoch = leadership->epoch;
+        change.partition_epoch = proposal->partition_epoch;
+        change.in_sync = proposal->in_sync;
+        for (const auto& [broker, incarnation] : proposal->joining) change.joining.push_back({broker, incarnation});
+        if (!proposal->leaving.empty()) {
+            spdlog::info("partition {}: out of sync: {}", identity.to_string(), list_of(proposal->leaving));
+        }
+        work.changes.push_back(std::move(change));
+    }
+    return work;
+}
+
+bool InSyncKeeper::is_pending(const InSyncChange& change) const {
+    Partition* partition = shard_.find({change.topic, change.partition});
+    Leadership* leadership = partition == nullptr ? nullptr : partition->leadership();
+    if (leadership == nullptr || leadership->epoch != change.leader_epoch) return false;
+    const auto& pending = leadership->replicas.pending();
+    return pending && pending->partition_epoch == change.partition_epoch;
+}
+
+void InSyncKeeper::withdraw(const std::vector<InSyncChange>& changes) {
+    for (const InSyncChange& change : changes) {
+        if (is_pending(change)) shard_.find({change.topic, change.partition})->leadership()->replicas.withdraw();
+    }
+}
+
+Task<void> InSyncKeeper::propose(std::vector<InSyncChange> changes) {
+    bool may_have_arrived = false;
+    while (!stopping_.is_set()) {
+        std::erase_if(changes, [this](const InSyncChange& change) { return !is_pending(change); });
+        if (changes.empty()) co_return;
+        Command command = change_in_sync(changes);
+        const Executed executed = co_await execute_(std::move(command));
+        if (executed.ok()) {
+            may_have_arrived = true;
+        } else if (executed.outcome == Outcome::not_written && !may_have_arrived) {
+            withdraw(changes);
+            break;
+        } else {
+            may_have_arrived = true;
+        }
+        (void)co_await stopping_.wait(shard_.executor().now() + retry_pause);
+    }
+    (void)co_await stopping_.wait(shard_.executor().now() + retry_pause);
+    look();
+}
+
+Task<void> InSyncKeeper::give_up(std::vector<Appointment> ends) {
+    spdlog::warn("{} partitions whose logs have failed are given to others", ends.size());
+    Command command = appoint_leaders(ends, Timestamp(shard_.executor().wall_milliseconds()));
+    (void)co_await execute_(std::move(command));
+    // What is refused, because something else has changed, is looked at again.
+    (void)co_await stopping_.wait(shard_.executor().now() + retry_pause);
+    look();
+}
+
+}  // namespace ironbark::broker

@@ -1,0 +1,56 @@
+#pragma once
+// Keeps the in-sync sets of the partitions that this shard leads: proposes to the controller who leaves and who joins
+// (replica_set.h decides), and gives up leaderships whose log has failed. Belongs to the shard's executor.
+//
+// A proposal whose fate is unknown is made again, as it was, until the metadata shows a higher partition epoch; one
+// that certainly nobody got is thought over.
+
+#include <functional>
+#include <vector>
+
+#include "broker/control/executed.h"
+#include "broker/controller/commands.h"
+#include "broker/controller/metadata.h"
+#include "broker/partition/partition.h"
+#include "runtime/task/scope.h"
+
+namespace ironbark::broker {
+
+class Shard;
+
+class InSyncKeeper {
+  public:
+    using Execute = std::function<Task<Executed>(Command)>;
+
+    InSyncKeeper(Shard& shard, Duration lag_time_max);
+
+    // From now on commands can be executed, from this executor.
+    void start(Execute execute);
+    // Which brokers live has changed.
+    void take(const Metadata& metadata);
+    // Something may be due.
+    void look() { due_.set(); }
+    Task<void> stop();
+
+  private:
+    struct Work {
+        std::vector<InSyncChange> changes;
+        std::vector<Appointment> ends;
+    };
+    Task<void> run();
+    Work collect(Instant* next);
+    Task<void> propose(std::vector<InSyncChange> changes);
+    Task<void> give_up(std::vector<Appointment> ends);
+    bool is_pending(const InSyncChange& change) const;
+    void withdraw(const std::vector<InSyncChange>& changes);
+
+    Shard& shard_;
+    Duration lag_time_max_;
+    Execute execute_;
+    Living living_;
+    Event due_;
+    Event stopping_;
+    Scope scope_;
+};
+
+}  // namespace ironbark::broker

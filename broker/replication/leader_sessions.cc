@@ -1,0 +1,311 @@
+#include "broker/replication/leader_sessions.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "broker/shard.h"
+#include "runtime/rpc/respond.h"
+
+namespace ironbark::broker {
+namespace {
+
+// Of one partition in one answer, so that one that catches up leaves room for the others.
+constexpr size_t share_bytes_max = size_t{256} << 10;
+constexpr size_t batches_max = 4'000;  // in one answer
+
+struct Marks {
+    Offset high_watermark{-1};
+    Offset durable_watermark{-1};
+    Offset log_start{-1};
+    Offset sync_to{-1};
+    friend bool operator==(const Marks&, const Marks&) = default;
+};
+
+Marks marks_of(const Partition& partition) {
+    return {partition.high_watermark(), partition.durable_watermark(), partition.log_start(), partition.sync_to()};
+}
+
+}  // namespace
+
+struct LeaderSessions::Stream {
+    PartitionIdentity identity;
+    Epoch epoch{-1};
+    Offset next;  // what the follower has not been sent yet
+    Marks told;
+    bool is_new = true;  // it has not been told that the logs agree
+    bool is_due = false;
+    wire::ReplicaAnswer kind = wire::ReplicaAnswer::records;
+    Error refusal{ErrorCode::none};
+    std::string hint;
+    log::Log::EpochEnd diverged{};
+    Epoch next_epoch{-1};
+    uint64_t watch = 0;
+};
+
+struct LeaderSessions::Session {
+    Session(Executor& executor, FollowerSessionId follower) : from(follower), turn(executor), changed(executor) {}
+
+    FollowerSessionId from;
+    std::map<uint32_t, Stream> streams;
+    std::deque<uint32_t> due;  // handles
+    uint64_t answers = 0;
+    bool is_over = false;
+    Mutex turn;  // whose call is answered next
+    Event changed;
+
+    void make_due(uint32_t handle) {
+        auto found = streams.find(handle);
+        if (found == streams.end() || found->second.is_due) return;
+        found->second.is_due = true;
+        due.push_back(handle);
+        changed.set();
+    }
+    void end() {
+        is_over = true;
+        changed.set();
+    }
+};
+
+struct LeaderSessions::Answer {
+    flatbuffers::FlatBufferBuilder builder;
+    std::vector<flatbuffers::Offset<wire::ReplicaBatch>> batches;
+    std::vector<BufferSlice> payload;
+    size_t size = 0;
+};
+
+LeaderSessions::LeaderSessions(Shard& shard) : shard_(shard) {}
+LeaderSessions::~LeaderSessions() = default;
+
+void LeaderSessions::stop() {
+    is_stopping_ = true;
+    for (auto& [who, session] : sessions_) session->end();
+}
+
+// The newest one; older ones end when it begins. Null: `from` is not the newest.
+std::shared_ptr<LeaderSessions::Session> LeaderSessions::session_of(const FollowerSessionId& from) {
+    std::shared_ptr<Session>& known = sessions_[{from.broker, from.shard}];
+    const auto rank = [](const FollowerSessionId& each) { return std::pair(each.incarnation, each.number); };
+    if (known != nullptr && rank(known->from) == rank(from)) return known;
+    if (known != nullptr && rank(known->from) > rank(from)) return nullptr;
+    if (known != nullptr) {
+        std::vector<uint32_t> handles;
+        for (const auto& [handle, stream] : known->streams) handles.push_back(handle);
+        for (uint32_t handle : handles) end_stream(*known, handle);
+        known->end();
+    }
+    known = std::make_shared<Session>(shard_.executor(), from);
+    return known;
+}
+
+void LeaderSessions::end_stream(Session& session, uint32_t handle) {
+    auto found = session.streams.find(handle);
+    if (found == session.streams.end()) return;
+    if (Partition* partition = shard_.find(found->second.identity)) {
+        partition->unwatch(found->second.watch);
+    }
+    session.streams.erase(found);
+}
+
+void LeaderSessions::begin_stream(const std::shared_ptr<Session>& session, const ReplicaPosition& position) {
+    end_stream(*session, position.handle);
+    Stream& stream = session->streams[position.handle];
+    stream.identity = position.identity;
+    stream.epoch = position.leader_epoch;
+    stream.next = position.log_end;
+    Partition* partition = shard_.find(position.identity);
+    if (partition == nullptr) {
+        stream.refusal = shard_.why_not_here(position.identity);
+        stream.kind = wire::ReplicaAnswer::refused;
+    } else if (Error wrong = partition->check_epoch(position.leader_epoch.value); wrong.code != ErrorCode::none) {
+        stream.refusal = wrong;
+        stream.kind = wire::ReplicaAnswer::refused;
+    } else {
+        compare(*partition, position, stream);
+    }
+    if (stream.kind == wire::ReplicaAnswer::records) {
+        partition->replica_matched(session->from.broker, session->from.incarnation, position.log_end);
+        std::weak_ptr<Session> weak = session;
+        const uint32_t handle = position.handle;
+        stream.watch = partition->watch([weak, handle] {
+            if (std::shared_ptr<Session> alive = weak.lock()) alive->make_due(handle);
+        });
+    }
+    session->make_due(position.handle);
+}
+
+// Whether the logs agree up to the follower's end: they do if this log has the follower's last epoch, and it does not
+// end before that; for then both have it from one leader. The checksum of the last frame must agree as well: the
+// follower compares it with what the next frame says of it, or with this log's own if there is no next frame.
+void LeaderSessions::compare(Partition& partition, const ReplicaPosition& position, Stream& stream) const {
+    const log::Log& log = *partition.log();
+    const bool is_blank = position.last_epoch.value < 0;
+    if (is_blank && position.log_end == Offset() && log.log_start() == Offset()) return;
+    const log::Log::EpochEnd common = log.end_of_epoch(position.last_epoch);
+    if (is_blank || common.epoch.value < 0 || common.end < log.log_start()) {
+        stream.kind = wire::ReplicaAnswer::restart;
+        return;
+    }
+    if (common.epoch == position.last_epoch && position.log_end <= common.end) {
+        if (position.log_end < log.log_start()) stream.kind = wire::ReplicaAnswer::restart;
+        if (position.log_end == log.log_end() && position.checksum != log.last_checksum()) {
+            stream.kind = wire::ReplicaAnswer::refused;
+            stream.refusal = {ErrorCode::corrupt_data, "the logs differ, and by their epochs they must not"};
+        }
+        return;
+    }
+    stream.kind = wire::ReplicaAnswer::diverged;
+    stream.diverged = common;
+    for (const log::EpochStart& each : log.epoch_starts()) {
+        if (each.epoch > common.epoch && each.start == common.end) {
+            stream.next_epoch = each.epoch;
+            break;
+        }
+    }
+}
+
+void LeaderSessions::take_acks(Session& session, const std::vector<ReplicaAck>& acks) {
+    for (const ReplicaAck& ack : acks) {
+        auto found = session.streams.find(ack.handle);
+        if (found == session.streams.end() || found->second.kind != wire::ReplicaAnswer::records) continue;
+        if (found->second.epoch != ack.leader_epoch) continue;
+        Partition* partition = shard_.find(found->second.identity);
+        if (partition == nullptr || !partition->leads() || partition->leader_epoch() != ack.leader_epoch) continue;
+        partition->replica_acknowledged(session.from.broker, session.from.incarnation, ack.ends);
+    }
+}
+
+void LeaderSessions::take_acks(const FollowerSessionId& from, const std::vector<ReplicaAck>& acks) {
+    if (is_stopping_) return;
+    if (std::shared_ptr<Session> session = session_of(from)) take_acks(*session, acks);
+}
+
+Task<rpc::Response> LeaderSessions::replicate(ReplicateCall call, int32_t shards) {
+    static constexpr Error stopping(ErrorCode::cancelled, "this broker is stopping");
+    static constexpr Error is_over(ErrorCode::stale_broker_epoch, "a later session has taken this one's place");
+    if (is_stopping_) co_return rpc::error_response(stopping, Outcome::not_written);
+    std::shared_ptr<Session> session = session_of(call.from);
+    if (session == nullptr) co_return rpc::error_response(is_over, Outcome::not_written);
+    for (uint32_t handle : call.left) end_stream(*session, handle);
+    take_acks(*session, call.acks);
+    for (const ReplicaPosition& position : call.positions) begin_stream(session, position);
+    call.positions.clear();
+    std::optional<Units> turn = co_await session->turn.lock(call.deadline);
+    while (turn && session->due.empty() && !session->is_over) {
+        session->changed.reset();
+        const Wake woken = co_await session->changed.wait(call.deadline);
+        if (woken == Wake::timed_out) break;
+    }
+    if (session->is_over) co_return rpc::error_response(is_stopping_ ? stopping : is_over, Outcome::not_written);
+    Answer answer;
+    if (turn && !session->due.empty()) answer = co_await gather(session, call.bytes_max);
+    const uint64_t number = answer.batches.empty() ? 0 : ++session->answers;
+    rpc::Response response = rpc::respond(
+        answer.builder, wire::CreateReplicateResponseDirect(answer.builder, 0, shards, number, &answer.batches));
+    response.payload = std::move(answer.payload);
+    co_return response;
+}
+
+// What is due, a share of each in turn, up to the limit.
+Task<LeaderSessions::Answer> LeaderSessions::gather(std::shared_ptr<Session> session, size_t bytes_max) {
+    Answer answer;
+    const size_t share = std::min(share_bytes_max, bytes_max);
+    while (!session->due.empty() && !session->is_over) {
+        if (answer.size > bytes_max || answer.batches.size() >= batches_max) break;
+        const uint32_t handle = session->due.front();
+        session->due.pop_front();
+        auto found = session->streams.find(handle);
+        if (found == session->streams.end()) continue;
+        found->second.is_due = false;
+        const bool has_more = co_await add(session.get(), handle, share, &answer);
+        if (has_more) session->make_due(handle);
+    }
+    co_return answer;
+}
+
+// Whether there is more to say of it at once.
+Task<bool> LeaderSessions::add(Session* session, uint32_t handle, size_t bytes_max, Answer* answer) {
+    Stream stream = session->streams.at(handle);
+    Partition* partition = shard_.find(stream.identity);
+    const bool is_led = partition != nullptr && partition->leads() && partition->leader_epoch() == stream.epoch;
+    if (stream.kind != wire::ReplicaAnswer::refused && !is_led) {
+        stream.kind = wire::ReplicaAnswer::refused;
+        stream.refusal = {ErrorCode::not_leader_or_follower, "this broker does not lead the partition in that epoch"};
+    }
+    std::optional<Gate::Holder> inside;
+    if (partition != nullptr) inside.emplace(partition->use());
+    log::ReadFrames frames;
+    if (stream.kind == wire::ReplicaAnswer::records && stream.next < partition->log_end()) {
+        Result<log::ReadFrames> read = co_await partition->log()->read(stream.next, partition->log_end(), bytes_max);
+        if (read.ok()) {
+            frames = *std::move(read);
+        } else {
+            const bool is_removed = read.error().code == ErrorCode::offset_out_of_range;
+            stream.kind = is_removed ? wire::ReplicaAnswer::restart : wire::ReplicaAnswer::refused;
+            stream.refusal = read.error();
+            stream.hint = partition->log()->last_read_problem();
+        }
+    }
+    log::Log::ReplicaStart start;
+    if (stream.kind == wire::ReplicaAnswer::restart) {
+        Result<log::Log::ReplicaStart> place = co_await partition->log()->replica_start();
+        if (place.ok()) start = *std::move(place);
+        if (!place.ok()) stream.kind = wire::ReplicaAnswer::refused;
+        if (!place.ok()) stream.refusal = place.error();
+    }
+    auto kept = session->streams.find(handle);  // it may have been left meanwhile
+    if (kept == session->streams.end()) co_return false;
+    if (stream.kind != wire::ReplicaAnswer::records) {
+        add_verdict(handle, stream, start, answer);
+        end_stream(*session, handle);
+        co_return false;
+    }
+    add_records(handle, *partition, std::move(frames), kept->second, answer);
+    co_return kept->second.next < partition->log_end();
+}
+
+void LeaderSessions::add_records(
+    uint32_t handle, const Partition& partition, log::ReadFrames frames, Stream& stream, Answer* answer) {
+    const Marks marks = marks_of(partition);
+    const size_t size = total_size(frames.slices);
+    if (size == 0 && !stream.is_new && marks == stream.told) return;
+    const Offset end = partition.log_end();
+    const uint64_t checksum = stream.next == end ? partition.log()->last_checksum() : 0;
+    answer->batches.push_back(
+        wire::CreateReplicaBatch(answer->builder, handle, wire::ReplicaAnswer::records, 0, stream.next.value,
+                                 static_cast<uint32_t>(size), marks.high_watermark.value, marks.durable_watermark.value,
+                                 marks.log_start.value, end.value, marks.sync_to.value, -1, -1, -1, checksum));
+    answer->payload.insert(answer->payload.end(), frames.slices.begin(), frames.slices.end());
+    answer->size += size;
+    stream.is_new = false;
+    stream.told = marks;
+    if (size > 0) stream.next = frames.next;
+}
+
+// What the follower has to do before there can be records.
+void LeaderSessions::add_verdict(uint32_t handle,
+                                 const Stream& stream,
+                                 const log::Log::ReplicaStart& start,
+                                 Answer* answer) {
+    flatbuffers::FlatBufferBuilder& builder = answer->builder;
+    flatbuffers::Offset<wire::ErrorInfo> error;
+    flatbuffers::Offset<wire::ReplicaStart> place;
+    size_t size = 0;
+    Offset from = stream.next;
+    if (stream.kind == wire::ReplicaAnswer::refused) {
+        auto hint = builder.CreateString(stream.hint.empty() ? describe(stream.refusal) : stream.hint);
+        error =
+            wire::CreateErrorInfo(builder, static_cast<int16_t>(stream.refusal.code), wire::Outcome::not_written, hint);
+    } else if (stream.kind == wire::ReplicaAnswer::restart) {
+        place = wire::CreateReplicaStart(builder, start.base.value, start.chain, start.epoch_before.value);
+        from = start.base;
+        size = start.producers.size();
+        if (size > 0) answer->payload.push_back(shard_.world().buffers.copy_of(start.producers));
+    }
+    answer->batches.push_back(wire::CreateReplicaBatch(
+        builder, handle, stream.kind, error, from.value, static_cast<uint32_t>(size), -1, -1, start.log_start.value, -1,
+        -1, stream.diverged.epoch.value, stream.diverged.end.value, stream.next_epoch.value, 0, place));
+    answer->size += size;
+}
+
+}  // namespace ironbark::broker

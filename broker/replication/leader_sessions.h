@@ -1,0 +1,90 @@
+#pragma once
+// The leader's side of replication on one shard: followers' sessions, and what each is told next. Belongs to the
+// shard's executor; requests come from any of the broker's shards.
+//
+// A session is with one shard of one follower. It has streams, by handle: a partition from a place that the follower
+// named. What is compared and how is `compare`'s to say; from there on the stream carries every frame and every mark,
+// at once, in order. A follower that does not read is not waited for: nothing is kept for it but how far it was told.
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "broker/partition/partition.h"
+#include "runtime/rpc/service.h"
+#include "wire/replica_generated.h"
+
+namespace ironbark::broker {
+
+class Shard;
+
+// What the follower has of one partition (flatbuffers/replica.fbs).
+struct ReplicaPosition {
+    uint32_t handle = 0;
+    PartitionIdentity identity;
+    Epoch leader_epoch{-1};
+    Offset log_end;
+    Epoch last_epoch{-1};
+    uint64_t checksum = 0;
+};
+
+struct ReplicaAck {
+    uint32_t handle = 0;
+    Epoch leader_epoch{-1};
+    ReplicaEnds ends;
+};
+
+// Who asks: one shard of a follower, in one session.
+struct FollowerSessionId {
+    BrokerId broker{-1};
+    Incarnation incarnation{-1};
+    int32_t shard = 0;
+    uint64_t number = 0;
+};
+
+struct ReplicateCall {
+    FollowerSessionId from;
+    std::vector<ReplicaPosition> positions;
+    std::vector<uint32_t> left;
+    std::vector<ReplicaAck> acks;
+    size_t bytes_max = 0;
+    Instant deadline;
+};
+
+class LeaderSessions {
+  public:
+    explicit LeaderSessions(Shard& shard);
+    ~LeaderSessions();
+
+    // Suspends until there is something to say, or the call's time is over. Calls of a session are answered in their
+    // order. stale_broker_epoch: a later session has taken its place.
+    Task<rpc::Response> replicate(ReplicateCall call, int32_t shards);
+    void take_acks(const FollowerSessionId& from, const std::vector<ReplicaAck>& acks);
+    // Ends all waits. Nothing is answered any more.
+    void stop();
+
+  private:
+    struct Stream;
+    struct Session;
+    struct Answer;
+
+    std::shared_ptr<Session> session_of(const FollowerSessionId& from);
+    void begin_stream(const std::shared_ptr<Session>& session, const ReplicaPosition& position);
+    void compare(Partition& partition, const ReplicaPosition& position, Stream& stream) const;
+    void end_stream(Session& session, uint32_t handle);
+    void take_acks(Session& session, const std::vector<ReplicaAck>& acks);
+    Task<Answer> gather(std::shared_ptr<Session> session, size_t bytes_max);
+    Task<bool> add(Session* session, uint32_t handle, size_t bytes_max, Answer* answer);
+    void add_records(
+        uint32_t handle, const Partition& partition, log::ReadFrames frames, Stream& stream, Answer* answer);
+    void add_verdict(uint32_t handle, const Stream& stream, const log::Log::ReplicaStart& start, Answer* answer);
+
+    Shard& shard_;
+    std::map<std::pair<BrokerId, int32_t>, std::shared_ptr<Session>> sessions_;
+    bool is_stopping_ = false;
+};
+
+}  // namespace ironbark::broker

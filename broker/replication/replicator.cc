@@ -1,0 +1,218 @@
+#include "broker/replication/replicator.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "broker/replication/follower_session.h"
+#include "broker/shard.h"
+
+namespace ironbark::broker {
+namespace {
+
+constexpr Duration contact_time = 3s;
+constexpr Duration retry_pause = 50ms;  // after a session that was lost, or a leader that was not reached
+constexpr Duration silence_time_max = 7s;
+
+rpc::ChannelOptions channel_options() {
+    rpc::ChannelOptions options;
+    options.connect_time_max = 1s;
+    options.limits.silence_time_max = silence_time_max;
+    return options;
+}
+
+}  // namespace
+
+// The way to one incarnation of a leader.
+class Replicator::Link {
+  public:
+    Link(Replicator& owner, BrokerId leader, Peer peer)
+        : owner_(owner),
+          shard_(owner.shard_),
+          leader_(leader),
+          peer_(std::move(peer)),
+          greeter_(shard_.world(), &owner.settings_.self, owner.settings_.secret, leader.value),
+          lost_(shard_.executor()),
+          scope_(shard_.executor()) {}
+
+    void start() { scope_.spawn(run()); }
+    void stop() {
+        is_over_ = true;
+        lost_.set();
+    }
+    Task<void> join() { co_await scope_.join(); }
+    const Peer& peer() const { return peer_; }
+
+    void follow(const PartitionIdentity& identity, Epoch epoch) {
+        wishes_[identity] = epoch;
+        if (FollowerSession* session = session_of(identity)) session->follow(identity, epoch);
+    }
+    void leave(const PartitionIdentity& identity) {
+        wishes_.erase(identity);
+        if (FollowerSession* session = session_of(identity)) session->leave(identity);
+    }
+    bool is_idle() const { return wishes_.empty(); }
+    std::string problem_of(const PartitionIdentity& identity) const {
+        FollowerSession* session = session_of(identity);
+        return session == nullptr ? problem_ : session->problem_of(identity);
+    }
+
+  private:
+    FollowerSession* session_of(const PartitionIdentity& identity) const {
+        if (sessions_.empty()) return nullptr;
+        return sessions_[log::shard_of(identity, sessions_.size())].get();
+    }
+
+    // A channel and its sessions live and end together: whatever was under way on one is of no use on the next.
+    Task<void> run() {
+        while (!is_over_) {
+            lost_.reset();
+            rpc::Channel channel(shard_.world(), peer_.address, greeter_, channel_options());
+            const uint64_t number = ++owner_.sessions_made_;
+            const int32_t shards = co_await contact(&channel, number);
+            if (shards > 0 && !is_over_) {
+                begin(channel, number, shards);
+                co_await lost_.wait();
+                ++owner_.counters_.sessions_lost;
+            }
+            for (auto& session : sessions_) session->end();
+            co_await channel.close();
+            for (auto& session : sessions_) co_await session->join();
+            sessions_.clear();
+            if (is_over_) break;
+            lost_.reset();
+            (void)co_await lost_.wait(shard_.executor().now() + retry_pause);
+        }
+    }
+
+    // How many shards the leader has; 0: it was not reached.
+    Task<int32_t> contact(rpc::Channel* channel, uint64_t number) {
+        flatbuffers::FlatBufferBuilder builder;
+        rpc::Metadata message =
+            rpc::finish(builder, wire::CreateReplicateRequest(builder, 0, owner_.incarnation_.value,
+                                                              static_cast<int32_t>(shard_.index()), number));
+        const Instant deadline = shard_.executor().now() + contact_time;
+        rpc::CallResult result = co_await channel->call(rpc::Method::replicate, std::move(message), {}, deadline);
+        if (!result.ok()) {
+            note(fmt::format("broker {} at {} is not reached: {}", leader_.value, peer_.address.to_string(),
+                             result.hint.empty() ? describe(result.error) : result.hint));
+            co_return 0;
+        }
+        note({});
+        co_return result.as<wire::ReplicateResponse>().shards();
+    }
+
+    void begin(rpc::Channel& channel, uint64_t number, int32_t shards) {
+        for (int32_t shard = 0; shard < shards; ++shard) {
+            const FollowerSession::Identity identity{owner_.incarnation_, shard, number};
+            sessions_.push_back(
+                std::make_unique<FollowerSession>(shard_, channel, identity, &lost_, &owner_.counters_));
+        }
+        for (auto& session : sessions_) session->start();
+        for (const auto& [identity, epoch] : wishes_) session_of(identity)->follow(identity, epoch);
+    }
+
+    // Said once, until it changes; a leader that has just died is no news.
+    void note(std::string problem) {
+        if (problem != problem_ && !problem.empty()) spdlog::info("replication: {}", problem);
+        problem_ = std::move(problem);
+    }
+
+    Replicator& owner_;
+    Shard& shard_;
+    BrokerId leader_;
+    Peer peer_;
+    peer::PeerGreeter greeter_;
+    std::map<PartitionIdentity, Epoch> wishes_;
+    std::vector<std::unique_ptr<FollowerSession>> sessions_;  // by the leader's shard
+    std::string problem_;
+    Event lost_;
+    bool is_over_ = false;
+    Scope scope_;
+};
+
+Replicator::Replicator(Shard& shard) : shard_(shard), scope_(shard.executor()) {}
+Replicator::~Replicator() = default;
+
+void Replicator::start(ReplicationSettings settings) {
+    settings_ = std::move(settings);
+    is_started_ = true;
+    look_at_links();
+}
+
+void Replicator::follow(const PartitionIdentity& identity, BrokerId leader, Epoch epoch) {
+    Followed& followed = followed_[identity];
+    if (followed.leader == leader && followed.epoch == epoch) return;
+    if (followed.leader != leader && followed.leader.value >= 0) {
+        if (auto link = links_.find(followed.leader); link != links_.end()) link->second->leave(identity);
+    }
+    followed = {leader, epoch};
+    look_at_links();
+    if (auto link = links_.find(leader); link != links_.end()) link->second->follow(identity, epoch);
+}
+
+void Replicator::leave(const PartitionIdentity& identity) {
+    auto found = followed_.find(identity);
+    if (found == followed_.end()) return;
+    if (auto link = links_.find(found->second.leader); link != links_.end()) link->second->leave(identity);
+    followed_.erase(found);
+}
+
+// What is known of this broker's own incarnation goes with every session.
+void Replicator::take(const Metadata& metadata) {
+    const BrokerRecord* self = metadata.find(shard_.self());
+    const Incarnation incarnation = self == nullptr ? Incarnation(-1) : self->incarnation;
+    std::map<BrokerId, Peer> peers;
+    for (const auto& [id, broker] : metadata.brokers()) {
+        if (broker.replica_port != 0) peers[id] = {{broker.peer_host, broker.replica_port}, broker.incarnation};
+    }
+    const bool is_reborn = incarnation != incarnation_;
+    incarnation_ = incarnation;
+    for (auto link = links_.begin(); link != links_.end();) {
+        auto peer = peers.find(link->first);
+        const bool is_other = is_reborn || peer == peers.end() || !(peer->second == link->second->peer());
+        if (!is_other) {
+            ++link;
+            continue;
+        }
+        scope_.spawn(end_link(std::move(link->second)));
+        link = links_.erase(link);
+    }
+    peers_ = std::move(peers);
+    look_at_links();
+}
+
+// A link for every broker that is followed.
+void Replicator::look_at_links() {
+    if (!is_started_ || is_stopping_) return;
+    for (const auto& [identity, followed] : followed_) {
+        auto peer = peers_.find(followed.leader);
+        if (peer == peers_.end() || links_.count(followed.leader) > 0) continue;
+        auto link = std::make_unique<Link>(*this, followed.leader, peer->second);
+        for (const auto& [each, wish] : followed_) {
+            if (wish.leader == followed.leader) link->follow(each, wish.epoch);
+        }
+        link->start();
+        links_[followed.leader] = std::move(link);
+    }
+}
+
+Task<void> Replicator::end_link(std::unique_ptr<Link> link) {
+    link->stop();
+    co_await link->join();
+}
+
+Task<void> Replicator::stop() {
+    is_stopping_ = true;
+    for (auto& [leader, link] : links_) scope_.spawn(end_link(std::move(link)));
+    links_.clear();
+    co_await scope_.join();
+}
+
+std::string Replicator::problem_of(const PartitionIdentity& identity) const {
+    auto found = followed_.find(identity);
+    if (found == followed_.end()) return {};
+    auto link = links_.find(found->second.leader);
+    return link == links_.end() ? std::string() : link->second->problem_of(identity);
+}
+
+}  // namespace ironbark::broker

@@ -1,0 +1,200 @@
+// Leaders that die, that only seem dead, and that come back: what was acknowledged is there, what was not is cut and
+// kept, and nobody acknowledges beside another leader.
+
+#include <gtest/gtest.h>
+
+#include "tests/broker/cluster/replicated.h"
+
+namespace ironbark::broker {
+namespace {
+
+std::vector<int32_t> others(int32_t id) {
+    std::vector<int32_t> ids;
+    for (int32_t each : {1, 2, 3}) {
+        if (each != id) ids.push_back(each);
+    }
+    return ids;
+}
+
+// A topic whose leader is not the active controller.
+Replicated led_apart(ClusterWorld& cluster, TopicShape shape = {.replicas = 3, .min_in_sync = 2}) {
+    const int32_t active = cluster.active();
+    for (int number = 0;; ++number) {
+        Replicated topic(cluster, shape, "t" + std::to_string(number));
+        if (topic.wait_leader() != active) return topic;
+    }
+}
+
+TEST(Failover, ALeaderThatDiedIsReplacedAtOnceAndComesBackAsAFollower) {
+    ClusterWorld cluster(3, 3);
+    cluster.start_all();
+    Replicated topic = led_apart(cluster);
+    const int32_t first = topic.wait_leader();
+    std::vector<std::string> values;
+    for (int number = 0; number < 20; ++number) {
+        values.push_back("before " + std::to_string(number));
+        ASSERT_TRUE(topic.produce(first, values.back()).said.ok());
+    }
+    const Instant killed = cluster.simulation().now();
+    cluster.kill(first);
+    const int32_t second = topic.wait_leader(5s, first);
+    values.push_back("after");
+    const ReceiptSeen receipt = topic.produce_somewhere(values.back());
+    ASSERT_TRUE(receipt.said.ok()) << receipt.said;
+    EXPECT_LT(cluster.simulation().now() - killed, 250ms);
+    EXPECT_EQ(topic.read(second), values);
+    cluster.start(first);
+    cluster.wait_ready(first);
+    EXPECT_TRUE(topic.wait_in_sync(3, 20s));
+    EXPECT_TRUE(topic.wait_equal({1, 2, 3}, 5s));
+    EXPECT_EQ(topic.log_of(first), values);
+}
+
+TEST(Failover, TheLeaderThatIsTheActiveControllerTooIsReplacedSoon) {
+    std::vector<Duration> times;
+    for (uint64_t seed = 1; seed <= 5; ++seed) {
+        ClusterWorld cluster(3, 3, seed);
+        cluster.start_all();
+        const int32_t active = cluster.active();
+        int32_t leader = -1;
+        std::optional<Replicated> topic;
+        for (int number = 0; leader != active; ++number) {
+            topic.emplace(cluster, TopicShape{.replicas = 3, .min_in_sync = 2}, "t" + std::to_string(number));
+            leader = topic->wait_leader();
+        }
+        ASSERT_TRUE(topic->produce(leader, "before").said.ok());
+        const Instant killed = cluster.simulation().now();
+        cluster.kill(leader);
+        ASSERT_TRUE(topic->produce_somewhere("after").said.ok());
+        times.push_back(cluster.simulation().now() - killed);
+        EXPECT_EQ(topic->read(topic->leader()), (std::vector<std::string>{"before", "after"}));
+    }
+    std::sort(times.begin(), times.end());
+    EXPECT_LE(times[times.size() / 2], 400ms);
+}
+
+TEST(Failover, ASilentLeaderIsReplacedAtTheSessionTimeout) {
+    ClusterWorld cluster(3, 3);
+    cluster.start_all();
+    Replicated topic = led_apart(cluster);
+    const int32_t first = topic.wait_leader();
+    ASSERT_TRUE(topic.produce(first, "before").said.ok());
+    const Instant paused = cluster.simulation().now();
+    cluster.pause(first);
+    const ReceiptSeen receipt = topic.produce_somewhere("after");
+    ASSERT_TRUE(receipt.said.ok()) << receipt.said;
+    EXPECT_LE(cluster.simulation().now() - paused, 1800ms);
+    cluster.resume(first);
+    EXPECT_TRUE(topic.wait_in_sync(3, 20s));
+    EXPECT_EQ(topic.log_of(first), (std::vector<std::string>{"before", "after"}));
+}
+
+// It goes on for as long as its lease, and what it acknowledged at the leader's level alone is cut when it comes back.
+TEST(Failover, AnIsolatedLeaderStopsAndWhatItWroteAloneGoesToTheGraveyard) {
+    ClusterWorld cluster(3, 3);
+    cluster.start_all();
+    Replicated topic = led_apart(cluster);
+    const int32_t first = topic.wait_leader();
+    ASSERT_TRUE(topic.produce(first, "before").said.ok());
+    for (int32_t other : others(first)) {
+        cluster.simulation().network().cut_both(cluster.node(first), cluster.node(other));
+    }
+    const Instant cut = cluster.simulation().now();
+    Instant last_acknowledged = cut;
+    for (int number = 0; number < 40; ++number) {
+        const ReceiptSeen alone = topic.produce(first, "alone " + std::to_string(number), AckLevel::leader);
+        if (alone.said.ok()) last_acknowledged = cluster.simulation().now();
+        cluster.simulation().run_for(100ms);
+    }
+    EXPECT_GE(last_acknowledged - cut, 500ms);
+    EXPECT_LE(last_acknowledged - cut, 1200ms) << "the lease has run out before anybody else may lead";
+    const ReceiptSeen after = topic.produce_somewhere("after");
+    ASSERT_TRUE(after.said.ok()) << after.said;
+    cluster.simulation().network().heal_all();
+    EXPECT_TRUE(topic.wait_in_sync(3, 30s));
+    EXPECT_TRUE(topic.wait_equal({1, 2, 3}, 5s));
+    EXPECT_EQ(topic.log_of(first), (std::vector<std::string>{"before", "after"}));
+}
+
+TEST(Failover, AllLoseTheirPowerAndEverythingDurableIsThere) {
+    for (uint64_t seed = 1; seed <= 5; ++seed) {
+        ClusterWorld cluster(3, 3, seed);
+        cluster.start_all();
+        Replicated topic(cluster);
+        std::vector<std::string> values;
+        for (int number = 0; number < 30; ++number) {
+            values.push_back("durable " + std::to_string(number));
+            ASSERT_TRUE(topic.produce(topic.wait_leader(), values.back()).said.ok());
+        }
+        for (int32_t id : {1, 2, 3}) cluster.lose_power(id);
+        cluster.start_all();
+        const int32_t leader = topic.wait_leader(30s);
+        values.push_back("after");
+        ASSERT_TRUE(topic.produce_somewhere("after").said.ok());
+        EXPECT_EQ(topic.read(leader), values) << "seed " << seed;
+        EXPECT_TRUE(topic.wait_in_sync(3, 30s));
+        EXPECT_TRUE(topic.wait_equal({1, 2, 3}, 5s));
+    }
+}
+
+TEST(Failover, ARetryAtTheNextLeaderIsAnsweredWithTheFirstOffset) {
+    ClusterWorld cluster(3, 3);
+    cluster.start_all();
+    Replicated topic = led_apart(cluster);
+    const int32_t first = topic.wait_leader();
+    const Text batch = make_batch(topic.identity(), 77, 0, {"once"});
+    auto send = [&](int32_t id) {
+        rpc::Metadata request = produce_request({ProducePart{topic.identity(), batch}}, AckLevel::isr_durable, 5'000);
+        return read_produce(cluster.call(id, rpc::Method::produce, std::move(request), batch)).receipts.at(0);
+    };
+    const ReceiptSeen receipt = send(first);
+    ASSERT_TRUE(receipt.said.ok()) << receipt.said;
+    cluster.kill(first);
+    const int32_t second = topic.wait_leader(5s, first);
+    cluster.simulation().run_for(1s);
+    const ReceiptSeen again = send(second);
+    ASSERT_TRUE(again.said.ok()) << again.said;
+    EXPECT_TRUE(again.duplicate);
+    EXPECT_EQ(again.base, receipt.base);
+    EXPECT_EQ(topic.read(second), std::vector<std::string>{"once"});
+}
+
+// A leader after the other, each killed while records come; nothing acknowledged is lost, doubled or out of order.
+TEST(Failover, LeadersAreKilledOneAfterTheOther) {
+    for (uint64_t seed = 1; seed <= 3; ++seed) {
+        ClusterWorld cluster(3, 3, seed);
+        cluster.start_all();
+        Replicated topic(cluster);
+        std::vector<std::string> acknowledged;
+        for (int round = 0; round < 8; ++round) {
+            for (int number = 0; number < 5; ++number) {
+                const std::string value = std::to_string(round) + "." + std::to_string(number);
+                const ReceiptSeen receipt = topic.produce_somewhere(value);
+                ASSERT_TRUE(receipt.said.ok()) << receipt.said << " seed " << seed;
+                acknowledged.push_back(value);
+            }
+            const int32_t victim = topic.wait_leader();
+            const bool has_power = round % 2 == 0;
+            if (has_power) {
+                cluster.kill(victim);
+            } else {
+                cluster.lose_power(victim);
+            }
+            (void)topic.wait_leader(30s, victim);
+            cluster.start(victim);
+            cluster.wait_ready(victim);
+            ASSERT_TRUE(topic.wait_in_sync(3, 30s)) << "round " << round << " seed " << seed;
+        }
+        EXPECT_TRUE(topic.wait_equal({1, 2, 3}, 10s));
+        // Attempts that were not acknowledged may be there twice; the acknowledged ones are there in their order.
+        const std::vector<std::string> values = topic.read(topic.wait_leader());
+        size_t next = 0;
+        for (const std::string& value : values) {
+            if (next < acknowledged.size() && value == acknowledged[next]) ++next;
+        }
+        EXPECT_EQ(next, acknowledged.size()) << "seed " << seed;
+    }
+}
+
+}  // namespace
+}  // namespace ironbark::broker

@@ -1,0 +1,57 @@
+#pragma once
+// A topic of one partition on several daemons, and a client that writes to it and reads it back: what was acknowledged,
+// at which level, and what is on each replica.
+
+#include <string>
+#include <vector>
+
+#include "tests/broker/cluster/cluster_world.h"
+
+namespace ironbark::broker {
+
+class Replicated {
+  public:
+    // REQUIRES: all daemons are ready
+    explicit Replicated(ClusterWorld& cluster,
+                        TopicShape shape = {.replicas = 3, .min_in_sync = 2},
+                        const std::string& name = "t");
+
+    const PartitionIdentity& identity() const { return identity_; }
+    // As some daemon that runs knows it by its newest metadata.
+    PartitionRecord record();
+    int32_t leader() { return record().leader.value; }
+    // Waits for a leader that is not `other`, of a later epoch than the known one.
+    int32_t wait_leader(Duration limit = 60s, int32_t other = -1);
+    // Waits until so many replicas are in sync.
+    bool wait_in_sync(size_t count, Duration limit = 60s);
+
+    // One batch with one record to this daemon.
+    ReceiptSeen produce(int32_t id,
+                        const std::string& value,
+                        AckLevel level = AckLevel::isr_durable,
+                        int32_t timeout_ms = 30'000);
+    ClusterWorld::Pending begin_produce(int32_t id,
+                                        const std::string& value,
+                                        AckLevel level,
+                                        int32_t timeout_ms = 30'000);
+    // To whoever leads, again until it is acknowledged. Every attempt is another record.
+    ReceiptSeen produce_somewhere(const std::string& value,
+                                  AckLevel level = AckLevel::isr_durable,
+                                  Duration limit = 60s);
+    std::vector<std::string> read(int32_t id, Visibility visibility = Visibility::durable);
+
+    const Partition* replica(int32_t id);
+    // The values in the log of a replica that is there, up to its end.
+    std::vector<std::string> log_of(int32_t id);
+    // Until the logs of these daemons are equal, frame by frame, and end alike.
+    bool wait_equal(const std::vector<int32_t>& ids, Duration limit = 60s);
+
+  private:
+    std::vector<SeenFrame> frames_of(int32_t id);
+    bool are_equal(const std::vector<int32_t>& ids);
+
+    ClusterWorld& cluster_;
+    PartitionIdentity identity_;
+};
+
+}  // namespace ironbark::broker

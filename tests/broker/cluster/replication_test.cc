@@ -1,0 +1,172 @@
+// Replicated partitions in whole daemons: followers that follow, fall behind, die and come back; what each level means;
+// and the in-sync set. Nobody's leadership ends here (failover_test.cc).
+
+#include <gtest/gtest.h>
+
+#include "tests/broker/cluster/replicated.h"
+
+namespace ironbark::broker {
+namespace {
+
+std::vector<std::string> numbers(int count) {
+    std::vector<std::string> values;
+    for (int number = 0; number < count; ++number) values.push_back("record " + std::to_string(number));
+    return values;
+}
+
+std::vector<int32_t> followers_of(int32_t leader) {
+    std::vector<int32_t> ids;
+    for (int32_t id : {1, 2, 3}) {
+        if (id != leader) ids.push_back(id);
+    }
+    return ids;
+}
+
+TEST(Replication, EveryReplicaHasTheSameFrames) {
+    ClusterWorld cluster(3, 3);
+    cluster.start_all();
+    Replicated topic(cluster);
+    const int32_t leader = topic.wait_leader();
+    const std::vector<std::string> values = numbers(50);
+    for (const std::string& value : values) {
+        const ReceiptSeen receipt = topic.produce(leader, value);
+        ASSERT_TRUE(receipt.said.ok()) << receipt.said;
+        EXPECT_EQ(receipt.replicas.size(), 3u);
+        EXPECT_EQ(receipt.level, AckLevel::isr_durable);
+    }
+    EXPECT_EQ(topic.read(leader), values);
+    for (int32_t id : {1, 2, 3}) EXPECT_EQ(topic.log_of(id), values) << id;
+    EXPECT_TRUE(topic.wait_equal({1, 2, 3}));
+    for (int32_t id : {1, 2, 3}) {
+        EXPECT_EQ(topic.replica(id)->durable_end(), Offset(50)) << id;
+        EXPECT_TRUE(
+            cluster.simulation().run_until([&] { return topic.replica(id)->durable_watermark() == Offset(50); }, 1s))
+            << "the watermark is pushed, " << id;
+    }
+}
+
+TEST(Replication, EveryLevelIsAnsweredByWhatItNames) {
+    ClusterWorld cluster(3, 3);
+    cluster.start_all();
+    Replicated topic(cluster);
+    const int32_t leader = topic.wait_leader();
+    for (AckLevel level : {AckLevel::leader, AckLevel::leader_durable, AckLevel::isr, AckLevel::isr_durable}) {
+        const ReceiptSeen receipt = topic.produce(leader, "x", level);
+        ASSERT_TRUE(receipt.said.ok()) << receipt.said;
+        EXPECT_EQ(receipt.level, level);
+        const size_t holders = level == AckLevel::isr || level == AckLevel::isr_durable ? 3 : 1;
+        EXPECT_EQ(receipt.replicas.size(), holders) << wire::EnumNameAckLevel(level);
+    }
+}
+
+TEST(Replication, AFollowerThatDiedIsLeftOutAndCatchesUp) {
+    ClusterWorld cluster(3, 3);
+    cluster.start_all();
+    Replicated topic(cluster);
+    const int32_t leader = topic.wait_leader();
+    const int32_t follower = followers_of(leader).front();
+    ASSERT_TRUE(topic.produce(leader, "before").said.ok());
+    cluster.kill(follower);
+    const Instant killed = cluster.simulation().now();
+    const ReceiptSeen without = topic.produce(leader, "without");
+    ASSERT_TRUE(without.said.ok()) << without.said;
+    EXPECT_EQ(without.replicas.size(), 2u);
+    EXPECT_LT(cluster.simulation().now() - killed, 500ms) << "its process is seen to be gone";
+    cluster.start(follower);
+    cluster.wait_ready(follower);
+    EXPECT_TRUE(topic.wait_in_sync(3, 10s));
+    const ReceiptSeen after = topic.produce(leader, "after");
+    ASSERT_TRUE(after.said.ok()) << after.said;
+    EXPECT_EQ(after.replicas.size(), 3u);
+    EXPECT_EQ(topic.log_of(follower), (std::vector<std::string>{"before", "without", "after"}));
+}
+
+TEST(Replication, AFollowerThatDoesNotFollowCostsNoMoreThanTheLagTime) {
+    ClusterWorld cluster(3, 3);
+    cluster.start_all();
+    const int32_t active = cluster.active();
+    int32_t leader = active;
+    std::optional<Replicated> topic;
+    for (int number = 0; leader == active; ++number) {
+        topic.emplace(cluster, TopicShape{.replicas = 3, .min_in_sync = 2}, "t" + std::to_string(number));
+        leader = topic->wait_leader();
+    }
+    const int32_t follower = 6 - leader - active;
+    ASSERT_TRUE(topic->produce(leader, "before").said.ok());
+    // It lives, as far as the controller hears, and nothing gets to it from the leader.
+    cluster.simulation().network().cut_both(cluster.node(leader), cluster.node(follower));
+    cluster.simulation().run_for(3s);
+    EXPECT_EQ(topic->record().in_sync.size(), 3u) << "there was nothing that it could lack";
+    const Instant begun = cluster.simulation().now();
+    const ReceiptSeen receipt = topic->produce(leader, "x");
+    ASSERT_TRUE(receipt.said.ok()) << receipt.said;
+    EXPECT_GE(cluster.simulation().now() - begun, 1900ms);
+    EXPECT_LE(cluster.simulation().now() - begun, 2600ms);
+    EXPECT_EQ(receipt.replicas.size(), 2u);
+    cluster.simulation().network().heal_all();
+    EXPECT_TRUE(topic->wait_in_sync(3, 20s));
+    EXPECT_TRUE(topic->wait_equal({1, 2, 3}, 5s));
+}
+
+TEST(Replication, BelowTheMinimumNothingIsWrittenAtIsrLevels) {
+    ClusterWorld cluster(3, 3);
+    cluster.start_all();
+    Replicated topic(cluster, {.replicas = 3, .min_in_sync = 3});
+    const int32_t leader = topic.wait_leader();
+    cluster.kill(followers_of(leader).front());
+    ASSERT_TRUE(topic.wait_in_sync(2, 10s));
+    cluster.simulation().run_for(100ms);
+    const ReceiptSeen refused = topic.produce(leader, "refused");
+    EXPECT_EQ(refused.said.code, ErrorCode::not_enough_replicas);
+    EXPECT_EQ(refused.said.outcome, Outcome::not_written);
+    EXPECT_TRUE(refused.said.mentions("2 of 3")) << refused.said;
+    EXPECT_TRUE(topic.produce(leader, "alone", AckLevel::leader_durable).said.ok());
+    EXPECT_EQ(topic.log_of(leader), std::vector<std::string>{"alone"});
+    EXPECT_EQ(topic.read(leader), std::vector<std::string>()) << "no watermark moves below the minimum";
+}
+
+TEST(Replication, AFollowerThatWasAwayForLongBeginsWhereTheLeadersLogStarts) {
+    ClusterWorld cluster(3, 3);
+    cluster.start_all();
+    Replicated topic(cluster);
+    const int32_t leader = topic.wait_leader();
+    const int32_t follower = followers_of(leader).front();
+    cluster.kill(follower);
+    for (const std::string& value : numbers(10)) ASSERT_TRUE(topic.produce(leader, value).said.ok());
+    rpc::CallResult deleted =
+        cluster.call(leader, rpc::Method::delete_records, delete_request({{topic.identity(), 6}}));
+    ASSERT_TRUE(read_delete(deleted).at(0).said.ok());
+    cluster.start(follower);
+    cluster.wait_ready(follower);
+    EXPECT_TRUE(topic.wait_in_sync(3, 20s));
+    EXPECT_EQ(topic.replica(follower)->log_start(), Offset(6));
+    EXPECT_TRUE(topic.produce(leader, "after").said.ok());
+    EXPECT_EQ(topic.replica(follower)->log_end(), Offset(11));
+}
+
+TEST(Replication, ManyPartitionsOverSeveralShardsFollowEachOther) {
+    ClusterWorld cluster(3, 3);
+    cluster.start_all();
+    Replicated first(cluster);
+    ASSERT_TRUE(cluster.create_topic(1, "many", {.partitions = 30, .replicas = 3, .min_in_sync = 2}).ok());
+    const auto topic = cluster.metadata(1)->find("many");
+    ASSERT_NE(topic, nullptr);
+    std::vector<ClusterWorld::Pending> answers;
+    for (int32_t index = 0; index < 30; ++index) {
+        const PartitionIdentity identity{topic->id, PartitionIndex(index)};
+        const int32_t leader = topic->partitions.at(static_cast<size_t>(index)).leader.value;
+        const Text frames = make_batch(identity, {"a", "b"});
+        answers.push_back(cluster.begin(leader, rpc::Method::produce,
+                                        produce_request({ProducePart{identity, frames}}, AckLevel::isr_durable, 30'000),
+                                        frames));
+    }
+    for (ClusterWorld::Pending& answer : answers) {
+        ASSERT_TRUE(cluster.simulation().run_until([&] { return answer->has_value(); }, 40s));
+        const ReceiptSeen receipt = read_produce(**answer).receipts.at(0);
+        ASSERT_TRUE(receipt.said.ok()) << receipt.said;
+        EXPECT_EQ(receipt.replicas.size(), 3u);
+    }
+}
+
+}  // namespace
+}  // namespace ironbark::broker
