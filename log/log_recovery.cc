@@ -63,10 +63,11 @@ void LogOpener::note_frame(Segment& segment, const record::FrameView& frame, uin
     segment.max_append_time = frame.header.append_time;
     log_.producers_.apply(frame);
     log_.last_append_time_ = std::max(log_.last_append_time_, frame.header.append_time);
-    // Epochs whose beginning was lost with the marks.
+    // Epochs whose beginning was lost with the marks, or not in them yet.
     Epoch epoch = frame.header.leader_epoch;
     if (log_.epoch_starts_.empty() || log_.epoch_starts_.back().epoch < epoch) {
         log_.epoch_starts_.push_back({epoch, frame.header.base_offset});
+        ++log_.epochs_changed_;
     }
 }
 

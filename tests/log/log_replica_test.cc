@@ -204,6 +204,22 @@ TEST_F(Replica, KnowsItsEpochsFromACheckpointOn) {
     expect_same_frames();
 }
 
+TEST_F(Replica, KnowsItsEpochsFromACheckpointOnThatIsMadeAfterARecovery) {
+    lead(1, 2);
+    follow();
+    world.make_durable(*log);
+    world.wait_for_marks();
+    lead(2, 4);
+    follow();
+    world.make_durable(*log);
+    reopen();
+    EXPECT_EQ(world.report.frames_scanned, 3u);
+    ASSERT_TRUE(world.run(log->checkpoint()).ok());
+    reopen();
+    EXPECT_EQ(world.report.frames_scanned, 0u);
+    expect_same_frames();
+}
+
 // Where a log starts anew
 
 TEST_F(Replica, StartsWhereTheLeadersLogDoes) {

@@ -118,7 +118,8 @@ void StorageModel::check_and_take_epochs(const Log& log, std::string* wrong) {
         auto should =
             std::find_if(starts_.begin(), starts_.end(), [&](const EpochStart& entry) { return entry.epoch == epoch; });
         if (should == starts_.end() || std::find(known.begin(), known.end(), *should) != known.end()) continue;
-        *wrong = fmt::format("the start of epoch {} at {} is forgotten", epoch.value, should->start.value);
+        *wrong = fmt::format("the start of epoch {} at {} is forgotten; known:", epoch.value, should->start.value);
+        for (const EpochStart& entry : known) *wrong += fmt::format(" {} at {}", entry.epoch.value, entry.start.value);
     }
     starts_ = known;
 }
