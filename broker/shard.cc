@@ -324,6 +324,7 @@ Task<void> Shard::stop_serving() {
         co_await server_->join();
     }
     // Until here replicas were heard, so that what clients waited for could be acknowledged.
+    co_await in_sync_keeper_.release();
     leader_sessions_.stop();
     if (replica_server_ != nullptr) {
         replica_server_->stop();

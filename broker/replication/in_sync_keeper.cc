@@ -19,6 +19,15 @@ std::string list_of(const BrokerIds& brokers) {
     return text;
 }
 
+// Nobody leads from there on.
+Appointment end_of(const PartitionIdentity& identity, int32_t partition_epoch) {
+    Appointment end;
+    end.topic = identity.topic;
+    end.partition = identity.partition;
+    end.partition_epoch = partition_epoch;
+    return end;
+}
+
 }  // namespace
 
 InSyncKeeper::InSyncKeeper(Shard& shard, Duration lag_time_max)
@@ -37,6 +46,20 @@ Task<void> InSyncKeeper::stop() {
     stopping_.set();
     due_.close();
     co_await scope_.join();
+}
+
+Task<void> InSyncKeeper::release() {
+    if (!execute_) co_return;
+    std::vector<Appointment> ends;
+    for (const auto& [identity, partition] : shard_.partitions()) {
+        Leadership* leadership = partition->leadership();
+        if (leadership == nullptr || leadership->replicas.in_sync().size() < 2) continue;
+        ends.push_back(end_of(identity, leadership->replicas.partition_epoch()));
+        partition->follow(partition->log(), leadership->epoch);
+    }
+    if (ends.empty()) co_return;
+    Command command = appoint_leaders(ends, Timestamp(shard_.executor().wall_milliseconds()));
+    (void)co_await execute_(std::move(command));
 }
 
 void InSyncKeeper::take(const Metadata& metadata) {
@@ -75,11 +98,7 @@ InSyncKeeper::Work InSyncKeeper::collect(Instant* next) {
             if (topic == nullptr) continue;
             const PartitionRecord& record = topic->partitions.at(static_cast<size_t>(identity.partition.value));
             if (record.replicas.size() < 2 || record.leader != shard_.self()) continue;
-            Appointment end;
-            end.topic = identity.topic;
-            end.partition = identity.partition;
-            end.partition_epoch = record.partition_epoch;
-            work.ends.push_back(std::move(end));
+            work.ends.push_back(end_of(identity, record.partition_epoch));
             continue;
         }
         if (leadership->replicas.is_alone()) continue;

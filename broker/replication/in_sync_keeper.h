@@ -30,6 +30,9 @@ class InSyncKeeper {
     void take(const Metadata& metadata);
     // Something may be due.
     void look() { due_.set(); }
+    // Before a stop: ends the leaderships that another replica can take over, so that none waits until this process is
+    // seen to be gone.
+    Task<void> release();
     Task<void> stop();
 
   private:

@@ -10,10 +10,10 @@
 namespace ironbark::story {
 
 struct Input {
-    std::string text;                      // everything that was read
-    std::vector<std::string_view> lines;   // of one pass, views of `text`
-    std::string origin;                    // for people
-    size_t passes = 1;                     // how often the lines are sent to reach the number that is wanted
+    std::string text;                     // everything that was read
+    std::vector<std::string_view> lines;  // of one pass, views of `text`
+    std::string origin;                   // for people
+    size_t passes = 1;                    // how often the lines are sent to reach the number that is wanted
 
     size_t record_count() const { return lines.size() * passes; }
     std::string_view record(size_t index) const { return lines[index % lines.size()]; }

@@ -1,0 +1,303 @@
+#include "tests/broker/cluster/record_chaos.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <set>
+
+namespace ironbark::broker {
+namespace {
+
+constexpr size_t rounds = 40;
+constexpr Duration ready_limit = 300s;
+constexpr Duration sync_limit = 120s;
+constexpr Duration patience = 3s;
+constexpr int32_t produce_timeout_ms = 1'000;
+
+// What the network does, and what disks do that loses nothing.
+Options options_of(uint64_t seed) {
+    Options drawn = Options::swarm(seed);
+    Options options;
+    options.tie = drawn.tie;
+    options.shuffle = drawn.shuffle;
+    options.network = drawn.network;
+    options.disk.stall = drawn.disk.stall;
+    options.disk.short_read = drawn.disk.short_read;
+    options.disk.short_write = drawn.disk.short_write;
+    options.disk.torn_pages = drawn.disk.torn_pages;
+    return options;
+}
+
+}  // namespace
+
+void RecordChaosCounts::add(const RecordChaosCounts& other) {
+    kills += other.kills;
+    power_losses += other.power_losses;
+    stops += other.stops;
+    pauses += other.pauses;
+    cuts += other.cuts;
+    epochs += other.epochs;
+    acknowledged += other.acknowledged;
+    acknowledged_durable += other.acknowledged_durable;
+    duplicates += other.duplicates;
+    refused += other.refused;
+    unknown += other.unknown;
+    shown += other.shown;
+    lost_at_weaker_levels += other.lost_at_weaker_levels;
+}
+
+RecordChaos::RecordChaos(uint64_t seed)
+    : random_(seed, "records"), nodes_(3 + random_.between(0, 1)), world_(nodes_, 3, seed, options_of(seed)) {}
+
+RecordChaosCounts RecordChaos::run() {
+    for (size_t id = 1; id <= nodes_; ++id) world_.start(static_cast<int32_t>(id));
+    for (size_t id = 1; id <= nodes_; ++id) world_.wait_ready(static_cast<int32_t>(id), ready_limit);
+    const auto replicas = static_cast<int32_t>(random_.between(2, 3));
+    const auto min_in_sync = static_cast<int32_t>(random_.between(1, 2));
+    topic_.emplace(world_, TopicShape{.replicas = replicas, .min_in_sync = min_in_sync});
+    for (AckLevel level : {AckLevel::isr_durable, AckLevel::isr_durable, AckLevel::isr, AckLevel::leader_durable}) {
+        Sender& sender = senders_.emplace_back();
+        sender.level = level;
+        begin_anew(sender);
+    }
+    readers_.resize(2);
+    for (size_t round = 0; round < rounds; ++round) {
+        mishap();
+        settle();
+    }
+    recover();
+    check();
+    return counts_;
+}
+
+void RecordChaos::settle() {
+    for (uint64_t looks = random_.between(1, 12); looks > 0; --looks) {
+        for (Sender& sender : senders_) {
+            take_answer(sender);
+            if (sender.answer == nullptr && random_.below(3) != 0) send(sender);
+        }
+        for (Reader& reader : readers_) read(reader);
+        world_.simulation().run_for(random_.duration({1ms, 120ms}));
+    }
+}
+
+// ---- mishaps -------------------------------------------------------------------------------------------------------
+
+void RecordChaos::mishap() {
+    const int32_t id = some_node();
+    if (!world_.is_running(id)) {
+        if (random_.below(4) != 0) world_.start(id);
+        return;
+    }
+    switch (random_.below(10)) {
+        case 0:
+        case 1:
+        case 2: end_one(id); break;
+        case 3:
+            ++counts_.stops;
+            world_.resume(id);
+            world_.stop(id);
+            break;
+        case 4:
+        case 5:
+            ++counts_.pauses;
+            world_.node(id).is_paused() ? world_.resume(id) : world_.pause(id);
+            break;
+        case 6:
+        case 7: cut_or_heal(); break;
+        case 8: world_.simulation().network().heal_all(); break;
+        default: world_.node(id).set_wall_skew_milliseconds(static_cast<int64_t>(random_.below(7'200'000)) - 3'600'000);
+    }
+}
+
+void RecordChaos::end_one(int32_t id) {
+    world_.resume(id);
+    if (random_.below(2) == 0) {
+        ++counts_.kills;
+        world_.kill(id);
+        return;
+    }
+    ++counts_.power_losses;
+    const bool is_of_all = random_.below(6) == 0;
+    for (size_t each = 1; each <= nodes_; ++each) {
+        const auto other = static_cast<int32_t>(each);
+        if (other != id && !is_of_all) continue;
+        world_.resume(other);
+        if (world_.is_running(other)) world_.lose_power(other);
+    }
+}
+
+void RecordChaos::cut_or_heal() {
+    auto& network = world_.simulation().network();
+    Node& one = world_.node(some_node());
+    Node& other = world_.node(some_node());
+    ++counts_.cuts;
+    switch (random_.below(4)) {
+        case 0: network.isolate(one); break;
+        case 1: network.cut_both(one, other); break;
+        case 2: network.cut(one, other); break;
+        default: network.heal_all();
+    }
+}
+
+// ---- producers -----------------------------------------------------------------------------------------------------
+
+void RecordChaos::begin_anew(Sender& sender) {
+    sender.producer = ++producers_made_;
+    sender.sequence = 0;
+    next_record(sender);
+}
+
+void RecordChaos::next_record(Sender& sender) {
+    sender.value = fmt::format("{}:{}:{}", sender.producer, sender.sequence, ++values_made_);
+    sender.may_be_there = false;
+}
+
+int32_t RecordChaos::likely_leader() {
+    const int32_t leader = random_.below(8) == 0 ? some_node() : topic_->leader();
+    return leader >= 0 ? leader : some_node();
+}
+
+void RecordChaos::send(Sender& sender) {
+    const int32_t id = likely_leader();
+    if (!world_.is_running(id) || !world_.is_ready(id)) return;
+    const Text batch = make_batch(topic_->identity(), sender.producer, sender.sequence, {sender.value});
+    rpc::Metadata request = produce_request({ProducePart{topic_->identity(), batch}}, sender.level, produce_timeout_ms);
+    sender.answer = world_.begin(id, rpc::Method::produce, std::move(request), batch, patience);
+}
+
+void RecordChaos::take_answer(Sender& sender) {
+    if (sender.answer == nullptr || !sender.answer->has_value()) return;
+    const ProduceAnswer answer = read_produce(**sender.answer);
+    sender.answer.reset();
+    ReceiptSeen receipt;
+    receipt.said = answer.said;
+    if (!answer.receipts.empty()) receipt = answer.receipts.front();
+    const Said& said = receipt.said;
+    if (said.ok()) {
+        ++counts_.acknowledged;
+        counts_.duplicates += receipt.duplicate ? 1 : 0;
+        const bool is_durable_everywhere = receipt.level == AckLevel::isr_durable;
+        counts_.acknowledged_durable += is_durable_everywhere ? 1 : 0;
+        acknowledged_.push_back({sender.value, receipt.level, receipt.base});
+        ++sender.sequence;
+        next_record(sender);
+        return;
+    }
+    const bool has_lost = said.code == ErrorCode::out_of_order_sequence || said.code == ErrorCode::unknown_producer_id;
+    if (has_lost && sender.level == AckLevel::isr_durable) {
+        fail(fmt::format("the leader does not know what producer {} has had acknowledged before sequence {}: {}",
+                         sender.producer, sender.sequence, said.hint));
+    }
+    if (has_lost) {
+        ++counts_.lost_at_weaker_levels;
+        begin_anew(sender);
+        return;
+    }
+    if (said.outcome == Outcome::not_written) {
+        ++counts_.refused;
+    } else {
+        ++counts_.unknown;
+        sender.may_be_there = true;
+    }
+    // Sometimes it is given up: what was never anything but refused must not be there.
+    if (!sender.may_be_there && random_.below(4) == 0) {
+        refused_.push_back(sender.value);
+        next_record(sender);
+    }
+}
+
+// ---- readers -------------------------------------------------------------------------------------------------------
+
+void RecordChaos::read(Reader& reader) {
+    take_fetched(reader);
+    if (reader.answer != nullptr) return;
+    const int32_t id = likely_leader();
+    if (!world_.is_running(id) || !world_.is_ready(id)) return;
+    if (random_.below(5) == 0) reader.next = 0;
+    reader.asked = {{topic_->identity(), reader.next}};
+    reader.answer = world_.begin(id, rpc::Method::fetch, fetch_request(reader.asked, {.wait_ms = 50}), {}, patience);
+}
+
+void RecordChaos::take_fetched(Reader& reader) {
+    if (reader.answer == nullptr || !reader.answer->has_value()) return;
+    const FetchAnswer answer = read_fetch(**reader.answer, reader.asked);
+    reader.answer.reset();
+    if (!answer.said.ok() || answer.partitions.empty() || !answer.partitions.front().said.ok()) return;
+    for (const Seen& seen : answer.partitions.front().records) {
+        show(seen);
+        reader.next = seen.offset + 1;
+    }
+}
+
+void RecordChaos::show(const Seen& seen) {
+    ++counts_.shown;
+    auto [known, is_new] = shown_.emplace(seen.offset, seen.value);
+    if (!is_new && known->second != seen.value) {
+        fail(fmt::format("offset {} was shown as {} and is now {}", seen.offset, known->second, seen.value));
+    }
+}
+
+// ---- the end -------------------------------------------------------------------------------------------------------
+
+void RecordChaos::recover() {
+    world_.simulation().end_faults();
+    world_.simulation().network().heal_all();
+    for (size_t each = 1; each <= nodes_; ++each) {
+        const auto id = static_cast<int32_t>(each);
+        world_.resume(id);
+        if (!world_.is_running(id)) world_.start(id);
+    }
+    for (size_t each = 1; each <= nodes_; ++each) world_.wait_ready(static_cast<int32_t>(each), ready_limit);
+    auto is_answered = [&] {
+        return std::all_of(senders_.begin(), senders_.end(),
+                           [](const Sender& sender) { return sender.answer == nullptr || sender.answer->has_value(); });
+    };
+    if (!world_.simulation().run_until(is_answered, 60s)) fail("a produce request is never answered");
+    for (Sender& sender : senders_) take_answer(sender);
+    const size_t replicas = topic_->record().replicas.size();
+    if (!topic_->wait_in_sync(replicas, sync_limit)) {
+        fail(fmt::format("the world is well, and {} of {} replicas are in sync", topic_->record().in_sync.size(),
+                         replicas));
+    }
+    // And everybody can go on.
+    const ReceiptSeen last = topic_->produce_somewhere("the last one");
+    if (!last.said.ok()) fail("the world is well, and nothing can be written: " + last.said.hint);
+}
+
+void RecordChaos::check() {
+    std::vector<int32_t> ids;
+    for (BrokerId broker : topic_->record().replicas) ids.push_back(broker.value);
+    if (!topic_->wait_equal(ids)) fail("the replicas are not equal");
+    counts_.epochs = static_cast<uint64_t>(topic_->record().leader_epoch.value) + 1;
+    const std::vector<std::string> values = topic_->log_of(ids.front());
+    for (const Acknowledged& each : acknowledged_) {
+        const auto at = static_cast<size_t>(each.offset);
+        const bool is_there = at < values.size() && values[at] == each.value;
+        if (is_there) continue;
+        if (each.level == AckLevel::isr_durable) {
+            fail(fmt::format("{} was acknowledged at offset {}, where {} is now", each.value, each.offset,
+                             at < values.size() ? values[at] : "nothing"));
+        }
+        ++counts_.lost_at_weaker_levels;
+    }
+    for (const auto& [offset, value] : shown_) {
+        const auto at = static_cast<size_t>(offset);
+        if (at >= values.size() || values[at] != value) fail(fmt::format("{} was shown at {}", value, offset));
+    }
+    std::set<std::string> known;
+    std::map<std::string, int> last_of;  // by producer
+    for (const std::string& value : values) {
+        if (!known.insert(value).second) fail(value + " is there twice");
+        const size_t colon = value.find(':');
+        if (colon == std::string::npos) continue;
+        const int sequence = std::stoi(value.substr(colon + 1));
+        auto [last, is_first] = last_of.emplace(value.substr(0, colon), sequence);
+        if (!is_first && sequence <= last->second) fail(value + " is out of its producer's order");
+        last->second = sequence;
+    }
+    for (const std::string& value : refused_) {
+        if (known.count(value) > 0) fail(value + " was refused as not written, and is there");
+    }
+}
+
+}  // namespace ironbark::broker

@@ -1,0 +1,38 @@
+// Replicated topics under every mishap that a seed draws.
+//
+//     IRONBARK_RECORD_SEEDS=1000 IRONBARK_RECORD_FIRST=1 cluster_test --gtest_filter=RecordChaos.*
+
+#include "tests/broker/cluster/record_chaos.h"
+
+#include <cstdlib>
+#include <gtest/gtest.h>
+
+namespace ironbark::broker {
+namespace {
+
+uint64_t number_of(const char* variable, uint64_t otherwise) {
+    const char* text = std::getenv(variable);
+    return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+TEST(RecordChaos, LosesNothingThatWasAcknowledged) {
+    const uint64_t first = number_of("IRONBARK_RECORD_FIRST", 1);
+    const uint64_t count = number_of("IRONBARK_RECORD_SEEDS", 40);
+    RecordChaosCounts counts;
+    for (uint64_t seed = first; seed < first + count; ++seed) counts.add(RecordChaos(seed).run());
+    const auto number = [](uint64_t value) { return static_cast<unsigned long long>(value); };
+    std::printf(
+        "%llu seeds: %llu kills, %llu power losses, %llu stops, %llu pauses, %llu cuts; %llu epochs; "
+        "%llu acknowledged (%llu isr_durable), %llu duplicates, %llu refused, %llu unknown, %llu lost at weaker "
+        "levels; "
+        "%llu shown\n",
+        number(count), number(counts.kills), number(counts.power_losses), number(counts.stops), number(counts.pauses),
+        number(counts.cuts), number(counts.epochs), number(counts.acknowledged), number(counts.acknowledged_durable),
+        number(counts.duplicates), number(counts.refused), number(counts.unknown), number(counts.lost_at_weaker_levels),
+        number(counts.shown));
+    EXPECT_GT(counts.acknowledged_durable, count);
+    EXPECT_GT(counts.shown, count);
+}
+
+}  // namespace
+}  // namespace ironbark::broker
