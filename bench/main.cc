@@ -3,17 +3,19 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 
+#include "bench/load/cluster_run.h"
 #include "bench/load/controller.h"
 #include "bench/load/node.h"
 #include "bench/machine/child_process.h"
 #include "bench/machine/report.h"
 #include "bench/machine/study.h"
+#include "runtime/base/text.h"
 
 namespace {
 
 using namespace ironbark::bench;
 
-// Everything a run writes lies in a directory of its own, which goes with it.
+// Everything a run writes lies in a directory of its own, which goes with it, unless somebody should look into it.
 class ScratchDirectory {
   public:
     explicit ScratchDirectory(const std::filesystem::path& parent)
@@ -22,12 +24,14 @@ class ScratchDirectory {
     }
     ~ScratchDirectory() {
         std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
+        if (!is_kept_) std::filesystem::remove_all(path_, ignored);
     }
     std::string path() const { return path_.string(); }
+    void keep() { is_kept_ = true; }
 
   private:
     std::filesystem::path path_;
+    bool is_kept_ = false;
 };
 
 void add_machine(CLI::App& app, std::string& directory) {
@@ -155,6 +159,78 @@ void add_controller(CLI::App& app, std::string& directory, const std::string& co
     });
 }
 
+// An option that takes "5s", "500ms", "2min".
+CLI::Option* add_duration(CLI::App* command, const std::string& option, double& seconds, const std::string& help) {
+    return command->add_option_function<std::string>(
+        option,
+        [option, &seconds](const std::string& text) {
+            const ironbark::Result<ironbark::Duration> duration = ironbark::parse_duration(text);
+            if (!duration.ok() || *duration < std::chrono::milliseconds(1)) {
+                throw CLI::ValidationError(option, text + " is no duration: write 5s, 500ms or 2min");
+            }
+            seconds = std::chrono::duration<double>(*duration).count();
+        },
+        help);
+}
+
+void add_cluster_options(CLI::App* command, ClusterSettings& settings) {
+    command->add_option("--daemon", settings.node.daemon, "the ironbarkd to measure")->capture_default_str();
+    command->add_option("--io", settings.node.ios.front(), "of the shards: io_uring or posix")
+        ->check(CLI::IsMember({"io_uring", "posix"}))
+        ->capture_default_str();
+    command->add_option("--rate", settings.rate, "records a second, over all partitions")
+        ->check(CLI::Range(1.0, 1e6))
+        ->capture_default_str();
+    add_duration(command, "--duration", settings.seconds, "for how long records are due, as 20s or 5min [10s]");
+    command->add_option("--size", settings.record_size, "bytes of a record's value")
+        ->check(CLI::Range(16, 1'000'000))
+        ->capture_default_str();
+    command->add_option("--partitions", settings.partitions, "of the topic, which has 3 replicas and min-in-sync 2")
+        ->check(CLI::Range(1, 1000))
+        ->capture_default_str();
+    add_duration(command, "--kill-leader", settings.kill_leader_seconds,
+                 "kill the leader of partition 0 (SIGKILL) so often, and start it again");
+    add_duration(command, "--stop-follower", settings.stop_follower_seconds,
+                 "stop a follower of partition 0 (SIGSTOP) so often, for about half of that");
+    command->add_option("--daemon-flag", settings.node.flags, "further flag of the daemons; repeat it for its value");
+    command->add_option("--json", settings.node.json_path, "write the figures there, too");
+}
+
+void add_cluster(CLI::App& app, std::string& directory, const std::string& command_line) {
+    auto* command =
+        app.add_subcommand("cluster", "a load on three brokers that checks itself, whatever happens to them");
+    auto settings = std::make_shared<ClusterSettings>();
+    settings->node.daemon = neighbouring_daemon();
+    settings->node.ios = {"io_uring"};
+    auto nodes = std::make_shared<size_t>(Cluster::size);
+    auto level = std::make_shared<std::string>(ironbark::name(settings->acks));
+    command->add_option("--nodes", *nodes, "how many daemons: 3")->check(CLI::IsMember({3}))->capture_default_str();
+    command->add_option("--dir", directory, "where to write; on the disk to be measured");
+    command->add_option("--acks", *level, "leader, leader_durable, isr or isr_durable: the others promise nothing")
+        ->check(CLI::IsMember(checked_levels()))
+        ->capture_default_str();
+    command->add_flag("--allow-loss", settings->is_loss_allowed,
+                      "records that are missing are no failure; with leader and leader_durable only");
+    add_cluster_options(command, *settings);
+    command->callback([&directory, &command_line, settings, level] {
+        settings->acks = checked_levels().at(*level);
+        const bool may_lose = *level == "leader" || *level == "leader_durable";
+        if (settings->is_loss_allowed && !may_lose) {
+            throw CLI::ValidationError("--allow-loss", *level + " promises that nothing is lost");
+        }
+        if (settings->rate * settings->seconds > 1e8) {
+            throw CLI::ValidationError("--duration", "more than 100 million records are more than are kept in mind");
+        }
+        ScratchDirectory scratch(directory);
+        settings->node.directory = scratch.path();
+        settings->node.command_line = command_line;
+        const std::string problem = run_cluster(*settings);
+        if (problem.empty()) return;
+        scratch.keep();
+        throw std::runtime_error(problem + "; data and words of the brokers are left in " + scratch.path());
+    });
+}
+
 }  // namespace
 
 int main(int argument_count, char** arguments) {
@@ -167,6 +243,7 @@ int main(int argument_count, char** arguments) {
     for (int index = 1; index < argument_count; ++index) command_line += std::string(" ") + arguments[index];
     add_node(app, directory, command_line);
     add_controller(app, directory, command_line);
+    add_cluster(app, directory, command_line);
     try {
         app.parse(argument_count, arguments);
     } catch (const CLI::CallForHelp& help) {

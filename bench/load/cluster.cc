@@ -98,6 +98,12 @@ size_t Cluster::wait_until_whole() {
     throw std::runtime_error("the cluster did not get whole");
 }
 
+std::string Cluster::bootstrap() const {
+    std::string list;
+    for (const auto& daemon : daemons_) list += (list.empty() ? "" : ",") + daemon->address();
+    return list;
+}
+
 Settings Cluster::settings_of(size_t index, int spin_us) const {
     Settings settings = Bench::client_settings(*daemons_[index], Acks::leader);
     settings.spin_us = spin_us;

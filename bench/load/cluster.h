@@ -25,6 +25,8 @@ class Cluster {
     // Which of them has the active controller. Waits until one has, until all brokers live, and until all voters have
     // the whole log.
     size_t wait_until_whole();
+    // The addresses of all, for clients.
+    std::string bootstrap() const;
     // One of the others.
     static size_t another(size_t index) { return (index + 1) % size; }
     // Asks this daemon first, and stays with it while it answers.

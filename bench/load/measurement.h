@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,10 +35,11 @@ struct Sample {
 // What a measurement is given. Each one starts its own daemon in a directory of its own.
 class Bench {
   public:
-    explicit Bench(const NodeSettings& settings) : settings_(settings), probe_file_(settings.directory) {}
+    explicit Bench(const NodeSettings& settings) : settings_(settings) {}
 
     const NodeSettings& settings() const { return settings_; }
-    ProbeFile& probe_file() { return probe_file_; }
+    // Half a gigabyte, written when it is first asked for.
+    ProbeFile& probe_file() { return probe_file_ ? *probe_file_ : probe_file_.emplace(settings_.directory); }
     double probe_seconds() const { return settings_.seconds / 10; }
     // What is written and read where throughput is measured.
     uint64_t bytes() const { return uint64_t{settings_.megabytes} * 1'000'000; }
@@ -51,7 +53,7 @@ class Bench {
 
   private:
     const NodeSettings& settings_;
-    ProbeFile probe_file_;
+    std::optional<ProbeFile> probe_file_;
     int daemons_ = 0;
 };
 

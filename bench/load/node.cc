@@ -102,6 +102,7 @@ void run_node(const NodeSettings& settings) {
 
 void run_measurements(const std::vector<Measurement>& list, const NodeSettings& settings, const std::string& note) {
     Bench bench(settings);
+    bench.probe_file();  // written before anything is measured
     NodeReport report(settings, note);
     for (const Measurement& measurement : list) {
         if (is_chosen(measurement, settings.points)) run_measurement(measurement, bench, report);
