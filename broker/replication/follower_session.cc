@@ -370,16 +370,16 @@ Task<void> FollowerSession::cut(PartitionIdentity identity, Epoch epoch, log::Lo
     }
 }
 
-// A member of a tier is counted on for what it has: it is not thrown away because a leader says so.
-bool FollowerSession::may_restart(const PartitionIdentity& identity) const {
+// A member of a tier is counted on for what it has: it is not thrown away because a leader says so. What lies before the
+// leader's log start was removed by right.
+bool FollowerSession::may_restart(const PartitionIdentity& identity, Offset log_start) const {
     const auto topic = shard_.metadata()->find(identity.topic);
-    if (topic == nullptr) return false;
+    const Partition* partition = shard_.find(identity);
+    if (topic == nullptr || partition == nullptr) return false;
+    if (partition->log()->last_epoch().value < 0 || partition->log_end() <= log_start) return true;
     const PartitionRecord& record = topic->partitions.at(static_cast<size_t>(identity.partition.value));
     const BrokerId self = shard_.self();
-    const Partition* partition = shard_.find(identity);
-    const bool is_blank = partition != nullptr && partition->log()->last_epoch().value < 0;
-    return is_blank ||
-           !(contains(record.in_sync, self) || contains(record.holders, self) || contains(record.durable, self));
+    return !contains(record.in_sync, self) && !contains(record.holders, self) && !contains(record.durable, self);
 }
 
 Task<void> FollowerSession::restart(PartitionIdentity identity, Epoch epoch, log::Log::ReplicaStart start) {
@@ -387,7 +387,7 @@ Task<void> FollowerSession::restart(PartitionIdentity identity, Epoch epoch, log
     if (partition == nullptr || partition->log() == nullptr || !is_wanted(identity, epoch)) co_return;
     Gate::Holder inside = partition->use();
     Duration pause = problem_pause;
-    if (!may_restart(identity)) {
+    if (!may_restart(identity, start.log_start)) {
         note(identity,
              "the leader does not have what this log needs next, and this replica is one that may be appointed; "
              "nothing was changed");

@@ -71,7 +71,7 @@ class FollowerSession final {
     void retry(uint32_t handle, std::string problem, Duration pause);
     void note(const PartitionIdentity& identity, std::string problem);
     bool is_wanted(const PartitionIdentity& identity, Epoch epoch) const;
-    bool may_restart(const PartitionIdentity& identity) const;
+    bool may_restart(const PartitionIdentity& identity, Offset log_start) const;
     ReplicaEnds ends_of(const Partition& partition) const;
     Place* find(uint32_t handle);
     Instant now() const;

@@ -142,7 +142,9 @@ void LeaderSessions::compare(Partition& partition, const ReplicaPosition& positi
     const bool is_blank = position.last_epoch.value < 0;
     if (is_blank && position.log_end == Offset() && log.log_start() == Offset()) return;
     const log::Log::EpochEnd common = log.end_of_epoch(position.last_epoch);
-    if (is_blank || common.epoch.value < 0 || common.end < log.log_start()) {
+    // Without a common epoch they differ from the first record on; the first one that is here may not be that.
+    const bool has_its_beginning = common.epoch.value >= 0 || log.log_start() == Offset();
+    if (is_blank || !has_its_beginning || common.end < log.log_start()) {
         stream.kind = wire::ReplicaAnswer::restart;
         return;
     }

@@ -256,18 +256,17 @@ void RecordChaos::recover() {
     for (Sender& sender : senders_) take_answer(sender);
     const size_t replicas = topic_->record().replicas.size();
     if (!topic_->wait_in_sync(replicas, sync_limit)) {
-        fail(fmt::format("the world is well, and {} of {} replicas are in sync", topic_->record().in_sync.size(),
-                         replicas));
+        fail("the world is well, and not all replicas are in sync: " + topic_->tell());
     }
     // And everybody can go on.
     const ReceiptSeen last = topic_->produce_somewhere("the last one");
-    if (!last.said.ok()) fail("the world is well, and nothing can be written: " + last.said.hint);
+    if (!last.said.ok()) fail("the world is well, and nothing can be written: " + last.said.hint + "; " + topic_->tell());
 }
 
 void RecordChaos::check() {
     std::vector<int32_t> ids;
     for (BrokerId broker : topic_->record().replicas) ids.push_back(broker.value);
-    if (!topic_->wait_equal(ids)) fail("the replicas are not equal");
+    if (!topic_->wait_equal(ids)) fail("the replicas are not equal: " + topic_->tell());
     counts_.epochs = static_cast<uint64_t>(topic_->record().leader_epoch.value) + 1;
     const std::vector<std::string> values = topic_->log_of(ids.front());
     for (const Acknowledged& each : acknowledged_) {

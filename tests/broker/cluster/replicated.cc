@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "broker/controller/tiers.h"
+
 namespace ironbark::broker {
 namespace {
 
@@ -105,6 +107,38 @@ const Partition* Replicated::replica(int32_t id) {
     if (!cluster_.is_running(id) || !cluster_.is_ready(id)) return nullptr;
     const auto& shards = cluster_.broker(id)->facts().shards;
     return shards[log::shard_of(identity_, shards.size())]->find(identity_);
+}
+
+std::string Replicated::tell() {
+    const PartitionRecord known = record();
+    std::string text = fmt::format("leader {} in epoch {}, partition epoch {}", known.leader.value,
+                                   known.leader_epoch.value, known.partition_epoch);
+    for (BrokerId broker : known.replicas) {
+        const bool is_in_sync = contains(known.in_sync, broker);
+        text += fmt::format("\n  {}{}: ", broker.value, is_in_sync ? " (in sync)" : "");
+        const Partition* partition = replica(broker.value);
+        if (partition == nullptr || partition->log() == nullptr) {
+            text += "not there";
+            continue;
+        }
+        const auto& shards = cluster_.broker(broker.value)->facts().shards;
+        const Shard* shard = shards[log::shard_of(identity_, shards.size())];
+        text += fmt::format("{}, epoch {}, {} to {}, durable to {}, last epoch {}, watermarks {} and {}; {} {}",
+                            name(partition->state()), partition->leader_epoch().value, partition->log_start().value,
+                            partition->log_end().value, partition->durable_end().value,
+                            partition->log()->last_epoch().value, partition->high_watermark().value,
+                            partition->durable_watermark().value, partition->detail(),
+                            shard->replicator().problem_of(identity_));
+        const Leadership* leadership = partition->leadership();
+        if (leadership == nullptr) continue;
+        for (const ReplicaSet::Replica& each : leadership->replicas.replicas(cluster_.simulation().now())) {
+            text += fmt::format("\n    knows of {}: {}, {} durable {}", each.broker.value,
+                                each.has_matched ? "matched" : "not matched", each.ends.appended.value,
+                                each.ends.durable.value);
+        }
+        if (leadership->replicas.pending()) text += "\n    a change is pending";
+    }
+    return text;
 }
 
 std::vector<SeenFrame> Replicated::frames_of(int32_t id) {

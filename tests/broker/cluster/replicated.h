@@ -41,6 +41,8 @@ class Replicated {
     std::vector<std::string> read(int32_t id, Visibility visibility = Visibility::durable);
 
     const Partition* replica(int32_t id);
+    // For whoever has to find out why it is as it is.
+    std::string tell();
     // The values in the log of a replica that is there, up to its end.
     std::vector<std::string> log_of(int32_t id);
     // Until the logs of these daemons are equal, frame by frame, and end alike.
