@@ -91,6 +91,10 @@ PartitionDescription read(const wire::PartitionDescription& from) {
     partition.segments = from.segments();
     partition.state = text(from.state());
     partition.state_detail = text(from.state_detail());
+    if (from.replica_ends() == nullptr) return partition;
+    for (const wire::ReplicaDescription* each : *from.replica_ends()) {
+        partition.replica_states.push_back({each->broker(), each->log_end(), each->durable_end(), each->behind_ms()});
+    }
     return partition;
 }
 

@@ -11,7 +11,11 @@ namespace {
 
 // What is asked for is in memory: who takes longer is reported, and the others are not waited for in vain.
 constexpr Duration answer_time_max = 3s;
-constexpr const char* elsewhere = "elsewhere";
+
+// Whether another broker, its leader, knows more of it.
+bool is_led_elsewhere(const PartitionDescription& partition) {
+    return partition.state == "elsewhere" || partition.state == "following";
+}
 
 // By leader, the places of the partitions that the first answer does not describe.
 using Missing = std::map<int32_t, std::vector<size_t>>;
@@ -20,7 +24,7 @@ Missing missing_from(const TopicDescription& topic) {
     Missing missing;
     for (size_t place = 0; place < topic.partitions.size(); ++place) {
         const PartitionDescription& partition = topic.partitions[place];
-        const bool is_asked_for = partition.state == elsewhere && partition.leader >= 0 && !partition.failure;
+        const bool is_asked_for = is_led_elsewhere(partition) && partition.leader >= 0 && !partition.failure;
         if (is_asked_for) missing[partition.leader].push_back(place);
     }
     return missing;
@@ -35,7 +39,7 @@ void merge(TopicDescription* topic, const std::vector<size_t>& places, const Exp
         }
         auto found = std::find_if(answer->partitions.begin(), answer->partitions.end(),
                                   [&](const auto& each) { return each.partition == partition.partition; });
-        if (found == answer->partitions.end() || found->state == elsewhere) {
+        if (found == answer->partitions.end() || is_led_elsewhere(*found)) {
             partition.failure = not_done(ErrorCode::not_leader_or_follower,
                                          "the broker that leads it has not opened it yet, or not any more: ask again");
         } else {

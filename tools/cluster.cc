@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "tools/at_risk.h"
 #include "tools/local_cluster/commands.h"
 #include "tools/quorum.h"
 #include "tools/table.h"
@@ -28,8 +29,20 @@ struct PartitionProblem {
     std::string what;
 };
 
+// Of a topic; sums over its partitions.
+struct TopicStatus {
+    std::string name;
+    size_t partitions = 0;
+    size_t without_leader = 0;
+    size_t not_all_in_sync = 0;
+    int64_t not_synced = 0;
+    int64_t on_one_disk = 0;
+    size_t not_known = 0;  // partitions whose leader has not said what would be lost
+};
+
 struct Status {
     ClusterInfo cluster;
+    std::vector<TopicStatus> topic_states;
     std::vector<BrokerStatus> brokers;
     size_t topics = 0;
     size_t partitions = 0;
@@ -67,10 +80,20 @@ void look_at_topic(Status& status, Admin& admin, Admin::Timeout patience, const 
         status.problems.push_back({topic.name, -1, description.error().to_string()});
         return;
     }
+    TopicStatus state;
+    state.name = topic.name;
     for (const PartitionDescription& partition : description->partitions) {
         std::string problem = problem_of(partition);
         if (!problem.empty()) status.problems.push_back({topic.name, partition.partition, std::move(problem)});
+        ++state.partitions;
+        state.without_leader += partition.leader < 0 ? 1 : 0;
+        state.not_all_in_sync += partition.in_sync.size() < partition.replicas.size() ? 1 : 0;
+        const AtRisk risk = at_risk(partition);
+        state.not_known += risk.is_known() ? 0 : 1;
+        state.not_synced += std::max<int64_t>(0, risk.not_synced);
+        state.on_one_disk += std::max<int64_t>(0, risk.on_one_disk);
     }
+    status.topic_states.push_back(std::move(state));
 }
 
 // One that the cluster has given up is not waited for.
@@ -136,6 +159,16 @@ Json to_json(const Status& status) {
     for (const PartitionProblem& problem : status.problems) {
         problems.push_back({{"topic", problem.topic}, {"partition", problem.partition}, {"what", problem.what}});
     }
+    Json topics = Json::array();
+    for (const TopicStatus& topic : status.topic_states) {
+        topics.push_back({{"topic", topic.name},
+                          {"partitions", topic.partitions},
+                          {"without_leader", topic.without_leader},
+                          {"not_all_in_sync", topic.not_all_in_sync},
+                          {"records_not_synced", topic.not_synced},
+                          {"records_on_one_disk", topic.on_one_disk},
+                          {"not_known", topic.not_known}});
+    }
     return {{"cluster", status.cluster.id},
             {"healthy", status.is_healthy()},
             {"controller", status.cluster.controller},
@@ -144,6 +177,7 @@ Json to_json(const Status& status) {
             {"unsynced_bytes", status.unsynced_bytes()},
             {"brokers", std::move(brokers)},
             {"topics", status.topics},
+            {"topic_states", std::move(topics)},
             {"partitions", status.partitions},
             {"partitions_online", status.partitions - std::min(status.partitions, status.problems.size())},
             {"problems", std::move(problems)}};
@@ -173,6 +207,19 @@ std::string controllers_text(const Status& status) {
     return text;
 }
 
+// What would be lost now: with the power of all machines, or with one disk.
+std::string topics_text(const Status& status) {
+    if (status.topic_states.empty()) return {};
+    Table table({"TOPIC", "PARTITIONS", "NO LEADER", "NOT ALL IN SYNC", "RECORDS ON NO DISK", "ON ONE DISK ONLY"});
+    for (const TopicStatus& topic : status.topic_states) {
+        const std::string more = topic.not_known > 0 ? " or more" : "";
+        table.add({topic.name, std::to_string(topic.partitions), std::to_string(topic.without_leader),
+                   std::to_string(topic.not_all_in_sync), std::to_string(topic.not_synced) + more,
+                   std::to_string(topic.on_one_disk) + more});
+    }
+    return table.to_string() + "\n";
+}
+
 std::string text_of(const Status& status) {
     std::string out =
         fmt::format("cluster {}: {}\n", status.cluster.id, status.is_healthy() ? "healthy" : "NOT HEALTHY");
@@ -198,7 +245,7 @@ std::string text_of(const Status& status) {
             disks += fmt::format("broker {} disk {}\n", id, disk_text(directory));
         }
     }
-    out += brokers.to_string() + "\n" + disks;
+    out += brokers.to_string() + "\n" + topics_text(status) + disks;
     for (const PartitionProblem& problem : status.problems) {
         out += fmt::format("NOT SERVING {}{}: {}\n", problem.topic,
                            problem.partition < 0 ? "" : fmt::format("/{}", problem.partition), problem.what);

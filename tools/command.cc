@@ -71,6 +71,7 @@ void declare(CLI::App& app, Session& session) {
     add_consume(root, session);
     add_broker(root, session);
     add_cluster(root, session);
+    add_leader(root, session);
     add_controller(root, session);
     add_log(root, session);
     app.footer(

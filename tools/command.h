@@ -84,6 +84,7 @@ void add_produce(Command app, Session& session);
 void add_consume(Command app, Session& session);
 void add_broker(Command app, Session& session);
 void add_cluster(Command app, Session& session);
+void add_leader(Command app, Session& session);
 void add_controller(Command app, Session& session);
 void add_log(Command app, Session& session);
 

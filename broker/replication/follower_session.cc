@@ -370,8 +370,8 @@ Task<void> FollowerSession::cut(PartitionIdentity identity, Epoch epoch, log::Lo
     }
 }
 
-// A member of a tier is counted on for what it has: it is not thrown away because a leader says so. What lies before the
-// leader's log start was removed by right.
+// A member of a tier is counted on for what it has: it is not thrown away because a leader says so. What lies before
+// the leader's log start was removed by right.
 bool FollowerSession::may_restart(const PartitionIdentity& identity, Offset log_start) const {
     const auto topic = shard_.metadata()->find(identity.topic);
     const Partition* partition = shard_.find(identity);

@@ -341,7 +341,17 @@ struct PartitionFacts {
     Offset log_end{-1};
     int64_t bytes = -1;
     int32_t segments = -1;
+    std::vector<ReplicaSet::Replica> replicas;  // if it leads
 };
+
+auto describe(flatbuffers::FlatBufferBuilder& builder, const std::vector<ReplicaSet::Replica>& replicas) {
+    std::vector<flatbuffers::Offset<wire::ReplicaDescription>> list;
+    for (const ReplicaSet::Replica& each : replicas) {
+        list.push_back(wire::CreateReplicaDescription(builder, each.broker.value, each.ends.appended.value,
+                                                      each.ends.durable.value, each.behind / 1ms));
+    }
+    return builder.CreateVector(list);
+}
 
 Task<PartitionFacts> look_at(Shard* shard, PartitionIdentity identity) {
     PartitionFacts facts;
@@ -356,6 +366,9 @@ Task<PartitionFacts> look_at(Shard* shard, PartitionIdentity identity) {
         facts.log_end = partition->log_end();
         facts.bytes = static_cast<int64_t>(log->allocated_bytes());
         facts.segments = static_cast<int32_t>(log->segment_count());
+    }
+    if (const Leadership* leadership = partition->leadership()) {
+        facts.replicas = leadership->replicas.replicas(shard->executor().now());
     }
     co_return facts;
 }
@@ -391,7 +404,9 @@ Task<rpc::Response> ClientService::describe_topic(rpc::Request request) {
         auto in_sync = builder.CreateVector(numbers_of(record.in_sync));
         const bool is_here =
             std::find(record.replicas.begin(), record.replicas.end(), facts_.identity.broker) != record.replicas.end();
-        auto state = builder.CreateString(is_here ? name(fact.state) : "elsewhere");
+        const bool follows = record.leader.value != -1 && record.leader != facts_.identity.broker;
+        const char* state_here = follows && fact.state == PartitionState::online ? "following" : name(fact.state);
+        auto state = builder.CreateString(is_here ? state_here : "elsewhere");
         std::string remark = fact.detail;
         if (remark.empty() && record.leader.value == -1) {
             remark = why_nobody_leads(*shard_.metadata(), *topic, record);
@@ -400,7 +415,7 @@ Task<rpc::Response> ClientService::describe_topic(rpc::Request request) {
         partitions.push_back(wire::CreatePartitionDescription(
             builder, static_cast<int32_t>(index), 0, fact.log_start.value, fact.durable.value, fact.high.value,
             fact.log_end.value, fact.bytes, fact.segments, record.leader.value, record.leader_epoch.value, replicas,
-            in_sync, state, detail));
+            in_sync, state, detail, describe(builder, fact.replicas)));
     }
     wire::Uuid id = rpc::to_wire(topic->id);
     co_return respond(

@@ -48,6 +48,14 @@ struct SettingValue {
     SettingSource source = SettingSource::default_value;
 };
 
+// What a leader knows of one of its replicas, itself included; -1: nothing since it leads.
+struct ReplicaState {
+    int32_t broker = -1;
+    int64_t log_end = -1;
+    int64_t durable_end = -1;
+    int64_t behind_ms = -1;  // for how long it has not had everything
+};
+
 struct PartitionDescription {
     int32_t partition = -1;
     std::optional<Failure> failure{};  // why the rest is not known
@@ -64,6 +72,7 @@ struct PartitionDescription {
     int32_t segments = -1;
     std::string state{};
     std::string state_detail{};
+    std::vector<ReplicaState> replica_states{};  // if the leader answered
 };
 
 struct TopicDescription {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <set>
 
 namespace ironbark::broker {
@@ -80,12 +81,29 @@ void RecordChaos::settle() {
     }
 }
 
+void RecordChaos::note(const std::string& what) {
+    constexpr size_t lines_kept = 80;
+    const auto now =
+        std::chrono::duration_cast<std::chrono::microseconds>(world_.simulation().now().time_since_epoch());
+    story_.push_back(fmt::format("  {:>12} {}", now.count(), what));
+    if (story_.size() > lines_kept) story_.pop_front();
+}
+
+void RecordChaos::fail(const std::string& what) {
+    std::string text = what + "\nwhat happened before (virtual us):\n";
+    for (const std::string& line : story_) text += line + "\n";
+    if (topic_) text += topic_->tell();
+    world_.simulation().fail(text);
+}
+
 // ---- mishaps -------------------------------------------------------------------------------------------------------
 
 void RecordChaos::mishap() {
     const int32_t id = some_node();
     if (!world_.is_running(id)) {
-        if (random_.below(4) != 0) world_.start(id);
+        if (random_.below(4) == 0) return;
+        note(fmt::format("start {}", id));
+        world_.start(id);
         return;
     }
     switch (random_.below(10)) {
@@ -95,16 +113,22 @@ void RecordChaos::mishap() {
         case 3:
             ++counts_.stops;
             world_.resume(id);
+            note(fmt::format("stop {}", id));
             world_.stop(id);
+            note(fmt::format("{} has stopped", id));
             break;
         case 4:
         case 5:
             ++counts_.pauses;
+            note(fmt::format("{} {}", world_.node(id).is_paused() ? "resume" : "pause", id));
             world_.node(id).is_paused() ? world_.resume(id) : world_.pause(id);
             break;
         case 6:
         case 7: cut_or_heal(); break;
-        case 8: world_.simulation().network().heal_all(); break;
+        case 8:
+            note("heal");
+            world_.simulation().network().heal_all();
+            break;
         default: world_.node(id).set_wall_skew_milliseconds(static_cast<int64_t>(random_.below(7'200'000)) - 3'600'000);
     }
 }
@@ -113,11 +137,13 @@ void RecordChaos::end_one(int32_t id) {
     world_.resume(id);
     if (random_.below(2) == 0) {
         ++counts_.kills;
+        note(fmt::format("kill {}", id));
         world_.kill(id);
         return;
     }
     ++counts_.power_losses;
     const bool is_of_all = random_.below(6) == 0;
+    note(is_of_all ? "power loss of all" : fmt::format("power loss {}", id));
     for (size_t each = 1; each <= nodes_; ++each) {
         const auto other = static_cast<int32_t>(each);
         if (other != id && !is_of_all) continue;
@@ -131,6 +157,7 @@ void RecordChaos::cut_or_heal() {
     Node& one = world_.node(some_node());
     Node& other = world_.node(some_node());
     ++counts_.cuts;
+    note(fmt::format("cut or heal {} {}", one.name(), other.name()));
     switch (random_.below(4)) {
         case 0: network.isolate(one); break;
         case 1: network.cut_both(one, other); break;
@@ -150,6 +177,7 @@ void RecordChaos::begin_anew(Sender& sender) {
 void RecordChaos::next_record(Sender& sender) {
     sender.value = fmt::format("{}:{}:{}", sender.producer, sender.sequence, ++values_made_);
     sender.may_be_there = false;
+    sender.gap_from = -1;
 }
 
 int32_t RecordChaos::likely_leader() {
@@ -161,7 +189,9 @@ void RecordChaos::send(Sender& sender) {
     const int32_t id = likely_leader();
     if (!world_.is_running(id) || !world_.is_ready(id)) return;
     const Text batch = make_batch(topic_->identity(), sender.producer, sender.sequence, {sender.value});
-    rpc::Metadata request = produce_request({ProducePart{topic_->identity(), batch}}, sender.level, produce_timeout_ms);
+    ProducePart part{topic_->identity(), batch};
+    part.gap_from = sender.gap_from;
+    rpc::Metadata request = produce_request({part}, sender.level, produce_timeout_ms);
     sender.answer = world_.begin(id, rpc::Method::produce, std::move(request), batch, patience);
 }
 
@@ -178,15 +208,23 @@ void RecordChaos::take_answer(Sender& sender) {
         counts_.duplicates += receipt.duplicate ? 1 : 0;
         const bool is_durable_everywhere = receipt.level == AckLevel::isr_durable;
         counts_.acknowledged_durable += is_durable_everywhere ? 1 : 0;
+        if (receipt.gap_from >= 0 && sender.level == AckLevel::isr_durable) {
+            fail(fmt::format("what producer {} has had acknowledged as isr_durable from sequence {} on is lost",
+                             sender.producer, receipt.gap_from));
+        }
         acknowledged_.push_back({sender.value, receipt.level, receipt.base});
+        note(fmt::format("{} acknowledged as {} at {} in epoch {}{} by {}", sender.value,
+                         wire::EnumNameAckLevel(receipt.level), receipt.base, receipt.epoch,
+                         receipt.duplicate ? " (duplicate)" : "", fmt::join(receipt.replicas, ",")));
         ++sender.sequence;
         next_record(sender);
         return;
     }
     const bool has_lost = said.code == ErrorCode::out_of_order_sequence || said.code == ErrorCode::unknown_producer_id;
+    // A leader that does not know that it is deposed says so, too: it is true only if somebody acknowledges it.
     if (has_lost && sender.level == AckLevel::isr_durable) {
-        fail(fmt::format("the leader does not know what producer {} has had acknowledged before sequence {}: {}",
-                         sender.producer, sender.sequence, said.hint));
+        sender.gap_from = receipt.expected < sender.sequence ? receipt.expected : -1;
+        return;
     }
     if (has_lost) {
         ++counts_.lost_at_weaker_levels;
@@ -256,17 +294,30 @@ void RecordChaos::recover() {
     for (Sender& sender : senders_) take_answer(sender);
     const size_t replicas = topic_->record().replicas.size();
     if (!topic_->wait_in_sync(replicas, sync_limit)) {
-        fail("the world is well, and not all replicas are in sync: " + topic_->tell());
+        fail("the world is well, and not all replicas are in sync");
     }
     // And everybody can go on.
+    for (Sender& sender : senders_) finish(sender);
     const ReceiptSeen last = topic_->produce_somewhere("the last one");
-    if (!last.said.ok()) fail("the world is well, and nothing can be written: " + last.said.hint + "; " + topic_->tell());
+    if (!last.said.ok()) fail("the world is well, and nothing can be written: " + last.said.hint);
+}
+
+void RecordChaos::finish(Sender& sender) {
+    if (sender.level != AckLevel::isr_durable) return;
+    const int32_t sequence = sender.sequence;
+    const Instant deadline = world_.simulation().now() + 60s;
+    while (sender.sequence == sequence) {
+        if (sender.answer == nullptr) send(sender);
+        world_.simulation().run_for(20ms);
+        take_answer(sender);
+        if (world_.simulation().now() > deadline) fail(fmt::format("producer {} cannot go on", sender.producer));
+    }
 }
 
 void RecordChaos::check() {
     std::vector<int32_t> ids;
     for (BrokerId broker : topic_->record().replicas) ids.push_back(broker.value);
-    if (!topic_->wait_equal(ids)) fail("the replicas are not equal: " + topic_->tell());
+    if (!topic_->wait_equal(ids)) fail("the replicas are not equal");
     counts_.epochs = static_cast<uint64_t>(topic_->record().leader_epoch.value) + 1;
     const std::vector<std::string> values = topic_->log_of(ids.front());
     for (const Acknowledged& each : acknowledged_) {

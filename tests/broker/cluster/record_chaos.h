@@ -9,6 +9,7 @@
 //   nothing that was refused as not written is there (C4)
 //   when the world is well again, all replicas are soon in sync, and equal frame by frame (C5)
 
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -47,6 +48,7 @@ class RecordChaos {
         int32_t sequence = 0;
         std::string value;  // of the batch that is being sent
         bool may_be_there = false;
+        int32_t gap_from = -1;  // the last answer has said that what was acknowledged from there on is lost
         ClusterWorld::Pending answer;
     };
     struct Acknowledged {
@@ -68,6 +70,7 @@ class RecordChaos {
     void take_answer(Sender& sender);
     void next_record(Sender& sender);
     void begin_anew(Sender& sender);
+    void finish(Sender& sender);
     void read(Reader& reader);
     void take_fetched(Reader& reader);
     void show(const Seen& seen);
@@ -75,7 +78,8 @@ class RecordChaos {
     void check();
     int32_t some_node() { return static_cast<int32_t>(random_.between(1, nodes_)); }
     int32_t likely_leader();
-    [[noreturn]] void fail(const std::string& what) { world_.simulation().fail(what); }
+    void note(const std::string& what);
+    [[noreturn]] void fail(const std::string& what);
 
     simulation::RandomStream random_;
     size_t nodes_;
@@ -88,6 +92,7 @@ class RecordChaos {
     std::vector<Acknowledged> acknowledged_;
     std::vector<std::string> refused_;
     std::map<int64_t, std::string> shown_;
+    std::deque<std::string> story_;  // the last things that happened, for whoever reads a failure
     RecordChaosCounts counts_;
 };
 
