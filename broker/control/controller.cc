@@ -45,7 +45,6 @@ class Controller::Alone final : public consensus::Transport {
 Controller::Controller(World& world, ControllerSettings settings)
     : world_(world),
       settings_(std::move(settings)),
-      liveness_(settings_.session_timeout),
       appointer_(settings_.appointment_wait),
       changed_(world.executor),
       scope_(world.executor) {
@@ -245,32 +244,40 @@ Task<void> Controller::watch_brokers() {
             expected = now();
             continue;
         }
-        if (now() > expected + held_up_time) liveness_.begin(now(), machine_.state());
+        if (now() > expected + held_up_time) liveness_.begin(now(), session_timeout(), machine_.state());
         co_await end_silent(now());
         // One that could not be given up is tried again after a pause.
-        expected = std::max(now() + retry_pause, liveness_.next_due(machine_.state()));
+        expected = std::max(now() + retry_pause, liveness_.next_due(session_timeout(), machine_.state()));
         // Not later than the next look: a pause of this thread that is longer shows, however it was woken.
         expected = std::min(expected, now() + look_interval);
         co_await changed_.wait(expected);
     }
 }
 
-// Whoever died with the controller before is found at once; whoever is silent gets a whole session timeout.
+Duration Controller::session_timeout() const {
+    const Duration known = machine_.state().session_timeout();
+    return known > Duration() ? known : settings_.session_timeout;
+}
+
+// Whoever died with the controller before is found at once; whoever is silent gets a whole session timeout, of those
+// that leases were granted by the longer one.
 Task<void> Controller::become_active() {
-    liveness_.begin(now(), machine_.state());
+    const Duration grace = std::max(session_timeout(), settings_.session_timeout);
+    liveness_.begin(now(), grace, machine_.state());
     spdlog::info("controller: active in term {}", role_.term.value);
     const Timestamp time(world_.executor.wall_milliseconds());
-    Command command = controller_active(BrokerId(settings_.id), role_.term.value, time);
+    Command command = controller_active(BrokerId(settings_.id), role_.term.value, settings_.session_timeout, time);
     (void)co_await execute(std::move(command), now() + command_time_max);
+    liveness_.begin(now(), grace, machine_.state());
     for (const auto& [id, broker] : machine_.state().brokers()) {
         if (broker.is_alive && id.value != settings_.id) scope_.spawn(probe(id));
     }
 }
 
 Task<void> Controller::end_silent(Instant moment) {
-    for (const Liveness::Silent& each : liveness_.silent(moment, machine_.state())) {
+    for (const Liveness::Silent& each : liveness_.silent(moment, session_timeout(), machine_.state())) {
         spdlog::warn("controller: broker {} has been silent for {} ms, and is given up", each.broker.value,
-                     settings_.session_timeout / 1ms);
+                     session_timeout() / 1ms);
         co_await end_broker(each.broker, each.incarnation, EndReason::silent);
     }
 }

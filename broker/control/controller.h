@@ -70,6 +70,8 @@ class Controller {
     bool is_direct() const { return store_->is_direct(); }
     consensus::Voter self() const { return self_; }
     const ControllerSettings& settings() const { return settings_; }
+    // By which brokers are judged and leases granted: the metadata's, once a controller has put it there.
+    Duration session_timeout() const;
     // What keeps this voter from working; empty: nothing that is known.
     const std::string& notice() const { return notice_; }
 

@@ -48,7 +48,9 @@ Task<rpc::Response> ControllerService::handle(rpc::Session& session, rpc::Reques
 
 void ControllerService::ended(rpc::Session& session) {
     const peer::PeerIdentity* who = peer::peer_of(session);
-    if (who != nullptr && controller_ != nullptr) controller_->connection_ended(who->node);
+    if (who == nullptr || controller_ == nullptr) return;
+    given_.erase(who->node);
+    controller_->connection_ended(who->node);
 }
 
 Task<rpc::Response> ControllerService::dispatch(rpc::Session* session, rpc::Request request) {
@@ -137,7 +139,7 @@ Task<rpc::Response> ControllerService::register_broker(const rpc::Session* sessi
     if (!executed.ok()) co_return refuse(executed);
     flatbuffers::FlatBufferBuilder builder;
     const wire::Uuid cluster = rpc::to_wire(controller_->cluster());
-    const auto timeout_ms = static_cast<int32_t>(controller_->settings().session_timeout / 1ms);
+    const auto timeout_ms = static_cast<int32_t>(controller_->session_timeout() / 1ms);
     co_return respond(builder, wire::CreateRegisterBrokerResponse(builder, 0, registration.incarnation.value,
                                                                   executed.version, timeout_ms, &cluster));
 }
@@ -156,13 +158,12 @@ Task<rpc::Response> ControllerService::heartbeat(const rpc::Session* session, rp
     const BrokerId broker(message.broker());
     if (!is_current(broker, Incarnation(message.incarnation()))) co_return refuse_with(incarnation_is_over);
     controller_->broker_heard(broker, Incarnation(message.incarnation()));
-    const Duration session_timeout = controller_->settings().session_timeout;
-    Result<void> confirmed = co_await controller_->confirm(world_.executor.now() + session_timeout);
+    Result<void> confirmed = co_await controller_->confirm(world_.executor.now() + controller_->session_timeout());
     if (!confirmed.ok() || !controller_->is_active()) co_return refuse_inactive();
     // It may have been given up while the quorum was asked.
     if (!is_current(broker, Incarnation(message.incarnation()))) co_return refuse_with(incarnation_is_over);
     flatbuffers::FlatBufferBuilder builder;
-    const auto lease_ms = static_cast<int32_t>(session_timeout * 4 / 5 / 1ms);
+    const auto lease_ms = static_cast<int32_t>(controller_->session_timeout() * 4 / 5 / 1ms);
     co_return respond(builder,
                       wire::CreateHeartbeatResponse(builder, 0, lease_ms, controller_->machine().state().version()));
 }
@@ -220,7 +221,9 @@ Task<rpc::Response> ControllerService::follow_metadata(const rpc::Session* sessi
         if (message.version() < 0) co_return give_snapshot(message);
         if (version > message.version()) {
             std::optional<std::vector<SharedCommand>> commands = controller_->machine().since(message.version());
-            co_return commands ? give_commands(*commands) : give_snapshot(message);
+            if (!commands) co_return give_snapshot(message);
+            given_.erase(message.broker());
+            co_return give_commands(*commands);
         }
         const bool is_late = world_.executor.now() >= until || session->is_closed;
         if (is_late) {
@@ -230,6 +233,7 @@ Task<rpc::Response> ControllerService::follow_metadata(const rpc::Session* sessi
         const Wake wake = co_await controller_->wait_for_change(until);
         if (wake == Wake::closed) break;
     }
+    given_.clear();
     co_return refuse_inactive();
 }
 
@@ -251,33 +255,42 @@ rpc::Response ControllerService::give_commands(const std::vector<SharedCommand>&
     return response;
 }
 
-rpc::Response ControllerService::give_snapshot(const wire::FollowMetadataRequest& request) {
-    const bool goes_on = request.snapshot_version() == snapshot_.version && snapshot_.version >= 0 &&
-                         request.snapshot_parts() < snapshot_.parts.size();
-    if (!goes_on) {
-        const Metadata& state = controller_->machine().state();
-        snapshot_.version = state.version();
-        snapshot_.parts.clear();
-        for (Command& part : state.snapshot()) {
-            snapshot_.parts.push_back(std::make_shared<const Command>(std::move(part)));
+std::shared_ptr<const ControllerService::Snapshot> ControllerService::snapshot_for(int32_t broker) {
+    std::shared_ptr<const Snapshot> snapshot = newest_.lock();
+    // From one that is too old the commands do not lead on.
+    if (snapshot == nullptr || !controller_->machine().since(snapshot->version)) {
+        Snapshot made{controller_->machine().state().version(), {}};
+        for (Command& part : controller_->machine().state().snapshot()) {
+            made.parts.push_back(std::make_shared<const Command>(std::move(part)));
         }
+        snapshot = std::make_shared<const Snapshot>(std::move(made));
+        newest_ = snapshot;
     }
+    given_[broker] = snapshot;
+    return snapshot;
+}
+
+rpc::Response ControllerService::give_snapshot(const wire::FollowMetadataRequest& request) {
+    auto given = given_.find(request.broker());
+    const bool goes_on = given != given_.end() && given->second->version == request.snapshot_version() &&
+                         request.snapshot_parts() < given->second->parts.size();
+    const std::shared_ptr<const Snapshot> snapshot = goes_on ? given->second : snapshot_for(request.broker());
     rpc::Response response;
     std::vector<uint32_t> sizes;
     size_t bytes = 0;
     size_t at = goes_on ? request.snapshot_parts() : 0;
-    for (; at < snapshot_.parts.size(); ++at) {
-        const Command& part = *snapshot_.parts[at];
+    for (; at < snapshot->parts.size(); ++at) {
+        const Command& part = *snapshot->parts[at];
         if (!sizes.empty() && bytes + part.size() > answer_bytes_max) break;
         bytes += part.size();
         sizes.push_back(static_cast<uint32_t>(part.size()));
         response.payload.push_back(world_.buffers.copy_of(part));
     }
-    const auto left = static_cast<uint32_t>(snapshot_.parts.size() - at);
+    const auto left = static_cast<uint32_t>(snapshot->parts.size() - at);
     flatbuffers::FlatBufferBuilder builder;
     response.metadata = rpc::finish(
-        builder, wire::CreateFollowMetadataResponseDirect(builder, 0, snapshot_.version, true, left, &sizes));
-    if (left == 0) snapshot_ = {};
+        builder, wire::CreateFollowMetadataResponseDirect(builder, 0, snapshot->version, true, left, &sizes));
+    if (left == 0) given_.erase(request.broker());
     return response;
 }
 

@@ -3,6 +3,7 @@
 // want of the active controller. One handler per daemon, on the control thread. This daemon's own broker calls it
 // without a connection, in a session that nobody has authenticated.
 
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -38,17 +39,20 @@ class ControllerService final : public rpc::Handler {
     std::string problem_with(const wire::RegisterBrokerRequest& request) const;
     bool is_current(BrokerId broker, Incarnation incarnation) const;
 
-    // What a broker that begins anew is given in parts, as long as it asks for the next ones.
+    // What brokers that begin anew are given in parts. Others that begin meanwhile are given the same one: what has
+    // happened since, they are told as commands.
     struct Snapshot {
         int64_t version = -1;
         std::vector<SharedCommand> parts;
     };
+    std::shared_ptr<const Snapshot> snapshot_for(int32_t broker);
 
     World& world_;
     peer::PeerGate* gate_;
     peer::PeerLinks* links_;
     Controller* controller_;
-    Snapshot snapshot_;
+    std::weak_ptr<const Snapshot> newest_;                      // while somebody is in the middle of it
+    std::map<int32_t, std::shared_ptr<const Snapshot>> given_;  // by broker
 };
 
 }  // namespace ironbark::broker

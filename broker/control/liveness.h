@@ -12,11 +12,10 @@ namespace ironbark::broker {
 
 class Liveness {
   public:
-    explicit Liveness(Duration session_timeout) : session_timeout_(session_timeout) {}
-
-    // A controller that becomes active, or that was itself held up, has heard nothing for reasons of its own: every
-    // broker that is alive gets a whole session timeout from now on.
-    void begin(Instant now, const Metadata& metadata);
+    // A controller that becomes active, or that was itself held up, has heard nothing for reasons of its own: nobody is
+    // silent before `grace` has passed. It is a session timeout: the longer one, where another was in force until now,
+    // because leases were granted by that.
+    void begin(Instant now, Duration grace, const Metadata& metadata);
     // A heartbeat of this incarnation.
     void heard(BrokerId broker, Incarnation incarnation, Instant now) { heard_[broker] = {incarnation, now}; }
 
@@ -26,15 +25,14 @@ class Liveness {
     };
     // Brokers that are alive, as far as the metadata says, and silent for a session timeout. An incarnation that is
     // seen for the first time has just registered, however long that took: it has a whole session timeout from now on.
-    std::vector<Silent> silent(Instant now, const Metadata& metadata);
+    std::vector<Silent> silent(Instant now, Duration session_timeout, const Metadata& metadata);
     // When the next one will be, if nobody is heard; `never` without brokers. After `silent`.
-    Instant next_due(const Metadata& metadata) const;
+    Instant next_due(Duration session_timeout, const Metadata& metadata) const;
 
   private:
-    Instant due_of(const BrokerRecord& broker) const;
+    Instant due_of(const BrokerRecord& broker, Duration session_timeout) const;
 
-    Duration session_timeout_;
-    Instant begun_{};
+    Instant grace_end_{};
     struct Heard {
         Incarnation incarnation{-1};
         Instant at{};

@@ -65,13 +65,14 @@ Command delete_topic(const Uuid& topic, Timestamp time) {
 Command alter_topic(const Uuid& topic,
                     const std::map<std::string, std::string>& set,
                     const std::vector<std::string>& reset,
-                    Timestamp time) {
+                    Timestamp time,
+                    int64_t settings_version) {
     flatbuffers::FlatBufferBuilder builder;
     wire::Uuid id = to_wire(topic);
     auto settings = settings_of(builder, set);
     auto keys = builder.CreateVectorOfStrings(reset);
     return finish(builder, CommandBody::AlterTopicCommand,
-                  wire::CreateAlterTopicCommand(builder, &id, settings, keys, time.milliseconds));
+                  wire::CreateAlterTopicCommand(builder, &id, settings, keys, time.milliseconds, settings_version));
 }
 
 Command add_partitions(const Uuid& topic, int32_t partitions, const Assignment& assignment, Timestamp time) {
@@ -120,10 +121,12 @@ Command change_in_sync(const std::vector<InSyncChange>& changes) {
     return finish(builder, CommandBody::ChangeInSyncCommand, wire::CreateChangeInSyncCommandDirect(builder, &elements));
 }
 
-Command controller_active(BrokerId voter, uint64_t term, Timestamp time) {
+Command controller_active(BrokerId voter, uint64_t term, Duration session_timeout, Timestamp time) {
     flatbuffers::FlatBufferBuilder builder;
-    return finish(builder, CommandBody::ControllerActiveCommand,
-                  wire::CreateControllerActiveCommand(builder, voter.value, term, time.milliseconds));
+    const auto session_timeout_ms = static_cast<int32_t>(session_timeout / 1ms);
+    return finish(
+        builder, CommandBody::ControllerActiveCommand,
+        wire::CreateControllerActiveCommand(builder, voter.value, term, time.milliseconds, session_timeout_ms));
 }
 
 Command set_feature_level(int32_t level, Timestamp time) {

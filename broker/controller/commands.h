@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "broker/controller/records.h"
+#include "runtime/base/time.h"
 
 namespace ironbark::broker {
 
@@ -42,14 +43,18 @@ Command register_broker(const RegisterBroker& broker);
 enum class EndReason : uint8_t { process_gone, silent, stopped, replaced };
 Command end_broker(BrokerId broker, Incarnation incarnation, EndReason reason, Timestamp time);
 
-// Every partition has equally many replicas, all of known brokers; the first that is alive leads, those that are alive
-// are in sync. not_enough_replicas if none is. Uses id, name, min_in_sync, settings and created of the record.
+// invalid_request for an id that has been used. Every partition has equally many replicas, all of known brokers; the
+// first that is alive leads, those that are alive are in sync. not_enough_replicas if none is. Uses id, name,
+// min_in_sync, settings and created of the record.
 Command create_topic(const TopicRecord& topic, const Assignment& assignment);
 Command delete_topic(const Uuid& topic, Timestamp time);
+// already_exists unless `settings_version` is the current one (-1: whatever it is): somebody else was faster, or this
+// is the same command once more, which might undo what has come since.
 Command alter_topic(const Uuid& topic,
                     const std::map<std::string, std::string>& set,
                     const std::vector<std::string>& reset,
-                    Timestamp time);
+                    Timestamp time,
+                    int64_t settings_version = -1);
 // `partitions` is how many there are afterwards: who did not know of another addition is refused. With as many replicas
 // as the topic has.
 Command add_partitions(const Uuid& topic, int32_t partitions, const Assignment& assignment, Timestamp time);
@@ -92,8 +97,9 @@ struct InSyncChange {
 };
 Command change_in_sync(const std::vector<InSyncChange>& changes);
 
-// not_controller for a lower term than the known one, or another voter in the same.
-Command controller_active(BrokerId voter, uint64_t term, Timestamp time);
+// not_controller for a lower term than the known one, or another voter in the same. `session_timeout`: how long a
+// broker may be silent from now on, whichever controller judges; none: as before.
+Command controller_active(BrokerId voter, uint64_t term, Duration session_timeout, Timestamp time);
 // invalid_request for a lower one than the current; unsupported_version if a broker that is alive cannot do it, or none
 // is alive.
 Command set_feature_level(int32_t level, Timestamp time);

@@ -101,7 +101,7 @@ Result<void> Metadata::apply_body(const wire::AllocateProducerIdsCommand& comman
 
 Result<void> Metadata::apply_body(const wire::ControllerActiveCommand& command) {
     const BrokerId voter(command.voter());
-    if (voter.value < 0 || command.term() == 0) {
+    if (voter.value < 0 || command.term() == 0 || command.session_timeout_ms() < 0) {
         return Error(ErrorCode::invalid_request, "a controller is a voter, in a term");
     }
     const bool is_same = command.term() == controller_term_ && voter == controller_;
@@ -110,6 +110,7 @@ Result<void> Metadata::apply_body(const wire::ControllerActiveCommand& command) 
     }
     controller_ = voter;
     controller_term_ = command.term();
+    if (command.session_timeout_ms() > 0) session_timeout_ms_ = command.session_timeout_ms();
     if (!is_same) {
         happened(event_of(EventKind::controller_changed, Timestamp(command.time_ms()), EventCause::none, voter,
                           static_cast<int64_t>(command.term())));
@@ -147,8 +148,8 @@ bool operator==(const Metadata& left, const Metadata& right) {
     };
     return left.version_ == right.version_ && left.next_producer_id_ == right.next_producer_id_ &&
            left.controller_ == right.controller_ && left.controller_term_ == right.controller_term_ &&
-           left.feature_level_ == right.feature_level_ && left.brokers_ == right.brokers_ &&
-           left.deleted_ == right.deleted_ && left.events_ == right.events_ &&
+           left.session_timeout_ms_ == right.session_timeout_ms_ && left.feature_level_ == right.feature_level_ &&
+           left.brokers_ == right.brokers_ && left.deleted_ == right.deleted_ && left.events_ == right.events_ &&
            left.partition_count_ == right.partition_count_ && left.by_id_.size() == right.by_id_.size() &&
            same_topics();
 }

@@ -15,6 +15,7 @@
 #include "broker/controller/records.h"
 #include "runtime/base/bytes.h"
 #include "runtime/base/result.h"
+#include "runtime/base/time.h"
 #include "wire/metadata_generated.h"
 
 namespace ironbark::broker {
@@ -39,6 +40,8 @@ class Metadata {
     int64_t next_producer_id() const { return next_producer_id_; }
     BrokerId active_controller() const { return controller_; }     // the last that said so; -1: none ever did
     uint64_t controller_term() const { return controller_term_; }  // its term
+    // How long a broker may be silent; zero: no controller has said.
+    Duration session_timeout() const { return std::chrono::milliseconds(session_timeout_ms_); }
     int32_t feature_level() const { return feature_level_; }
     const std::map<BrokerId, BrokerRecord>& brokers() const { return brokers_; }
     const BrokerRecord* find(BrokerId id) const;
@@ -94,6 +97,7 @@ class Metadata {
     int64_t next_producer_id_ = 0;
     BrokerId controller_{-1};
     uint64_t controller_term_ = 0;
+    int32_t session_timeout_ms_ = 0;
     int32_t feature_level_ = 1;
     size_t partition_count_ = 0;
     std::map<BrokerId, BrokerRecord> brokers_;

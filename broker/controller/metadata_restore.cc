@@ -49,6 +49,7 @@ Result<void> Metadata::apply_body(const wire::SnapshotCommand& command) {
         if (command.version() < 0 || command.version() > counter_max || command.next_producer_id() < 0) {
             return contradiction;
         }
+        if (command.session_timeout_ms() < 0) return contradiction;
         if (command.feature_level() < 1 || (command.controller() == -1) != (command.controller_term() == 0)) {
             return contradiction;
         }
@@ -57,6 +58,7 @@ Result<void> Metadata::apply_body(const wire::SnapshotCommand& command) {
         state.controller_ = BrokerId(command.controller());
         state.controller_term_ = command.controller_term();
         state.feature_level_ = command.feature_level();
+        state.session_timeout_ms_ = command.session_timeout_ms();
     }
     for (const wire::Uuid* id : Elements(command.deleted_topics())) state.deleted_.push_back(from_wire(id));
     const bool is_good = state.deleted_.size() <= deleted_topics_max && state.restore_brokers(command).ok() &&

@@ -100,6 +100,7 @@ Result<void> Metadata::apply_body(const wire::CreateTopicCommand& command) {
     TRY_VOID(check_room(*topic, count));
     TRY(topic->partitions, assigned(command.assignment(), topic->min_in_sync));
     TRY_VOID(check_name(*topic));
+    if (was_deleted(topic->id)) return Error(ErrorCode::invalid_request, "this topic was created, and deleted since");
     ClusterEvent event = topic_event(EventKind::topic_created, command.time_ms(), *topic);
     event.count = static_cast<int64_t>(count);
     event.value = static_cast<int64_t>(topic->partitions.front().replicas.size());
@@ -124,6 +125,9 @@ Result<void> Metadata::apply_body(const wire::DeleteTopicCommand& command) {
 Result<void> Metadata::apply_body(const wire::AlterTopicCommand& command) {
     std::shared_ptr<const TopicRecord> topic = find(from_wire(command.topic()));
     if (topic == nullptr) return unknown_topic;
+    if (command.settings_version() != -1 && command.settings_version() != topic->settings_version) {
+        return Error(ErrorCode::already_exists, "the topic was altered meanwhile");
+    }
     auto changed = std::make_shared<TopicRecord>(*topic);
     ClusterEvent event = topic_event(EventKind::topic_altered, command.time_ms(), *topic);
     for (const flatbuffers::String* key : Elements(command.reset())) {

@@ -2,6 +2,7 @@
 // What clients ask for: one handler per shard, one file per family of requests (produce, fetch, offsets, topics, node).
 // A handler runs on the thread of its connection; what it needs of other shards it asks for in one message.
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -59,6 +60,10 @@ class ClientService final : public rpc::Handler {
     Task<rpc::Response> cluster_events(rpc::Session* session, rpc::Request request);
     Task<rpc::Response> replace_voter(rpc::Request request);
 
+    struct SettingsChange {
+        std::map<std::string, std::string> set;
+        std::vector<std::string> reset;
+    };
     // Executes a metadata command on its owner's thread and waits until every shard has followed.
     // What became of a command, which is repeated while nobody knows: so it must do no harm twice. `was_repeated`: a
     // refusal may be due to an attempt before.
@@ -67,6 +72,7 @@ class ClientService final : public rpc::Handler {
         bool was_repeated = false;
     };
     Task<Execution> execute(Command command, int32_t timeout_ms);
+    Task<Execution> change_settings(Uuid topic, SettingsChange change, int32_t timeout_ms);
     Task<Execution> place_and_create(TopicRecord topic, int32_t partitions, int32_t replicas, int32_t timeout_ms);
     Timestamp now() const { return Timestamp(shard_.executor().wall_milliseconds()); }
     Shard& shard_of(const PartitionIdentity& identity) const;

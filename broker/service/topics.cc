@@ -85,6 +85,17 @@ flatbuffers::Offset<wire::TopicMetadata> describe_unknown(flatbuffers::FlatBuffe
     return wire::CreateTopicMetadata(builder, error, &wire_id, text);
 }
 
+bool has_settings(const TopicRecord& topic,
+                  const std::map<std::string, std::string>& set,
+                  const std::vector<std::string>& reset) {
+    for (const auto& [key, value] : set) {
+        auto found = topic.settings.find(key);
+        if (found == topic.settings.end() || found->second != value) return false;
+    }
+    return std::none_of(reset.begin(), reset.end(),
+                        [&](const std::string& key) { return topic.settings.contains(key) && !set.contains(key); });
+}
+
 // The broker whose controller is active, or was when this metadata was made.
 int32_t controller_of(const Metadata& metadata) {
     const BrokerRecord* found = metadata.find(metadata.active_controller());
@@ -262,6 +273,35 @@ Task<rpc::Response> ClientService::delete_topic(rpc::Request request) {
     co_return respond(builder, wire::CreateDeleteTopicResponse(builder, 0, &id, version));
 }
 
+// A repeated command must not undo what somebody else has altered since: each attempt names the settings that it
+// alters.
+Task<ClientService::Execution> ClientService::change_settings(Uuid id, SettingsChange change, int32_t timeout_ms) {
+    const Instant deadline =
+        shard_.executor().now() + std::chrono::milliseconds(std::clamp(timeout_ms, 0, command_timeout_max_ms));
+    while (true) {
+        const auto known = shard_.metadata()->find(id);
+        if (known == nullptr) {
+            const Error gone(ErrorCode::unknown_topic_or_partition, "the topic was deleted");
+            co_return Execution{{Outcome::not_written, gone, {}, -1}, false};
+        }
+        Command command = broker::alter_topic(id, change.set, change.reset, now(), known->settings_version);
+        Execution done = co_await execute(std::move(command), timeout_ms);
+        if (done.executed.error.code != ErrorCode::already_exists) co_return done;
+        // Who was faster shows soon. It may have been an attempt of ours of which nobody knew.
+        auto newer = shard_.metadata()->find(id);
+        while (newer == known && shard_.executor().now() < deadline) {
+            const Wake wake = co_await shard_.wait_for_metadata(deadline);
+            if (wake == Wake::closed) break;
+            newer = shard_.metadata()->find(id);
+        }
+        const bool is_as_wanted = newer != nullptr && has_settings(*newer, change.set, change.reset);
+        if (is_as_wanted) {
+            co_return Execution{{Outcome::written, ErrorCode::none, {}, shard_.metadata()->version()}, false};
+        }
+        if (done.was_repeated || newer == known) co_return done;
+    }
+}
+
 Task<rpc::Response> ClientService::alter_topic(rpc::Request request) {
     const auto& message = request.as<wire::AlterTopicRequest>();
     auto topic = find_topic(message.name(), message.topic());
@@ -283,8 +323,8 @@ Task<rpc::Response> ClientService::alter_topic(rpc::Request request) {
     int64_t version = shard_.metadata()->version();
     int64_t settings_version = topic->settings_version;
     if (!message.validate_only()) {
-        Command command = broker::alter_topic(topic->id, *set, reset, now());
-        Execution done = co_await execute(std::move(command), message.timeout_ms());
+        SettingsChange change{*std::move(set), std::move(reset)};
+        Execution done = co_await change_settings(topic->id, std::move(change), message.timeout_ms());
         if (!done.executed.ok()) co_return refuse(done.executed);
         version = done.executed.version;
         if (auto changed = shard_.metadata()->find(topic->id)) settings_version = changed->settings_version;

@@ -61,7 +61,7 @@ std::vector<Command> all_commands(const Metadata& base) {
         allocate_producer_ids(0, 1000),
         appoint_leaders({leader}, Timestamp(2)),
         change_in_sync({change(0, {BrokerId(1), BrokerId(3)}, 1)}),
-        controller_active(BrokerId(1), 3, Timestamp(2)),
+        controller_active(BrokerId(1), 3, std::chrono::seconds(1), Timestamp(2)),
         set_feature_level(1, Timestamp(2)),
     };
     for (Command& part : base.snapshot()) commands.push_back(std::move(part));

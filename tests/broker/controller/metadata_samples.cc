@@ -139,7 +139,7 @@ Command RandomCommands::of_kind(const Metadata& state, uint64_t kind) {
         case 8: return appointments(state);
         case 9:
         case 10: return changes(state);
-        case 11: return controller_active(BrokerId(number(3)), random_.below(30), Timestamp(6000));
+        case 11: return controller_active(BrokerId(number(3)), random_.below(30), number(3) * 1000ms, Timestamp(6000));
         case 12: return set_feature_level(number(4), Timestamp(6000));
         default: return registration(state);
     }

@@ -84,6 +84,7 @@ TEST(Metadata, ADeletedTopicIsGoneAndItsNameFree) {
     EXPECT_EQ(refusal(state, delete_topic(uuid(1), later)), ErrorCode::unknown_topic_id);
     EXPECT_TRUE(state.apply(create(topic("t", 2), 1)).ok());
     EXPECT_FALSE(state.was_deleted(uuid(2)));
+    EXPECT_EQ(refusal(state, create(topic("u", 1), 1)), ErrorCode::invalid_request) << "a late copy brings it back";
     EXPECT_TRUE(restored(state).was_deleted(uuid(1)));
 }
 
@@ -112,6 +113,11 @@ TEST(Metadata, SettingsAreSetAndReset) {
     EXPECT_EQ(state.find(uuid(1))->settings_version, 2);
     EXPECT_EQ(found->settings.at("b"), "3") << "a snapshot of the state does not change";
     EXPECT_EQ(refusal(state, alter_topic(uuid(7), {{"b", "5"}}, {}, later)), ErrorCode::unknown_topic_id);
+    const int64_t version = state.find(uuid(1))->settings_version;
+    const Command once = alter_topic(uuid(1), {{"b", "6"}}, {}, later, version);
+    EXPECT_TRUE(state.apply(once).ok());
+    EXPECT_TRUE(state.apply(alter_topic(uuid(1), {{"b", "7"}}, {}, later, version + 1)).ok());
+    EXPECT_EQ(refusal(state, once), ErrorCode::already_exists) << "a late copy does not undo the other";
 }
 
 TEST(Metadata, PartitionsAreOnlyAdded) {
@@ -167,15 +173,15 @@ TEST(Metadata, ANewPartitionIsLedByTheFirstThatIsAlive) {
 TEST(Metadata, TheActiveControllerIsTheOneOfTheHighestTerm) {
     Metadata state;
     EXPECT_EQ(state.active_controller(), BrokerId(-1));
-    ASSERT_TRUE(state.apply(controller_active(BrokerId(2), 5, later)).ok());
+    ASSERT_TRUE(state.apply(controller_active(BrokerId(2), 5, 1500ms, later)).ok());
     EXPECT_EQ(state.active_controller(), BrokerId(2));
     EXPECT_EQ(state.controller_term(), 5u);
-    EXPECT_EQ(refusal(state, controller_active(BrokerId(1), 4, later)), ErrorCode::not_controller);
-    EXPECT_EQ(refusal(state, controller_active(BrokerId(1), 5, later)), ErrorCode::not_controller);
-    EXPECT_EQ(refusal(state, controller_active(BrokerId(-1), 6, later)), ErrorCode::invalid_request);
-    EXPECT_TRUE(state.apply(controller_active(BrokerId(2), 5, later)).ok()) << "says it again";
+    EXPECT_EQ(refusal(state, controller_active(BrokerId(1), 4, 1500ms, later)), ErrorCode::not_controller);
+    EXPECT_EQ(refusal(state, controller_active(BrokerId(1), 5, 1500ms, later)), ErrorCode::not_controller);
+    EXPECT_EQ(refusal(state, controller_active(BrokerId(-1), 6, 1500ms, later)), ErrorCode::invalid_request);
+    EXPECT_TRUE(state.apply(controller_active(BrokerId(2), 5, 1500ms, later)).ok()) << "says it again";
     EXPECT_EQ(state.events().size(), 1u);
-    EXPECT_TRUE(state.apply(controller_active(BrokerId(1), 6, later)).ok());
+    EXPECT_TRUE(state.apply(controller_active(BrokerId(1), 6, 1500ms, later)).ok());
     EXPECT_EQ(state.events().back().number, 2);
 }
 
@@ -200,7 +206,7 @@ TEST(Metadata, EventsSayWhatHappened) {
                             create_topic(topic("orders", 1), on(2, {2, 1})), register_broker(start(2, 3)),
                             alter_topic(uuid(1), {{"retention.ms", "5"}}, {"flush.bytes"}, later),
                             add_partitions(uuid(1), 3, on(1, {1, 2}), later), delete_topic(uuid(1), later),
-                            controller_active(BrokerId(1), 7, later), end(1, 1, EndReason::silent)});
+                            controller_active(BrokerId(1), 7, 1500ms, later), end(1, 1, EndReason::silent)});
     std::vector<std::string> texts;
     for (const ClusterEvent& event : state.events()) {
         EXPECT_EQ(event.number, static_cast<int64_t>(texts.size()) + 1);
