@@ -82,6 +82,7 @@ Task<void> BrokerSession::keep() {
             continue;
         }
         co_await heartbeats();
+        registered_version_ = -1;
         is_enrolled_ = false;
         stopped_cleanly_ = incarnation_;
     }
@@ -116,19 +117,24 @@ Task<bool> BrokerSession::enroll() {
     const bool is_again = incarnation_.value >= 0;
     incarnation_ = Incarnation(answer.incarnation());
     cluster_ = rpc::from_wire(answer.cluster());
-    // The controller's, which judges by it; this daemon's own may be set otherwise.
+    // The cluster's, by which brokers are judged; this daemon's own may be set otherwise.
     if (answer.session_timeout_ms() > 0) {
         settings_.session_timeout = std::chrono::milliseconds(answer.session_timeout_ms());
     }
     is_over_ = false;
     if (is_again)
         spdlog::warn("broker {}: registered again, as incarnation {}", settings_.broker.value, incarnation_.value);
-    // What was known before says nothing of this incarnation.
-    while (!is_stopping_ && state_.version() < answer.metadata_version()) co_await changed_.wait();
     note({});
-    is_enrolled_ = !is_stopping_;
+    registered_version_ = answer.metadata_version();
+    note_enrolled();
     changed_.pulse();
-    co_return is_enrolled_;
+    co_return true;
+}
+
+// What was known before says nothing of this incarnation. Heartbeats do not wait for it: a large state takes long.
+void BrokerSession::note_enrolled() {
+    const bool is_shown = registered_version_ >= 0 && state_.version() >= registered_version_;
+    is_enrolled_ = is_enrolled_ || (is_shown && !is_stopping_);
 }
 
 Task<void> BrokerSession::leave(Instant deadline) {
@@ -165,12 +171,15 @@ Task<void> BrokerSession::heartbeats() {
         };
         call.repeat = Repeat::always;
         call.answer_time = settings_.session_timeout / attempts_per_session;
+        call.confirms = true;
         rpc::CallResult result = co_await controllers_.call(std::move(call), sent + settings_.session_timeout);
         if (result.ok()) {
             const auto& answer = result.as<wire::HeartbeatResponse>();
             // One that still waits for its metadata is not put off by this one.
             const bool is_waiting = granted_.version > state_.version();
-            const Grant grant{sent + std::chrono::milliseconds(answer.lease_ms()), answer.metadata_version()};
+            const Dated grant{sent + std::chrono::milliseconds(answer.lease_ms()), answer.metadata_version()};
+            heard_ = {sent, answer.metadata_version()};
+            changed_.pulse();
             if (!is_waiting) granted_ = grant;
             apply_lease();
             note({});
@@ -182,13 +191,23 @@ Task<void> BrokerSession::heartbeats() {
         } else if (!is_stopping_) {
             note(fmt::format("no controller is heard: {}", said_by(result)));
         }
-        if (!is_over_) co_await beat_.wait(sent + interval());
+        // Nobody wants one that is sent later than this one.
+        if (!is_over_ && wanted_beat_ <= sent) co_await beat_.wait(sent + interval());
     }
     changed_.pulse();
 }
 
+Task<bool> BrokerSession::catch_up(Instant deadline) {
+    const Instant asked = now();
+    wanted_beat_ = asked;
+    beat_.pulse();
+    auto has_caught_up = [&] { return heard_.time >= asked && state_.version() >= heard_.version; };
+    while (!has_caught_up() && now() < deadline && !is_stopping_) co_await changed_.wait(deadline);
+    co_return has_caught_up();
+}
+
 void BrokerSession::apply_lease() {
-    if (state_.version() >= granted_.version) lease_end_ = std::max(lease_end(), granted_.end);
+    if (state_.version() >= granted_.version) lease_end_ = std::max(lease_end(), granted_.time);
 }
 
 void BrokerSession::look_at_shards() {
@@ -241,6 +260,8 @@ Task<bool> BrokerSession::follow_once() {
     }
     if (state_.version() == before) co_return true;
     current_ = std::make_shared<const Metadata>(state_);
+    if (state_.session_timeout() > Duration()) settings_.session_timeout = state_.session_timeout();
+    note_enrolled();
     apply_lease();
     changed_.pulse();
     co_return true;

@@ -51,6 +51,10 @@ class BrokerSession {
     // somebody is published to.
     Task<Executed> execute(Command command, Instant deadline);
 
+    // Suspends until `current` is as new as the active controller's metadata was when this was asked. False: it is not,
+    // at the deadline.
+    Task<bool> catch_up(Instant deadline);
+
     const MetadataSnapshot& current() const { return current_; }
     BrokerId broker() const { return settings_.broker; }
     Incarnation incarnation() const { return incarnation_; }  // -1: not registered
@@ -64,6 +68,7 @@ class BrokerSession {
 
   private:
     Task<bool> enroll();
+    void note_enrolled();
     Task<void> keep();
     Task<void> heartbeats();
     Task<void> follow();
@@ -109,15 +114,18 @@ class BrokerSession {
     Incarnation incarnation_{-1};
     Incarnation stopped_cleanly_{-1};
     Uuid cluster_;
-    bool is_enrolled_ = false;  // and the metadata shows it
-    bool is_over_ = false;      // the controller has given this incarnation up
+    int64_t registered_version_ = -1;  // that shows the registration; -1: there is none
+    bool is_enrolled_ = false;         // and the metadata here shows it
+    bool is_over_ = false;             // the controller has given this incarnation up
     bool has_left_ = false;
     std::atomic<Instant> lease_end_{Instant()};
-    struct Grant {
-        Instant end{};
+    struct Dated {
+        Instant time{};
         int64_t version = -1;
     };
-    Grant granted_;  // counts once the metadata is that new
+    Dated granted_;          // the end of a lease, which counts once the metadata is that new
+    Dated heard_;            // when the last heartbeat that was answered was sent, and how new the controller was
+    Instant wanted_beat_{};  // a heartbeat is wanted that is sent at this time or later
     std::string problem_;
     Event changed_;
     Event beat_;  // set: a heartbeat is due at once

@@ -167,6 +167,7 @@ Task<void> Control::stop(bool is_clean) {
     if (links_ != nullptr) co_await links_->close();
     if (controller_ != nullptr) co_await controller_->join();
     if (session_ != nullptr) co_await session_->join();
+    if (controllers_ != nullptr) co_await controllers_->join();
     if (listener_ != nullptr) listener_->close();
     co_await accepting_.join();
     if (server_ != nullptr) co_await server_->join();

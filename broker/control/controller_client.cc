@@ -12,7 +12,17 @@ constexpr Duration round_pause = 20ms;
 
 constexpr Error nobody_is_active(
     ErrorCode::not_controller, "no controller is active: a majority of the controllers must run and reach each other");
+constexpr Error another_is_active(ErrorCode::connection_closed,
+                                  "another controller has become active before this one answered");
 constexpr Error not_connected(ErrorCode::connection_refused, "that controller cannot be reached");
+
+rpc::CallResult given_up() {
+    rpc::CallResult result;
+    result.delivery = rpc::Delivery::unknown;
+    result.outcome = Outcome::unknown;
+    result.error = another_is_active;
+    return result;
+}
 
 // An answer of a handler, as it would have come over a connection.
 rpc::CallResult result_of(World& world, rpc::Response response) {
@@ -42,32 +52,78 @@ rpc::CallResult result_of(World& world, rpc::Response response) {
 
 ControllerClient::ControllerClient(
     World& world, int32_t self, std::vector<int32_t> voters, rpc::Handler* own, peer::PeerLinks* links)
-    : world_(world), self_(self), voters_(std::move(voters)), own_(own), links_(links), closing_(world.executor) {
+    : world_(world),
+      self_(self),
+      voters_(std::move(voters)),
+      own_(own),
+      links_(links),
+      closing_(world.executor),
+      scope_(world.executor) {
     own_session_.is_open = true;
 }
 
-Task<rpc::CallResult> ControllerClient::call(ControllerCall call, Instant deadline) {
+struct ControllerClient::Attempt {
+    Attempt(Executor& executor, std::shared_ptr<const ControllerCall> what, int32_t whom)
+        : call(std::move(what)), voter(whom), ended(executor) {}
+    std::shared_ptr<const ControllerCall> call;
+    int32_t voter;
+    std::optional<rpc::CallResult> result;  // none: not yet
+    Event ended;                            // or given up
+};
+
+Task<rpc::CallResult> ControllerClient::call(ControllerCall what, Instant deadline) {
+    const auto call = std::make_shared<const ControllerCall>(std::move(what));
     rpc::CallResult result = rpc::never_sent(nobody_is_active);
-    size_t asked = 0;  // since the last pause
+    rpc::CallResult refusal = result;  // the last that a controller has given
+    size_t asked = 0;                  // since the last pause
     while (!closing_.is_set() && world_.executor.now() < deadline) {
-        const int32_t voter = choose();
-        const Instant answer_by = call.answer_time ? world_.executor.now() + *call.answer_time : deadline;
-        result = co_await ask(voter, &call, answer_by);
+        const auto attempt = std::make_shared<Attempt>(world_.executor, call, choose());
+        attempts_.insert(attempt.get());
+        scope_.spawn(run(attempt, call->answer_time ? world_.executor.now() + *call->answer_time : deadline));
+        co_await attempt->ended.wait();
+        attempts_.erase(attempt.get());
+        result = attempt->result ? *std::move(attempt->result) : given_up();
         if (result.ok()) {
-            active_ = voter;
+            active_ = attempt->voter;
+            if (call->confirms) confirm(attempt->voter);
             co_return result;
         }
-        if (!may_repeat(call, result)) co_return result;
-        active_ = result.leader == voter ? -1 : result.leader;
+        if (!may_repeat(*call, result)) co_return result;
+        forget(attempt->voter, result.leader);
+        const bool is_said = result.delivery == rpc::Delivery::answered;
+        if (is_said) refusal = result;
         if (++asked <= voters_.size() && active_ >= 0) continue;
         if (asked >= voters_.size()) {
             asked = 0;
-            if (is_impatient_ && call.repeat == Repeat::never) co_return result;
+            if (is_impatient_ && call->repeat == Repeat::never) co_return result;
             co_await closing_.wait(std::min(deadline, world_.executor.now() + round_pause));
         }
     }
     if (closing_.is_set()) co_return rpc::never_sent(Error(ErrorCode::closed, "this daemon is stopping"));
-    co_return result;
+    // That one of them was not there is not why nobody did it.
+    const bool is_absent = result.error.code == ErrorCode::connection_refused;
+    co_return is_absent ? refusal : result;
+}
+
+// After a failed attempt; unless somebody else has found another one meanwhile. The next question goes to another
+// voter.
+void ControllerClient::forget(int32_t voter, int32_t hint) {
+    if (active_ >= 0 && active_ != voter) return;
+    active_ = hint == voter ? -1 : hint;
+    const auto place = std::find(voters_.begin(), voters_.end(), voter);
+    next_ = static_cast<size_t>(place - voters_.begin());
+}
+
+Task<void> ControllerClient::run(std::shared_ptr<Attempt> attempt, Instant answer_by) {
+    rpc::CallResult result = co_await ask(attempt->voter, attempt->call.get(), answer_by);
+    attempt->result.emplace(std::move(result));
+    attempt->ended.set();
+}
+
+void ControllerClient::confirm(int32_t voter) {
+    for (Attempt* attempt : attempts_) {
+        if (attempt->voter != voter) attempt->ended.set();
+    }
 }
 
 int32_t ControllerClient::choose() {

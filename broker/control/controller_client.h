@@ -4,12 +4,15 @@
 // executor.
 
 #include <functional>
+#include <memory>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "broker/peer/links.h"
 #include "runtime/rpc/call.h"
 #include "runtime/rpc/service.h"
+#include "runtime/task/scope.h"
 
 namespace ironbark::broker {
 
@@ -26,6 +29,8 @@ struct ControllerCall {
     Repeat repeat = Repeat::never;
     // For an answer, from when the active controller was found; none: until the deadline, too.
     std::optional<Duration> answer_time{};
+    // A success proves that a majority has just confirmed who answered as the active controller.
+    bool confirms = false;
 };
 
 class ControllerClient {
@@ -35,8 +40,9 @@ class ControllerClient {
         World& world, int32_t self, std::vector<int32_t> voters, rpc::Handler* own, peer::PeerLinks* links);
 
     // Suspends until the active controller has answered or refused, or the deadline; an attempt that has begun may take
-    // its answer time. Delivery and outcome are those of
-    // the last attempt; not_controller: none was active all the time.
+    // its answer time. Delivery and outcome are those of the last attempt; not_controller: none was active all the
+    // time. What waits for one controller while another one is confirmed (`confirms`) is given up: nobody knows whether
+    // the first was still active when it got the request, and a machine that has lost its power closes no connection.
     Task<rpc::CallResult> call(ControllerCall call, Instant deadline);
     // Of one voter, active or not.
     Task<rpc::CallResult> ask(int32_t voter, const ControllerCall* call, Instant deadline);
@@ -45,9 +51,15 @@ class ControllerClient {
     void set_impatient(bool is_impatient) { is_impatient_ = is_impatient; }
     // Nothing is begun any more.
     void close() { closing_.set(); }
+    // To be awaited after `close`, once the links are closed and the own voter has stopped.
+    Task<void> join() { co_await scope_.join(); }
 
   private:
+    struct Attempt;
     Task<rpc::CallResult> ask_own(const ControllerCall* call);
+    Task<void> run(std::shared_ptr<Attempt> attempt, Instant answer_by);
+    void forget(int32_t voter, int32_t hint);
+    void confirm(int32_t voter);
     int32_t choose();
     bool may_repeat(const ControllerCall& call, const rpc::CallResult& result);
 
@@ -61,6 +73,8 @@ class ControllerClient {
     size_t next_ = 0;      // to be asked when it is not
     bool is_impatient_ = false;
     Event closing_;
+    std::set<Attempt*> attempts_;  // that are waited for
+    Scope scope_;                  // of attempts, those that were given up included
 };
 
 }  // namespace ironbark::broker

@@ -24,17 +24,25 @@ class ProducerIds {
         co_return Given{ProducerId(next_++), ProducerEpoch(0)};
     }
 
-    // The next epoch of an id. REQUIRES: epoch < INT16_MAX
-    Result<Given> raise(ProducerId id, ProducerEpoch epoch) const {
-        if (id.value >= session_.current()->next_producer_id()) {
-            return Error(ErrorCode::unknown_producer_id, "this producer id was never given out; ask for a new one");
+    // The next epoch of an id. Suspends if this broker has not heard of the id yet, until it knows what the controller
+    // does. REQUIRES: epoch < INT16_MAX
+    Task<Result<Given>> raise(ProducerId id, ProducerEpoch epoch) {
+        if (!is_given(id)) {
+            const bool is_newest = co_await session_.catch_up(world_.executor.now() + allocate_time_max);
+            if (!is_newest)
+                co_return Error(ErrorCode::not_controller, "no controller can say whether this id was given");
         }
-        return Given{id, ProducerEpoch(static_cast<int16_t>(epoch.value + 1))};
+        if (!is_given(id)) {
+            co_return Error(ErrorCode::unknown_producer_id, "this producer id was never given out; ask for a new one");
+        }
+        co_return Given{id, ProducerEpoch(static_cast<int16_t>(epoch.value + 1))};
     }
 
   private:
     static constexpr int64_t block_size = 1000;
     static constexpr Duration allocate_time_max = std::chrono::seconds(10);
+
+    bool is_given(ProducerId id) const { return id.value < session_.current()->next_producer_id(); }
 
     Task<Result<void>> allocate() {
         const Instant deadline = world_.executor.now() + allocate_time_max;

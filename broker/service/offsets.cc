@@ -190,7 +190,7 @@ Task<rpc::Response> ClientService::allocate_producer_id(rpc::Request request) {
         // The same producer in its next epoch, if it has one: the partitions refuse the one before from then on.
         static Task<Result<ProducerIds::Given>> run(ProducerIds* ids, ProducerId known, ProducerEpoch epoch) {
             bool raise = known.value >= 0 && epoch.value >= 0 && epoch.value < INT16_MAX;
-            if (raise) co_return ids->raise(known, epoch);
+            if (raise) co_return co_await ids->raise(known, epoch);
             co_return co_await ids->next();
         }
     };
