@@ -143,6 +143,8 @@ Task<Result<void>> Broker::start(std::string* problem) {
     CO_TRY_VOID(co_await bind(problem));
     CO_TRY_VOID(co_await open_control(problem));
     CO_TRY_VOID(co_await open_shards(problem));
+    // From now on it can be asked what the start waits for.
+    if (status_server_) status_server_->start();
     CO_TRY_VOID(co_await join(problem));
     co_return co_await serve(problem);
 }
@@ -313,7 +315,6 @@ Task<Result<void>> Broker::bind(std::string* problem) {
 
 Task<Result<void>> Broker::serve(std::string* problem) {
     World* world = worlds_.front();
-    if (status_server_) status_server_->start();
     for (size_t index = shards_.size(); index-- > 0;) {
         Shard* shard = shards_[index].get();
         replica_services_.push_back(std::make_unique<ReplicaService>(*shard, facts_.shards, &facts_.peer_identity,

@@ -96,7 +96,11 @@ Task<std::string> StatusServer::respond(std::string request_line) {
         ShardStatus status = co_await gather();
         std::string problems;
         const ControlStatus control = co_await look_at_control();
-        if (!control.problem.empty()) problems += control.problem + "\n";
+        if (!control.problem.empty()) {
+            problems += control.problem + "\n";
+        } else if (control.incarnation.value < 0) {
+            problems += "this broker is not registered with the controllers yet\n";
+        }
         if (!control.controller_problem.empty()) problems += "controller: " + control.controller_problem + "\n";
         if (!status.marks_writable) problems += "the marks journal cannot be written\n";
         if (status.storage_full) problems += "the disk has no more than its reserve left: records are refused\n";

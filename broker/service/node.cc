@@ -31,10 +31,10 @@ Task<rpc::Response> ClientService::describe_node(rpc::Request) {
     co_return [&] {
         rpc::Response response;
         auto root = wire::CreateDescribeNodeResponseDirect(
-            builder, 0, facts_.identity.broker.value, &cluster, facts_.version.c_str(),
-            facts_.identity.incarnation.value, facts_.started.milliseconds, facts_.io_world.c_str(),
-            facts_.io_reason.c_str(), static_cast<int32_t>(facts_.shards.size()), &directories,
-            static_cast<int32_t>(sum.partitions), &memory, sum.unsynced_bytes, age, nullptr);
+            builder, 0, facts_.identity.broker.value, &cluster, facts_.version.c_str(), identity().incarnation.value,
+            facts_.started.milliseconds, facts_.io_world.c_str(), facts_.io_reason.c_str(),
+            static_cast<int32_t>(facts_.shards.size()), &directories, static_cast<int32_t>(sum.partitions), &memory,
+            sum.unsynced_bytes, age, nullptr);
         response.metadata = rpc::finish(builder, root);
         return response;
     }();

@@ -28,6 +28,14 @@ Shard& ClientService::shard_of(const PartitionIdentity& identity) const {
     return *facts_.shards[log::shard_of(identity, facts_.shards.size())];
 }
 
+// With the incarnation of now: a broker that was given up while it lived has another one than at its start.
+rpc::ServerIdentity ClientService::identity() const {
+    rpc::ServerIdentity identity = facts_.identity;
+    const BrokerRecord* self = shard_.metadata()->find(identity.broker);
+    if (self != nullptr) identity.incarnation = self->incarnation;
+    return identity;
+}
+
 Task<rpc::Response> ClientService::handle(rpc::Session& session, rpc::Request request) {
     const rpc::Method method = request.method;
     const Instant received = request.received;
@@ -42,7 +50,7 @@ Task<rpc::Response> ClientService::handle(rpc::Session& session, rpc::Request re
 
 Task<rpc::Response> ClientService::dispatch(rpc::Session* session, rpc::Request request) {
     switch (request.method) {
-        case rpc::Method::handshake: co_return rpc::answer_handshake(*session, request, facts_.identity);
+        case rpc::Method::handshake: co_return rpc::answer_handshake(*session, request, identity());
         case rpc::Method::metadata: co_return co_await metadata(std::move(request));
         case rpc::Method::create_topic: co_return co_await create_topic(std::move(request));
         case rpc::Method::delete_topic: co_return co_await delete_topic(std::move(request));

@@ -41,6 +41,7 @@ class ClientService final : public rpc::Handler {
     Task<rpc::Response> handle(rpc::Session& session, rpc::Request request) override;
 
   private:
+    rpc::ServerIdentity identity() const;
     Task<rpc::Response> dispatch(rpc::Session* session, rpc::Request request);
     Task<rpc::Response> metadata(rpc::Request request);
     Task<rpc::Response> create_topic(rpc::Request request);

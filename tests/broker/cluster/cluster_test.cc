@@ -145,6 +145,75 @@ TEST(Cluster, AStartAfterACleanStopIsCleanThoughTheAnswerToItsRegistrationWasLos
     EXPECT_TRUE(cluster.broker(4)->started_clean());
 }
 
+// [B2] Its machine has lost its power: no connection to it is closed.
+TEST(Cluster, NobodyWaitsForAControllerThatSaysNothingOnceAnotherIsActive) {
+    for (uint64_t seed = 1; seed <= 5; ++seed) {
+        ClusterWorld cluster(4, 3, seed);
+        cluster.start_all();
+        const int32_t old = cluster.active();
+        cluster.simulation().run_for(2s);
+        cluster.simulation().network().isolate(cluster.node(old));
+        ClusterWorld::Pending asked = cluster.begin(4, rpc::Method::create_topic, create_request("t", {}));
+        const Instant cut = cluster.simulation().now();
+        const Control& control = *cluster.broker(4)->facts().control;
+        bool had_lease = true;
+        auto is_answered = [&] {
+            had_lease = had_lease && control.status().has_lease;
+            return asked->has_value();
+        };
+        ASSERT_TRUE(cluster.simulation().run_until(is_answered, 10s));
+        EXPECT_TRUE(said_by(**asked).ok()) << said_by(**asked);
+        EXPECT_LE(cluster.simulation().now() - cut, 1500ms) << "seed " << seed;
+        cluster.simulation().run_until([&] { return !(had_lease = had_lease && control.status().has_lease); }, 5s);
+        EXPECT_TRUE(had_lease) << "all the time; seed " << seed;
+        EXPECT_TRUE(cluster.metadata(4)->brokers().at(BrokerId(4)).is_alive);
+        EXPECT_EQ(cluster.metadata(4)->brokers().at(BrokerId(4)).incarnation, Incarnation(1));
+    }
+}
+
+// [B6]
+TEST(Cluster, TheSessionTimeoutIsTheActiveControllersEverywhere) {
+    ClusterWorld cluster(4, 3);
+    auto configured = [](int32_t id) { return id * 1000ms; };
+    for (int32_t id : {1, 2, 3}) cluster.config(id).session_timeout = configured(id);
+    cluster.config(4).session_timeout = 100s;
+    cluster.start_all();
+    const int32_t first = cluster.active();
+    EXPECT_EQ(cluster.metadata(4)->session_timeout(), configured(first));
+    cluster.kill(first);
+    const int32_t second = cluster.active();
+    cluster.simulation().run_for(500ms);
+    EXPECT_EQ(cluster.metadata(4)->session_timeout(), configured(second));
+    EXPECT_TRUE(cluster.metadata(4)->brokers().at(BrokerId(4)).is_alive);
+    cluster.simulation().run_for(5s);
+    const Instant paused = cluster.simulation().now();
+    cluster.pause(4);
+    EXPECT_TRUE(cluster.simulation().run_until(
+        [&] { return !cluster.metadata(second)->brokers().at(BrokerId(4)).is_alive; }, 10s));
+    EXPECT_LE(cluster.simulation().now() - paused, configured(second) + 200ms);
+    EXPECT_GE(cluster.simulation().now() - paused, configured(second) * 3 / 4);
+}
+
+// [B14]
+TEST(Cluster, ABrokerSaysWhichIncarnationItIsNowAndWhatItsStartWaitsFor) {
+    ClusterWorld cluster(4, 3);
+    cluster.config(4).metrics_enabled = true;
+    cluster.config(4).metrics = {"0.0.0.0", 9401};
+    cluster.start(4);
+    EXPECT_FALSE(cluster.try_ready(4, 5s));
+    EXPECT_NE(cluster.health(4).find("503"), std::string::npos);
+    EXPECT_NE(cluster.health(4).find("not registered"), std::string::npos) << cluster.health(4);
+    for (int32_t id : {1, 2, 3}) cluster.start(id);
+    for (int32_t id : {1, 2, 3, 4}) cluster.wait_ready(id);
+    EXPECT_NE(cluster.health(4).find("200 OK"), std::string::npos) << cluster.health(4);
+    EXPECT_EQ(cluster.incarnation(4), 1);
+    cluster.pause(4);
+    cluster.simulation().run_for(5s);
+    cluster.resume(4);
+    cluster.simulation().run_for(5s);
+    EXPECT_EQ(cluster.incarnation(4), 2);
+}
+
 TEST(Cluster, NothingAcknowledgedIsLostWhenTheActiveControllerIsKilledAgainAndAgain) {
     ClusterWorld cluster(3, 3);
     cluster.start_all();

@@ -9,6 +9,7 @@ namespace ironbark::broker {
 namespace {
 
 constexpr uint16_t client_port = 9400;
+constexpr uint16_t metrics_port = 9401;
 constexpr uint16_t cluster_port = 9402;
 constexpr Duration stop_limit = 60s;
 
@@ -45,6 +46,23 @@ Task<void> keep_call(rpc::Channel* channel,
     const Instant deadline = world->executor.now() + patience;
     rpc::CallResult result = co_await channel->call(method, std::move(metadata), std::move(slices), deadline);
     into->emplace(std::move(result));
+}
+
+Task<void> get_page(World* world, Address address, std::string path, std::shared_ptr<std::string> into) {
+    Task<Result<std::unique_ptr<Socket>>> connecting = world->network.connect(address, world->executor.now() + 5s);
+    Result<std::unique_ptr<Socket>> socket = co_await std::move(connecting);
+    if (!socket.ok()) co_return;
+    const std::string request = "GET " + path + " HTTP/1.1\r\n\r\n";
+    std::vector<BufferSlice> slices;
+    slices.push_back(world->buffers.copy_of(as_bytes(request)));
+    (void)co_await (*socket)->send(std::move(slices));
+    BufferSlice piece(world->buffers.take(4096), 0, 4096);
+    while (true) {
+        Result<size_t> count = co_await (*socket)->receive(piece);
+        if (!count.ok() || *count == 0) break;
+        into->append(as_text(piece.bytes().first(*count)));
+    }
+    (*socket)->close();
 }
 
 Task<bool> run_command(Control* control, Command command, std::shared_ptr<Executed> into) {
@@ -224,6 +242,19 @@ std::string ClusterWorld::remark(int32_t id, const std::string& topic, size_t pa
     const auto& partitions = *result.as<wire::DescribeTopicResponse>().partitions();
     const auto* text = partitions.Get(static_cast<flatbuffers::uoffset_t>(partition))->state_detail();
     return text == nullptr ? "" : text->str();
+}
+
+std::string ClusterWorld::health(int32_t id) {
+    auto answer = std::make_shared<std::string>();
+    client_.run(get_page(&client_.world(), {"n" + std::to_string(id), metrics_port}, "/healthz", answer), 30s);
+    return *answer;
+}
+
+int64_t ClusterWorld::incarnation(int32_t id) {
+    flatbuffers::FlatBufferBuilder builder;
+    rpc::CallResult result =
+        call(id, rpc::Method::describe_node, rpc::finish(builder, wire::CreateDescribeNodeRequest(builder)));
+    return result.ok() ? result.as<wire::DescribeNodeResponse>().incarnation() : -1;
 }
 
 ClusterSeen ClusterWorld::describe(int32_t id) {

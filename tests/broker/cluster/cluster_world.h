@@ -87,6 +87,8 @@ class ClusterWorld {
     int32_t active(Duration limit = 60s);
     // What the topic's description says of a partition's state, at this daemon.
     std::string remark(int32_t id, const std::string& topic, size_t partition = 0);
+    std::string health(int32_t id);   // what its /healthz answers
+    int64_t incarnation(int32_t id);  // that it says it is
     // The metadata that a broker serves by.
     MetadataSnapshot metadata(int32_t id) { return daemons_.at(id).broker->facts().shards.front()->metadata(); }
 
