@@ -124,7 +124,7 @@ Task<Result<void>> LogOpener::give_up_end() {
     promised_ = place.offset;
     end_.end = ScanEnd::clean;
     end_.promised = place.offset;
-    end_.promised_position = 0;
+    end_.proven = {last.head.base, block_size, last.head.chain_before, last.head.epoch_before};
     end_unreadable_ = false;
     co_return Result<void>();
 }

@@ -25,6 +25,7 @@ namespace ironbark::log {
 namespace {
 
 constexpr size_t index_file_size_max = size_t{16} << 20;
+constexpr int attempts_max = 3;  // at a log whose end changes while it is read
 
 }  // namespace
 
@@ -286,14 +287,15 @@ Task<Result<std::unique_ptr<Log>>> Log::open(LogContext* context,
                                              PartitionIdentity identity,
                                              LogSettings settings,
                                              RecoveryReport* report) {
-    std::unique_ptr<Log> log(new Log(context, identity, settings));
-    LogOpener opener(context, log.get(), report);
-    Result<void> opened = co_await opener.open();
-    if (!opened.ok()) {
+    for (int attempts_left = attempts_max;;) {
+        std::unique_ptr<Log> log(new Log(context, identity, settings));
+        LogOpener opener(context, log.get(), report);
+        Result<void> opened = co_await opener.open();
+        if (opened.ok()) co_return std::move(log);
         co_await log->close();
-        co_return opened.error();
+        if (!opener.has_changed() || --attempts_left == 0) co_return opened.error();
+        *report = RecoveryReport();
     }
-    co_return std::move(log);
 }
 
 }  // namespace ironbark::log

@@ -9,7 +9,8 @@
 //   torn                                              | the log ends there; good records behind go to the graveyard
 //
 // What is kept is on disk before anybody is told of it. What no later promise covers is written again first: a sync of
-// the process before may have failed, and then what we read may be in a cache that has forgotten to keep it.
+// the process before may have failed, and then what we read may be in a cache that has forgotten to keep it. If it is
+// gone before we have written it, it was promised to nobody: the log is opened once more, and ends before it.
 
 #include "log/log_recovery.h"
 
@@ -106,12 +107,14 @@ Task<Result<void>> LogOpener::settle() {
     report_.end = end_.end;
     if (end_.end == ScanEnd::torn) ++context_->counters.torn_recoveries;
     if (beyond.stray_records > 0) CO_TRY_VOID(co_await bury_strays(file.get(), beyond));
-    uint64_t proven = end_.promised_position;
-    if (floor_ && floor_->segment_base == last.head.base && floor_->offset <= place.offset) {
-        proven = std::max(proven, floor_->position);
+    ScanPlace proven = end_.proven;
+    const bool floor_is_here = floor_ && floor_->segment_base == last.head.base && floor_->offset <= place.offset;
+    if (floor_is_here && floor_->position > proven.position) {
+        proven = {floor_->offset, floor_->position, floor_->chain, floor_->epoch};
     }
-    CO_TRY_VOID(co_await write_again(file.get(), proven, place.position));
+    CO_TRY_VOID(co_await write_again(file.get(), proven.position, place.position));
     CO_TRY_VOID(co_await file->sync());
+    CO_TRY_VOID(co_await read_again(file.get(), proven));
     last.sealed = false;
     last.max_append_time = log_.last_append_time_;
     last.end = place.offset;
@@ -177,6 +180,19 @@ Task<Result<void>> LogOpener::write_again(File* file, uint64_t begin, uint64_t e
         CO_TRY_VOID(co_await write_fully(*file, at, std::move(slices), Sync::no));
     }
     co_return Result<void>();
+}
+
+// The cache may have forgotten between the scan and the write, which then kept nothing but zeros.
+Task<Result<void>> LogOpener::read_again(File* file, ScanPlace proven) {
+    if (proven.offset == end_.place.offset) co_return Result<void>();
+    WindowReader reader(*file, context_->world.buffers, log_.segments_[last_scanned_]->written_position, read_size);
+    CO_TRY(ScanResult found,
+           co_await scan_segment(&reader, log_.seed_, proven, Offset(INT64_MAX), log_.epoch_starts_, {}));
+    has_changed_ = found.place != end_.place;
+    if (!has_changed_) co_return Result<void>();
+    report_.problem = fmt::format("{}: the disk does not keep what was read from it. Try again.",
+                                  log_.path_of(log_.segments_[last_scanned_]->head.base, log_suffix));
+    co_return Error(ErrorCode::io_error, "the disk does not keep what was read from it");
 }
 
 void LogOpener::set_end(Offset end) {

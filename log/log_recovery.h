@@ -19,6 +19,8 @@ class LogOpener {
         : context_(context), log_(*log), report_(*report), accepts_(accepts_loss) {}
 
     Task<Result<void>> open();
+    // Whether it failed because records that nobody was promised are no longer there: the next attempt may succeed.
+    bool has_changed() const { return has_changed_; }
 
   private:
     // log_open.cc
@@ -48,6 +50,7 @@ class LogOpener {
     Error refuse_unreadable(const Segment& last);
     Task<Result<void>> bury_strays(File* file, const Beyond& beyond);
     Task<Result<void>> write_again(File* file, uint64_t begin, uint64_t end);
+    Task<Result<void>> read_again(File* file, ScanPlace proven);
     void set_end(Offset end);
 
     // log_loss.cc
@@ -76,9 +79,10 @@ class LogOpener {
     std::vector<Offset> bases_;
     std::vector<Offset> indexes_;
     std::vector<Offset> useless_;  // snapshots
-    Floor start_;  // where reading starts
+    Floor start_;                  // where reading starts
     ScanResult end_;
     bool end_unreadable_ = false;
+    bool has_changed_ = false;
     size_t last_scanned_ = 0;
 };
 

@@ -32,18 +32,18 @@ Offset believed(const FrameView& pad, const std::vector<EpochStart>& starts) {
 // The ends of the rounds that were passed and not yet promised by a later pad.
 class RoundEnds {
   public:
-    void passed(Offset offset, uint64_t position) { ends_.emplace_back(offset, position); }
+    void passed(const ScanPlace& place) { ends_.push_back(place); }
     // Everything up to `offset` was durable.
     void promised(Offset offset, ScanResult* result) {
         result->promised = std::max(result->promised, offset);
-        while (!ends_.empty() && ends_.front().first <= offset) {
-            result->promised_position = ends_.front().second;
+        while (!ends_.empty() && ends_.front().offset <= offset) {
+            result->proven = ends_.front();
             ends_.pop_front();
         }
     }
 
   private:
-    std::deque<std::pair<Offset, uint64_t>> ends_;
+    std::deque<ScanPlace> ends_;
 };
 
 ScanEnd judge(const Result<FrameView>& frame, Bytes bytes, const ScanPlace& place, bool was_expected) {
@@ -148,7 +148,7 @@ Task<Result<ScanResult>> scan_segment(WindowReader* reader,
                                       ScanVisitor visit) {
     ScanResult result;
     result.place = from;
-    result.promised_position = from.position;
+    result.proven = from;
     ScanPlace& place = result.place;
     RoundEnds round_ends;
     while (true) {
@@ -167,7 +167,7 @@ Task<Result<ScanResult>> scan_segment(WindowReader* reader,
         if (frame.ok() && is_own_pad(*frame, place.position, place.epoch)) {
             round_ends.promised(believed(*frame, epoch_starts), &result);
             place.position += frame->header.length;
-            round_ends.passed(place.offset, place.position);
+            round_ends.passed(place);
             continue;
         }
         if (place.offset >= limit) break;

@@ -33,17 +33,18 @@ struct ScanPlace {
     uint64_t position = block_size;
     uint64_t chain = 0;
     Epoch epoch{-1};
+    friend bool operator==(const ScanPlace&, const ScanPlace&) = default;
 };
 
 enum class ScanEnd : uint8_t { clean, left_over, torn, damaged };
 const char* name(ScanEnd end);
 
 struct ScanResult {
-    ScanEnd end = ScanEnd::clean;    // never damaged: that takes a promise
-    ScanPlace place;                 // of the first frame that is not there
-    Offset promised;                 // by the pads passed
-    uint64_t promised_position = 0;  // everything of this segment before it was promised
-    uint64_t frames = 0;             // accepted
+    ScanEnd end = ScanEnd::clean;  // never damaged: that takes a promise
+    ScanPlace place;               // of the first frame that is not there
+    Offset promised;               // by the pads passed
+    ScanPlace proven;              // everything of this segment before it was promised
+    uint64_t frames = 0;           // accepted
 };
 
 // What stands beyond the end of a log.

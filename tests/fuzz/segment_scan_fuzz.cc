@@ -65,7 +65,7 @@ Task<Seen> scan(World* world, ScanPlace from, size_t window, std::vector<EpochSt
     Result<ScanResult> result = co_await scan_segment(&reader, seed, from, Offset(INT64_MAX), starts, std::move(visit));
     ASSERT(result.ok() && result->end != ScanEnd::damaged);
     ASSERT(result->frames == seen.frames && result->place.offset == next.offset);
-    ASSERT(result->place.position >= next.position && result->promised_position <= result->place.position);
+    ASSERT(result->place.position >= next.position && result->proven.position <= result->place.position);
     Result<Beyond> beyond = co_await look_beyond(&reader, seed, result->place, std::move(starts), unsynced_bytes_max);
     ASSERT(beyond.ok());
     seen.result = *result;

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <numeric>
+#include <set>
 
 #include "log/graveyard.h"
 #include "log/snapshot.h"
@@ -540,6 +541,40 @@ TEST(Recovery, DoesNotTrustWhatAFailedSyncLeftInTheCache) {
     world.disk().evict();
     world.lose_power();
     EXPECT_EQ(numbers(world, world.open()), found);
+}
+
+// A log with one record that is durable, and one that is only in the cache: its sync has failed.
+void make_failed_sync(LogWorld& world) {
+    Log& before = world.begin();
+    append_durable(world, before, 0, 1);
+    world.append_unsynced(before, {value(1)});
+    world.disk().fail_next_sync(LogWorld::path(0, log_suffix));
+    EXPECT_EQ(world.run(before.reach_durable(Offset(2), never)).error().code, ErrorCode::storage_error);
+    world.kill();
+}
+
+TEST(Recovery, GoesOnBeforeWhatTheCacheForgetsWhileItIsRead) {
+    LogWorld measured;
+    make_failed_sync(measured);
+    const Instant begin = measured.simulation().now();
+    measured.open();
+    const Duration taken = measured.simulation().now() - begin;
+    std::set<Numbers> found;
+    constexpr int instants = 200;
+    for (int at = 0; at <= instants; ++at) {
+        LogWorld world;
+        make_failed_sync(world);
+        world.simulation().schedule(world.simulation().now() + taken * at / instants,
+                                    [&world] { world.disk().evict(); });
+        Log& log = world.open();
+        const Numbers kept = numbers(world, log);
+        found.insert(kept);
+        world.begin_epoch(log);
+        append_durable(world, log, static_cast<int>(kept.size()), 5);
+        world.lose_power();
+        EXPECT_EQ(numbers(world, world.open()), range(0, 5)) << "forgotten after " << at << " of " << instants;
+    }
+    EXPECT_EQ(found, (std::set<Numbers>{range(0, 1), range(0, 2)})) << "the instants are not those of the reading";
 }
 
 TEST(Recovery, ForgetsEpochsThatBeganBehindTheEnd) {

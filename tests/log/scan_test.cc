@@ -227,7 +227,8 @@ TEST_F(ScanTest, AddsUpWhatPadsPromised) {
     pad(1);
     scan();
     EXPECT_EQ(result.promised, Offset(1));
-    EXPECT_EQ(result.promised_position, first_round);
+    EXPECT_EQ(result.proven.position, first_round);
+    EXPECT_EQ(result.proven.offset, Offset(1));
 }
 
 TEST_F(ScanTest, BelievesPromisesUpToTheStartOfTheNextEpoch) {
