@@ -109,6 +109,26 @@ Expected<ReplacedVoter> Admin::replace_voter(int32_t voter, Timeout timeout) {
         Method::replace_voter, client::encode_replace_voter(voter, timeout), Repeatable::no, timeout));
 }
 
+Expected<std::vector<MovedLeader>> Admin::move_leaders(const std::vector<LeaderMove>& moves, Timeout timeout) {
+    return client::decode_move_leaders(
+        moves, implementation_->call(Method::move_leaders, client::encode_move_leaders(moves, timeout),
+                                     Repeatable::yes, timeout));
+}
+
+Expected<ElectedLeader> Admin::elect_leader(const TopicPartition& partition,
+                                            bool unclean,
+                                            bool validate_only,
+                                            Timeout timeout) {
+    rpc::Metadata request = client::encode_elect_leader(partition, unclean, validate_only, timeout);
+    return client::decode_elect_leader(implementation_->call(
+        Method::elect_leader, std::move(request), validate_only ? Repeatable::yes : Repeatable::no, timeout));
+}
+
+Expected<void> Admin::set_failover(bool is_manual, Timeout timeout) {
+    return client::decode_set_failover(implementation_->call(
+        Method::set_failover, client::encode_set_failover(is_manual, timeout), Repeatable::yes, timeout));
+}
+
 Expected<std::vector<FoundOffset>> Admin::list_offsets(const std::vector<OffsetQuery>& queries,
                                                        Visibility visibility,
                                                        Timeout timeout) {

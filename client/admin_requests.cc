@@ -286,6 +286,7 @@ Expected<ClusterInfo> decode_describe_cluster(const rpc::CallResult& result) {
     cluster.log_bytes = from.log_bytes();
     cluster.snapshot = from.snapshot();
     cluster.feature_level = from.feature_level();
+    cluster.is_failover_manual = from.is_failover_manual();
     if (from.brokers() != nullptr) {
         for (const wire::ClusterBroker* broker : *from.brokers()) cluster.brokers.push_back(read(*broker));
     }
@@ -320,6 +321,59 @@ Expected<ReplacedVoter> decode_replace_voter(const rpc::CallResult& result) {
     auto answer = answer_of<wire::ReplaceVoterResponse>(result);
     if (!answer.ok()) return answer.error();
     return ReplacedVoter{text((*answer)->before()), text((*answer)->now())};
+}
+
+rpc::Metadata encode_move_leaders(const std::vector<LeaderMove>& moves, Milliseconds timeout) {
+    FlatBufferBuilder builder;
+    std::vector<flatbuffers::Offset<wire::LeaderMoveRequest>> list;
+    for (const LeaderMove& move : moves) {
+        TopicName name(builder, move.partition.topic);
+        list.push_back(
+            wire::CreateLeaderMoveRequest(builder, name.name, name.id(), move.partition.partition, move.to));
+    }
+    return rpc::finish(builder, wire::CreateMoveLeadersRequestDirect(builder, &list, milliseconds(timeout)));
+}
+
+Expected<std::vector<MovedLeader>> decode_move_leaders(const std::vector<LeaderMove>& moves,
+                                                       const rpc::CallResult& result) {
+    auto answer = answer_of<wire::MoveLeadersResponse>(result);
+    if (!answer.ok()) return answer.error();
+    const auto* from = (*answer)->moved();
+    if (from == nullptr || from->size() != moves.size()) return senseless_answer("it does not answer for each move");
+    std::vector<MovedLeader> moved;
+    for (size_t index = 0; index < moves.size(); ++index) {
+        const wire::MovedLeader& each = *from->Get(static_cast<flatbuffers::uoffset_t>(index));
+        moved.push_back({moves[index].partition, failure(each.error()), each.before(), each.leader(),
+                         each.leader_epoch(), std::chrono::microseconds(each.outage_us())});
+    }
+    return moved;
+}
+
+rpc::Metadata encode_elect_leader(const TopicPartition& partition,
+                                  bool unclean,
+                                  bool validate_only,
+                                  Milliseconds timeout) {
+    FlatBufferBuilder builder;
+    TopicName name(builder, partition.topic);
+    return rpc::finish(builder, wire::CreateElectLeaderRequest(builder, name.name, name.id(), partition.partition,
+                                                               unclean, validate_only, milliseconds(timeout)));
+}
+
+Expected<ElectedLeader> decode_elect_leader(const rpc::CallResult& result) {
+    auto answer = answer_of<wire::ElectLeaderResponse>(result);
+    if (!answer.ok()) return answer.error();
+    return ElectedLeader{(*answer)->leader(), (*answer)->log_end(), text((*answer)->loss())};
+}
+
+rpc::Metadata encode_set_failover(bool is_manual, Milliseconds timeout) {
+    FlatBufferBuilder builder;
+    return rpc::finish(builder, wire::CreateSetFailoverRequest(builder, is_manual, milliseconds(timeout)));
+}
+
+Expected<void> decode_set_failover(const rpc::CallResult& result) {
+    auto answer = answer_of<wire::SetFailoverResponse>(result);
+    if (!answer.ok()) return answer.error();
+    return {};
 }
 
 rpc::Metadata encode_describe_node() {

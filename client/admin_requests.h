@@ -51,6 +51,19 @@ Expected<std::vector<ClusterEvent>> decode_cluster_events(const rpc::CallResult&
 rpc::Metadata encode_replace_voter(int32_t voter, Milliseconds timeout);
 Expected<ReplacedVoter> decode_replace_voter(const rpc::CallResult& result);
 
+rpc::Metadata encode_move_leaders(const std::vector<LeaderMove>& moves, Milliseconds timeout);
+Expected<std::vector<MovedLeader>> decode_move_leaders(const std::vector<LeaderMove>& moves,
+                                                       const rpc::CallResult& result);
+
+rpc::Metadata encode_elect_leader(const TopicPartition& partition,
+                                  bool unclean,
+                                  bool validate_only,
+                                  Milliseconds timeout);
+Expected<ElectedLeader> decode_elect_leader(const rpc::CallResult& result);
+
+rpc::Metadata encode_set_failover(bool is_manual, Milliseconds timeout);
+Expected<void> decode_set_failover(const rpc::CallResult& result);
+
 rpc::Metadata encode_describe_node();
 Expected<NodeDescription> decode_describe_node(const rpc::CallResult& result);
 

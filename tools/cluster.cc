@@ -204,6 +204,7 @@ std::string controllers_text(const Status& status) {
     if (status.quorum.answering < status.quorum.size || cluster.controller < 0 || cluster.quorum_failure) {
         text += "'ironbark controller status' says what to do\n";
     }
+    if (cluster.is_failover_manual) text += "failover is MANUAL: 'ironbark leader elect' appoints leaders\n";
     return text;
 }
 

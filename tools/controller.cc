@@ -27,9 +27,9 @@ std::string heard_text(const VoterStatus& status, bool anybody_is_active) {
 std::string text_of(const QuorumStatus& quorum, const ClusterInfo& cluster) {
     std::string out =
         cluster.controller < 0 ? "NO ACTIVE CONTROLLER\n" : fmt::format("active controller: {}\n", cluster.controller);
-    out += fmt::format("term {}, committed up to entry {}; log of {}, snapshot up to entry {}; feature level {}\n",
+    out += fmt::format("term {}, committed up to entry {}; log of {}, snapshot up to entry {}; feature level {}; failover {}\n",
                        cluster.term, cluster.committed, bytes_text(cluster.log_bytes), cluster.snapshot,
-                       cluster.feature_level);
+                       cluster.feature_level, cluster.is_failover_manual ? "MANUAL" : "auto");
     out += majority_text(quorum) + "\n\n";
     Table table({"VOTER", "ADDRESS", "DIRECTORY", "ROLE", "BEHIND", "LAST HEARD"});
     for (const VoterStatus& status : quorum.voters) {
@@ -99,6 +99,27 @@ int replace_voter(Session& session, int32_t id) {
     });
 }
 
+int set_failover(Session& session, const std::string& mode) {
+    if (mode != "auto" && mode != "manual") {
+        return session.usage(wrong_usage(fmt::format("failover is auto or manual, not '{}'", mode)));
+    }
+    return with_admin(session, [&](Admin& admin, Admin::Timeout patience) {
+        const bool is_manual = mode == "manual";
+        Expected<void> set = admin.set_failover(is_manual, patience);
+        if (!set) return session.fail(fmt::format("cannot make failover {}", mode), set.error());
+        if (session.json) {
+            session.print_json(Json{{"failover", mode}});
+        } else if (is_manual) {
+            session.print(
+                "failover is manual: a partition whose leader fails waits for 'ironbark leader elect TOPIC/PARTITION "
+                "--yes'\n");
+        } else {
+            session.print("failover is automatic: partitions that nobody leads get leaders now\n");
+        }
+        return exit_done;
+    });
+}
+
 }  // namespace
 
 void add_controller(Command app, Session& session) {
@@ -117,6 +138,14 @@ void add_controller(Command app, Session& session) {
                     [&session, id] { return replace_voter(session, *id); });
     replace.add_option("ID", *id, "the voter's number").required().number_from(0);
     add_yes(replace, session);
+    auto mode = std::make_shared<std::string>();
+    Command failover = add_command(noun, session,
+                                   {"failover",
+                                    "whether leaders that fail are replaced at once (auto), or by 'ironbark leader "
+                                    "elect' only (manual)",
+                                    "ironbark controller failover manual"},
+                                   [&session, mode] { return set_failover(session, *mode); });
+    failover.add_option("MODE", *mode, "auto or manual").required();
 }
 
 }  // namespace ironbark::tools

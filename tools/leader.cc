@@ -1,4 +1,4 @@
-// ironbark leader list.
+// ironbark leader list; leader_change.cc has the rest.
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -90,6 +90,7 @@ void add_leader(Command app, Session& session) {
         {"list", "list leaders, in-sync replicas and how far the others are behind", "ironbark leader list orders"},
         [&session, topic] { return list(session, *topic); });
     command.add_option("TOPIC", *topic, "name or id").required();
+    add_leader_changes(noun, session);
 }
 
 }  // namespace ironbark::tools

@@ -1,5 +1,5 @@
 #pragma once
-// What the topic commands share.
+// What the commands on topics and their partitions share.
 
 #include <string>
 
@@ -37,5 +37,6 @@ int fail_for_topic(Session& session,
                    Failure failure);
 
 void add_topic_changes(Command noun, Session& session);
+void add_leader_changes(Command noun, Session& session);
 
 }  // namespace ironbark::tools

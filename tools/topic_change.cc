@@ -253,6 +253,7 @@ std::string unknown_topic_hint(Admin& admin, Admin::Timeout patience, const std:
     std::vector<std::string_view> names;
     for (const TopicSummary& candidate : *topics) names.push_back(candidate.name);
     std::string_view near = nearest(topic, names);
+    if (near == topic) return hint;  // what is missing is not the topic
     if (near.empty()) return hint + "; 'ironbark topic list' shows the topics, 'ironbark topic create' makes one";
     return fmt::format("{}; the nearest is '{}'", hint, near);
 }

@@ -25,6 +25,12 @@ ErrorCode code_for_callers(ErrorCode code) {
     return code == ErrorCode::not_leader_or_follower ? ErrorCode::not_controller : code;
 }
 
+std::vector<int32_t> numbers_of(const BrokerIds& brokers) {
+    std::vector<int32_t> numbers;
+    for (BrokerId broker : brokers) numbers.push_back(broker.value);
+    return numbers;
+}
+
 const char* text_of(ErrorCode code) {
     switch (code) {
         case ErrorCode::not_controller: return "another controller is active, or none is";
@@ -326,6 +332,12 @@ Task<void> Controller::watch_partitions() {
             co_await changed_.wait(decision.next);
             continue;
         }
+        if (machine_.state().is_failover_manual()) {
+            if (decision.appointments != before) propose(decision.appointments);
+            before = std::move(decision.appointments);
+            co_await changed_.wait();
+            continue;
+        }
         // The same once more: nobody has confirmed it.
         if (decision.appointments == before) co_await sleep_for(world_.executor, retry_pause);
         before = decision.appointments;
@@ -333,6 +345,67 @@ Task<void> Controller::watch_partitions() {
         Executed done = co_await execute(appoint_leaders(decision.appointments, time), now() + command_time_max);
         if (!done.ok()) spdlog::warn("controller: leaders were not appointed: {}", describe(done.error));
     }
+}
+
+// Failover is manual: a person decides.
+void Controller::propose(const std::vector<Appointment>& appointments) const {
+    constexpr size_t shown_max = 8;
+    for (size_t index = 0; index < std::min(appointments.size(), shown_max); ++index) {
+        const Appointment& each = appointments[index];
+        const auto topic = machine_.state().find(each.topic);
+        if (topic == nullptr) continue;
+        spdlog::warn("controller: nobody leads {}/{}; broker {} would: `ironbark leader elect {}/{} --yes`", topic->name,
+                     each.partition.value, each.leader.value, topic->name, each.partition.value);
+    }
+    if (appointments.size() > shown_max) {
+        spdlog::warn("controller: and {} more partitions that nobody leads", appointments.size() - shown_max);
+    }
+}
+
+Task<Controller::Appointed> Controller::appoint(PartitionIdentity identity,
+                                                bool unclean,
+                                                bool validate_only,
+                                                Instant deadline) {
+    Appointed appointed;
+    appointed.executed.outcome = Outcome::not_written;
+    const auto topic = machine_.state().find(identity.topic);
+    const auto index = static_cast<size_t>(identity.partition.value);
+    if (topic == nullptr || identity.partition.value < 0 || index >= topic->partitions.size()) {
+        appointed.executed.error = ErrorCode::unknown_topic_or_partition;
+        co_return appointed;
+    }
+    const PartitionRecord partition = topic->partitions[index];
+    if (partition.leader.value != -1) {
+        appointed.executed.error = ErrorCode::invalid_request;
+        appointed.executed.hint = fmt::format(
+            "broker {} leads the partition: `ironbark leader move` hands it to another", partition.leader.value);
+        co_return appointed;
+    }
+    std::optional<Appointer::Proposal> proposal = appointer_.propose(machine_.state(), identity, unclean);
+    if (!proposal) {
+        appointed.executed.error = ErrorCode::not_enough_replicas;
+        appointed.executed.hint =
+            unclean ? fmt::format("no replica that lives has said what it has: start one of brokers {}",
+                                  fmt::join(numbers_of(partition.replicas), ", "))
+                    : why_nobody_leads(machine_.state(), *topic, partition);
+        co_return appointed;
+    }
+    appointed.leader = proposal->appointment.leader;
+    appointed.log_end = proposal->report.log_end;
+    appointed.loss = proposal->loss;
+    if (validate_only) {
+        appointed.executed = {Outcome::written, ErrorCode::none, {}, machine_.state().version()};
+        co_return appointed;
+    }
+    Command command = appoint_leaders({proposal->appointment}, Timestamp(world_.executor.wall_milliseconds()));
+    appointed.executed = co_await execute(std::move(command), deadline);
+    if (!appointed.executed.ok()) co_return appointed;
+    const auto now_known = machine_.state().find(identity.topic);
+    const bool is_there = now_known != nullptr && index < now_known->partitions.size();
+    if (is_there && now_known->partitions[index].leader == appointed.leader) co_return appointed;
+    appointed.executed = {Outcome::not_written, ErrorCode::fenced_leader_epoch, "the partition has changed meanwhile",
+                          -1};
+    co_return appointed;
 }
 
 }  // namespace ironbark::broker

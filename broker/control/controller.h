@@ -85,6 +85,15 @@ class Controller {
     void broker_heard(BrokerId broker, Incarnation incarnation) { liveness_.heard(broker, incarnation, now()); }
     // All that a broker holds of partitions without a leader.
     void take_reports(BrokerId broker, Incarnation incarnation, const std::vector<ReplicaReport>& reports);
+    // A person's word on a partition that nobody leads: appoints who may by right, or any living replica if nobody may
+    // and `unclean` permits it. `validate_only` says who it would be.
+    struct Appointed {
+        Executed executed;
+        BrokerId leader{-1};
+        Offset log_end{-1};
+        std::string loss;  // what may be lost by it, for people
+    };
+    Task<Appointed> appoint(PartitionIdentity identity, bool unclean, bool validate_only, Instant deadline);
     // A connection of this node has ended. If its port refuses now, its process is gone, and is given up at once.
     void connection_ended(int32_t node);
 
@@ -99,6 +108,7 @@ class Controller {
     Task<void> watch_brokers();
     Task<void> become_active();
     Task<void> watch_partitions();
+    void propose(const std::vector<Appointment>& appointments) const;
     Task<void> end_silent(Instant now);
     Task<void> probe(BrokerId broker);
     Task<void> end_broker(BrokerId broker, Incarnation incarnation, EndReason reason);

@@ -71,6 +71,7 @@ Task<rpc::Response> ControllerService::dispatch(rpc::Session* session, rpc::Requ
         case rpc::Method::report_replicas: co_return report_replicas(*session, request);
         case rpc::Method::follow_metadata: co_return co_await follow_metadata(session, std::move(request));
         case rpc::Method::execute_command: co_return co_await execute_command(session, std::move(request));
+        case rpc::Method::appoint_leader: co_return co_await appoint_leader(std::move(request));
         case rpc::Method::admit_voter: co_return co_await admit_voter(std::move(request));
         case rpc::Method::describe_quorum: co_return describe_quorum();
         default: break;
@@ -207,6 +208,21 @@ Task<rpc::Response> ControllerService::execute_command(const rpc::Session* sessi
     if (!executed.ok()) co_return refuse(executed);
     flatbuffers::FlatBufferBuilder builder;
     co_return respond(builder, wire::CreateExecuteCommandResponse(builder, 0, executed.version));
+}
+
+Task<rpc::Response> ControllerService::appoint_leader(rpc::Request request) {
+    const auto& message = request.as<wire::AppointLeaderRequest>();
+    if (!controller_->is_active()) co_return refuse_inactive();
+    const int32_t timeout_ms = std::clamp(message.timeout_ms(), 0, command_time_max_ms);
+    const Instant deadline = request.received + std::chrono::milliseconds(timeout_ms);
+    const PartitionIdentity identity{rpc::from_wire(message.topic()), PartitionIndex(message.partition())};
+    const Controller::Appointed appointed =
+        co_await controller_->appoint(identity, message.unclean(), message.validate_only(), deadline);
+    if (!appointed.executed.ok()) co_return refuse(appointed.executed);
+    flatbuffers::FlatBufferBuilder builder;
+    co_return respond(builder, wire::CreateAppointLeaderResponseDirect(
+                                   builder, 0, appointed.leader.value, appointed.log_end.value, appointed.loss.c_str(),
+                                   appointed.executed.version));
 }
 
 // ---- the metadata --------------------------------------------------------------------------------------------------

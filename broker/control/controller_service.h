@@ -30,6 +30,7 @@ class ControllerService final : public rpc::Handler {
     rpc::Response report_replicas(const rpc::Session& session, const rpc::Request& request);
     Task<rpc::Response> follow_metadata(const rpc::Session* session, rpc::Request request);
     Task<rpc::Response> execute_command(const rpc::Session* session, rpc::Request request);
+    Task<rpc::Response> appoint_leader(rpc::Request request);
     Task<rpc::Response> admit_voter(rpc::Request request);
     rpc::Response describe_quorum();
     rpc::Response refuse_inactive() const;

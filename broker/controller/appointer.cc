@@ -24,6 +24,26 @@ std::string listed(const BrokerIds& brokers) {
     return text;
 }
 
+// What is acknowledged, and perhaps not on who is to lead.
+std::string loss_by(const Appointer::Proposal& proposal, const TopicRecord& topic, const PartitionRecord& partition) {
+    const Appointment& appointment = proposal.appointment;
+    const int64_t end = proposal.report.log_end.value;
+    switch (tier_of(partition, appointment.leader, topic.has_durable_floor)) {
+        case Tier::clean:
+            if (topic.has_durable_floor || contains(appointment.in_sync, partition.last_leader)) return {};
+            return fmt::format("records from offset {} on that only broker {} had acknowledged", end,
+                               partition.last_leader.value);
+        case Tier::durable:
+            if (topic.has_durable_floor) return {};
+            return fmt::format("records from offset {} on that were not acknowledged as isr_durable", end);
+        case Tier::none: break;
+    }
+    BrokerIds others = partition.replicas;
+    std::erase(others, appointment.leader);
+    return others.empty() ? fmt::format("any record from offset {} on", end)
+                          : fmt::format("any record from offset {} on that {} has", end, listed(others));
+}
+
 }  // namespace
 
 void Appointer::take(BrokerId broker, Incarnation incarnation, const std::vector<ReplicaReport>& reports, Instant now) {
@@ -67,33 +87,63 @@ Appointer::Decision Appointer::decide(const Metadata& metadata, Instant now) {
     return decision;
 }
 
-void Appointer::judge(const Question& question, const Replies& replies, Instant now, Decision& decision) const {
-    size_t living = 0;
-    Instant first = never;
-    Appointment appointment;
-    const Heard* best = nullptr;
+Appointer::Choice Appointer::choose(const Question& question, const BrokerIds& candidates, const Replies& replies) {
+    Choice choice;
+    Appointment& appointment = choice.appointment;
     auto rank = [](const Heard& one) { return std::tuple(one.report.last_epoch, one.report.log_end); };
-    for (BrokerId candidate : electable(question.partition, question.topic.has_durable_floor)) {
-        if (question.metadata.is_alive(candidate)) ++living;
+    for (BrokerId candidate : candidates) {
+        if (question.metadata.is_alive(candidate)) ++choice.living;
         auto reply = replies.find(candidate);
         if (reply == replies.end()) continue;
         const Heard& heard = reply->second;
-        first = std::min(first, heard.since);
+        choice.first = std::min(choice.first, heard.since);
         appointment.in_sync.push_back(candidate);
-        if (best != nullptr && rank(heard) <= rank(*best)) continue;
-        best = &heard;
+        if (choice.best != nullptr && rank(heard) <= rank(*choice.best)) continue;
+        choice.best = &heard;
         appointment.leader = candidate;
         appointment.incarnation = heard.incarnation;
-    }
-    if (best == nullptr) return;
-    if (appointment.in_sync.size() < living && now < first + wait_) {
-        decision.next = std::min(decision.next, first + wait_);
-        return;
     }
     appointment.topic = question.identity.topic;
     appointment.partition = question.identity.partition;
     appointment.partition_epoch = question.partition.partition_epoch;
-    decision.appointments.push_back(std::move(appointment));
+    return choice;
+}
+
+void Appointer::judge(const Question& question, const Replies& replies, Instant now, Decision& decision) const {
+    const BrokerIds candidates = electable(question.partition, question.topic.has_durable_floor);
+    Choice choice = choose(question, candidates, replies);
+    if (choice.best == nullptr) return;
+    if (choice.appointment.in_sync.size() < choice.living && now < choice.first + wait_) {
+        decision.next = std::min(decision.next, choice.first + wait_);
+        return;
+    }
+    decision.appointments.push_back(std::move(choice.appointment));
+}
+
+std::optional<Appointer::Proposal> Appointer::propose(const Metadata& metadata,
+                                                      const PartitionIdentity& identity,
+                                                      bool unclean) const {
+    const auto topic = metadata.find(identity.topic);
+    const PartitionRecord* partition = topic == nullptr ? nullptr : record_of(*topic, identity.partition);
+    auto heard = heard_.find(identity);
+    if (partition == nullptr || partition->leader.value != -1 || heard == heard_.end()) return std::nullopt;
+    Replies replies = heard->second;
+    std::erase_if(replies, [&](const auto& each) {
+        const BrokerRecord* broker = metadata.find(each.first);
+        return broker == nullptr || !broker->is_alive || broker->incarnation != each.second.incarnation ||
+               each.second.report.leader_epoch != partition->leader_epoch;
+    });
+    const Question question{identity, *topic, *partition, metadata};
+    Choice choice = choose(question, electable(*partition, topic->has_durable_floor), replies);
+    if (choice.best == nullptr && unclean) {
+        choice = choose(question, partition->replicas, replies);
+        choice.appointment.unclean = true;
+        choice.appointment.in_sync = {choice.appointment.leader};
+    }
+    if (choice.best == nullptr) return std::nullopt;
+    Proposal proposal{std::move(choice.appointment), choice.best->report, {}};
+    proposal.loss = loss_by(proposal, *topic, *partition);
+    return proposal;
 }
 
 std::string why_nobody_leads(const Metadata& metadata, const TopicRecord& topic, const PartitionRecord& partition) {
@@ -102,12 +152,15 @@ std::string why_nobody_leads(const Metadata& metadata, const TopicRecord& topic,
     for (BrokerId candidate : electable(partition, topic.has_durable_floor)) {
         (metadata.is_alive(candidate) ? here : gone).push_back(candidate);
     }
+    if (!here.empty() && metadata.is_failover_manual()) {
+        return "nobody leads: failover is manual, and `ironbark leader elect` says who would";
+    }
     if (!here.empty()) return fmt::format("nobody leads: {} may, and is to say what it has", listed(here));
     if (!gone.empty()) {
         return fmt::format("nobody leads: waits for {}, which may have acknowledged records that the others lack",
                            listed(gone));
     }
-    return "nobody leads: no replica is known to have what was acknowledged; one can be appointed by hand";
+    return "nobody leads: no replica is known to have what was acknowledged; one can be appointed by `ironbark leader elect --unclean`";
 }
 
 }  // namespace ironbark::broker

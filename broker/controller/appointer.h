@@ -10,6 +10,7 @@
 // Silence opens nothing: a partition whose electable replicas are all gone waits for them (`why_nobody_leads`).
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,16 @@ class Appointer {
     // Forgets what is outdated: of incarnations that are over, and of epochs in which somebody was appointed.
     Decision decide(const Metadata& metadata, Instant now);
 
+    // Who would lead now, and what may be lost by it.
+    struct Proposal {
+        Appointment appointment;
+        ReplicaReport report;  // of the leader
+        std::string loss;      // for people; empty: nothing that was acknowledged
+    };
+    // For a partition that nobody leads, without waiting for anybody; `unclean`: if nobody may by right, the most
+    // up-to-date of all replicas that live. Nothing if nobody who may has reported.
+    std::optional<Proposal> propose(const Metadata& metadata, const PartitionIdentity& identity, bool unclean) const;
+
     size_t partition_count() const { return heard_.size(); }  // that somebody has reported
 
   private:
@@ -50,6 +61,13 @@ class Appointer {
         const PartitionRecord& partition;
         const Metadata& metadata;
     };
+    struct Choice {
+        Appointment appointment;
+        const Heard* best = nullptr;  // null: nobody has reported
+        size_t living = 0;            // of the candidates
+        Instant first = never;        // report
+    };
+    static Choice choose(const Question& question, const BrokerIds& candidates, const Replies& replies);
     void judge(const Question& question, const Replies& replies, Instant now, Decision& decision) const;
 
     Duration wait_;

@@ -121,6 +121,36 @@ Command change_in_sync(const std::vector<InSyncChange>& changes) {
     return finish(builder, CommandBody::ChangeInSyncCommand, wire::CreateChangeInSyncCommandDirect(builder, &elements));
 }
 
+Command move_leaders(const std::vector<LeaderMove>& moves) {
+    flatbuffers::FlatBufferBuilder builder;
+    std::vector<flatbuffers::Offset<wire::LeaderMove>> elements;
+    for (const LeaderMove& move : moves) {
+        wire::Uuid topic = to_wire(move.topic);
+        elements.push_back(wire::CreateLeaderMove(builder, &topic, move.partition.value, move.partition_epoch,
+                                                  move.target.value));
+    }
+    return finish(builder, CommandBody::MoveLeaderCommand, wire::CreateMoveLeaderCommandDirect(builder, &elements));
+}
+
+Command hand_over_leaders(const std::vector<LeaderHandover>& handovers, Timestamp time) {
+    flatbuffers::FlatBufferBuilder builder;
+    std::vector<flatbuffers::Offset<wire::LeaderHandover>> elements;
+    for (const LeaderHandover& one : handovers) {
+        wire::Uuid topic = to_wire(one.topic);
+        elements.push_back(wire::CreateLeaderHandover(builder, &topic, one.partition.value, one.leader.value,
+                                                      one.leader_epoch.value, one.partition_epoch, one.target.value,
+                                                      one.incarnation.value));
+    }
+    return finish(builder, CommandBody::HandOverLeaderCommand,
+                  wire::CreateHandOverLeaderCommandDirect(builder, &elements, time.milliseconds));
+}
+
+Command set_failover(bool is_manual, Timestamp time) {
+    flatbuffers::FlatBufferBuilder builder;
+    return finish(builder, CommandBody::SetFailoverCommand,
+                  wire::CreateSetFailoverCommand(builder, is_manual, time.milliseconds));
+}
+
 Command controller_active(BrokerId voter, uint64_t term, Duration session_timeout, Timestamp time) {
     flatbuffers::FlatBufferBuilder builder;
     const auto session_timeout_ms = static_cast<int32_t>(session_timeout / 1ms);

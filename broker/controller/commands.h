@@ -97,6 +97,36 @@ struct InSyncChange {
 };
 Command change_in_sync(const std::vector<InSyncChange>& changes);
 
+// A leader is to hand over to `target`, in its own time (replication/planned_move.h); -1: it is to stay. Refused unless
+// the partition epoch is current and somebody leads; and the target is in sync, alive, and does not lead; or a move is
+// there to be withdrawn.
+struct LeaderMove {
+    Uuid topic;
+    PartitionIndex partition{-1};
+    int32_t partition_epoch = -1;
+    BrokerId target{-1};
+    friend bool operator==(const LeaderMove&, const LeaderMove&) = default;
+};
+Command move_leaders(const std::vector<LeaderMove>& moves);
+
+// The leader's promise that it appends nothing more, and that the target has everything on disk: the target leads, in a
+// new epoch. Stale, and without effect, unless leader, both epochs and target are current; refused, which withdraws the
+// move and raises the partition epoch, if the target is not alive or not this incarnation.
+struct LeaderHandover {
+    Uuid topic;
+    PartitionIndex partition{-1};
+    BrokerId leader{-1};
+    Epoch leader_epoch{-1};
+    int32_t partition_epoch = -1;
+    BrokerId target{-1};
+    Incarnation incarnation{-1};
+    friend bool operator==(const LeaderHandover&, const LeaderHandover&) = default;
+};
+Command hand_over_leaders(const std::vector<LeaderHandover>& handovers, Timestamp time);
+
+// Manual: a partition whose leader has failed waits for a person's word (appoint_leaders).
+Command set_failover(bool is_manual, Timestamp time);
+
 // not_controller for a lower term than the known one, or another voter in the same. `session_timeout`: how long a
 // broker may be silent from now on, whichever controller judges; none: as before.
 Command controller_active(BrokerId voter, uint64_t term, Duration session_timeout, Timestamp time);

@@ -69,6 +69,7 @@ std::string leading(const ClusterEvent& event) {
         case EventCause::durable_floor: how = ", from disk, where everything acknowledged is"; break;
         case EventCause::by_hand: how = ", by hand: any record may be lost"; break;
         case EventCause::only_replica: how = ", as the only replica"; break;
+        case EventCause::moved: how = ", as planned"; break;
         default: break;
     }
     if (event.broker.value == -1) return fmt::format("new leaders of {}{}", where, how);
@@ -88,6 +89,7 @@ const char* name(EventKind kind) {
         case EventKind::leader_changed: return "leader_changed";
         case EventKind::controller_changed: return "controller_changed";
         case EventKind::feature_level_raised: return "feature_level_raised";
+        case EventKind::failover_changed: return "failover_changed";
     }
     return "unknown_event";  // of a newer version
 }
@@ -110,6 +112,7 @@ const char* name(EventCause cause) {
         case EventCause::ended: return "ended";
         case EventCause::without_last_leader: return "without_last_leader";
         case EventCause::durable_floor: return "durable_floor";
+        case EventCause::moved: return "moved";
     }
     return "unknown_cause";
 }
@@ -151,6 +154,9 @@ std::string text(const ClusterEvent& event) {
         case EventKind::controller_changed:
             return fmt::format("broker {} is the active controller, in term {}", event.broker.value, event.value);
         case EventKind::feature_level_raised: return fmt::format("feature level {} from now on", event.value);
+        case EventKind::failover_changed:
+            return event.value == 1 ? "failover is manual: leaders that fail are replaced by hand only"
+                                    : "failover is automatic";
     }
     return fmt::format("an event of kind {}, which this version does not know", static_cast<int>(event.kind));
 }

@@ -20,6 +20,7 @@ enum class EventKind : uint8_t {
     leader_changed = 7,        // broker: the leader, if it is one; cause: by which right; count and names: partitions
     controller_changed = 8,    // broker: the voter, value: term
     feature_level_raised = 9,  // value: level
+    failover_changed = 10,     // value: 1 if it is manual from now on
 };
 const char* name(EventKind kind);
 
@@ -40,6 +41,7 @@ enum class EventCause : uint8_t {
     ended = 13,                // the leadership ended, and nobody was named
     without_last_leader = 14,  // of the clean tier, without an answer of who led before
     durable_floor = 15,        // of the durable tier, where everything that was acknowledged is on disk
+    moved = 16,                // the leader before has handed over
 };
 const char* name(EventCause cause);
 

@@ -83,6 +83,9 @@ Result<void> Metadata::apply_body(const wire::MetadataCommand& message, Verdicts
         case CommandBody::AppointLeaderCommand: return apply_body(*message.body_as_AppointLeaderCommand(), verdicts);
         case CommandBody::ChangeInSyncCommand: return apply_body(*message.body_as_ChangeInSyncCommand(), verdicts);
         case CommandBody::ControllerActiveCommand: return apply_body(*message.body_as_ControllerActiveCommand());
+        case CommandBody::MoveLeaderCommand: return apply_body(*message.body_as_MoveLeaderCommand(), verdicts);
+        case CommandBody::HandOverLeaderCommand: return apply_body(*message.body_as_HandOverLeaderCommand(), verdicts);
+        case CommandBody::SetFailoverCommand: return apply_body(*message.body_as_SetFailoverCommand());
         case CommandBody::SetFeatureLevelCommand: return apply_body(*message.body_as_SetFeatureLevelCommand());
         case CommandBody::SnapshotCommand:
         case CommandBody::NONE: break;
@@ -139,6 +142,14 @@ Result<void> Metadata::apply_body(const wire::SetFeatureLevelCommand& command) {
     return {};
 }
 
+Result<void> Metadata::apply_body(const wire::SetFailoverCommand& command) {
+    if (command.is_manual() == is_failover_manual_) return {};
+    is_failover_manual_ = command.is_manual();
+    happened(event_of(EventKind::failover_changed, Timestamp(command.time_ms()), EventCause::none, BrokerId(-1),
+                      is_failover_manual_ ? 1 : 0));
+    return {};
+}
+
 bool operator==(const Metadata& left, const Metadata& right) {
     auto same_topics = [&] {
         return std::equal(left.by_name_.begin(), left.by_name_.end(), right.by_name_.begin(), right.by_name_.end(),
@@ -149,6 +160,7 @@ bool operator==(const Metadata& left, const Metadata& right) {
     return left.version_ == right.version_ && left.next_producer_id_ == right.next_producer_id_ &&
            left.controller_ == right.controller_ && left.controller_term_ == right.controller_term_ &&
            left.session_timeout_ms_ == right.session_timeout_ms_ && left.feature_level_ == right.feature_level_ &&
+           left.is_failover_manual_ == right.is_failover_manual_ &&
            left.brokers_ == right.brokers_ && left.deleted_ == right.deleted_ && left.events_ == right.events_ &&
            left.partition_count_ == right.partition_count_ && left.by_id_.size() == right.by_id_.size() &&
            same_topics();

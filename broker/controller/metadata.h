@@ -20,9 +20,9 @@
 
 namespace ironbark::broker {
 
-// Of each element of a batch (appoint_leaders, change_in_sync), in order: ok, or why not. fenced_leader_epoch: it was
-// made for another epoch, and had no effect. An in-sync change with any other error was refused, which raised the
-// partition epoch.
+// Of each element of a batch (appoint_leaders, change_in_sync, move_leaders, hand_over_leaders), in order: ok, or why
+// not. fenced_leader_epoch: it was made for another epoch, and had no effect. What a leader proposed and was refused with
+// any other error raised the partition epoch.
 using Verdicts = std::vector<Result<void>>;
 
 class Metadata {
@@ -43,6 +43,8 @@ class Metadata {
     // How long a broker may be silent; zero: no controller has said.
     Duration session_timeout() const { return std::chrono::milliseconds(session_timeout_ms_); }
     int32_t feature_level() const { return feature_level_; }
+    // Whether a leader that has failed is replaced by a person's word only.
+    bool is_failover_manual() const { return is_failover_manual_; }
     const std::map<BrokerId, BrokerRecord>& brokers() const { return brokers_; }
     const BrokerRecord* find(BrokerId id) const;
     bool is_alive(BrokerId id) const;
@@ -71,6 +73,9 @@ class Metadata {
     Result<void> apply_body(const wire::AllocateProducerIdsCommand& command);
     Result<void> apply_body(const wire::AppointLeaderCommand& command, Verdicts* verdicts);
     Result<void> apply_body(const wire::ChangeInSyncCommand& command, Verdicts* verdicts);
+    Result<void> apply_body(const wire::MoveLeaderCommand& command, Verdicts* verdicts);
+    Result<void> apply_body(const wire::HandOverLeaderCommand& command, Verdicts* verdicts);
+    Result<void> apply_body(const wire::SetFailoverCommand& command);
     Result<void> apply_body(const wire::ControllerActiveCommand& command);
     Result<void> apply_body(const wire::SetFeatureLevelCommand& command);
     Result<void> apply_body(const wire::SnapshotCommand& command);
@@ -84,6 +89,10 @@ class Metadata {
                          TopicDrafts& drafts,
                          std::vector<ClusterEvent>* changes) const;
     Result<void> change(const wire::InSyncChange& change, TopicDrafts& drafts) const;
+    Result<void> move(const wire::LeaderMove& move, TopicDrafts& drafts) const;
+    Result<void> hand_over(const wire::LeaderHandover& one,
+                           TopicDrafts& drafts,
+                           std::vector<ClusterEvent>* changes) const;
 
     Result<void> restore_brokers(const wire::SnapshotCommand& command);
     Result<void> restore_events(const wire::SnapshotCommand& command);
@@ -99,6 +108,7 @@ class Metadata {
     uint64_t controller_term_ = 0;
     int32_t session_timeout_ms_ = 0;
     int32_t feature_level_ = 1;
+    bool is_failover_manual_ = false;
     size_t partition_count_ = 0;
     std::map<BrokerId, BrokerRecord> brokers_;
     std::map<std::string, std::shared_ptr<const TopicRecord>> by_name_;

@@ -66,10 +66,10 @@ namespace {
 
 // One event for each right by which leaders were appointed, however many there are.
 void tell(const TopicRecord& topic,
-          const wire::Appointment& appointment,
+          int32_t partition,
+          BrokerId leader,
           EventCause cause,
           std::vector<ClusterEvent>* changes) {
-    const BrokerId leader(appointment.leader());
     auto event =
         std::find_if(changes->begin(), changes->end(), [&](const ClusterEvent& one) { return one.cause == cause; });
     if (event == changes->end()) {
@@ -78,7 +78,7 @@ void tell(const TopicRecord& topic,
     if (event->broker != leader) event->broker = BrokerId(-1);
     ++event->count;
     if (event->names.size() < event_names_max) {
-        add_name(*event, fmt::format("{}-{}", topic.name, appointment.partition()));
+        add_name(*event, fmt::format("{}-{}", topic.name, partition));
     }
 }
 
@@ -94,7 +94,7 @@ Result<void> Metadata::appoint(const wire::Appointment& appointment,
     if (!has_epochs(partition)) return no_epoch_left;
     if (appointment.leader() == -1) {
         if (partition.leader.value == -1) return Error(ErrorCode::invalid_request, "nobody leads the partition");
-        tell(*place.topic, appointment, EventCause::ended, changes);
+        tell(*place.topic, appointment.partition(), BrokerId(-1), EventCause::ended, changes);
         end_leadership(drafts.edit(topic, appointment.partition()));
         return {};
     }
@@ -125,7 +125,8 @@ Result<void> Metadata::appoint(const wire::Appointment& appointment,
         }
         if (!is_alive(member)) return Error(ErrorCode::stale_broker_epoch, "who answered is not there any more");
     }
-    tell(*place.topic, appointment, cause_of(tier, partition, *in_sync, has_floor), changes);
+    const EventCause cause = cause_of(tier, partition, *in_sync, has_floor);
+    tell(*place.topic, appointment.partition(), leader->id, cause, changes);
     const int32_t min_in_sync = place.topic->min_in_sync;
     broker::appoint(drafts.edit(topic, appointment.partition()), leader->id, *std::move(in_sync), tier, min_in_sync);
     return {};
@@ -189,6 +190,76 @@ Result<void> Metadata::apply_body(const wire::ChangeInSyncCommand& command, Verd
     TopicDrafts drafts(*this);
     for (const wire::InSyncChange* one : changes) verdicts->push_back(change(*one, drafts));
     for (auto& [id, topic] : drafts.take()) put(std::move(topic));
+    return {};
+}
+
+// ---- planned moves -------------------------------------------------------------------------------------------------
+
+Result<void> Metadata::move(const wire::LeaderMove& move, TopicDrafts& drafts) const {
+    const Uuid topic = from_wire(move.topic());
+    TRY(TopicDrafts::Place place, drafts.find(topic, move.partition()));
+    const PartitionRecord& partition = *place.partition;
+    const BrokerId target(move.target());
+    if (move.partition_epoch() != partition.partition_epoch) return outdated;
+    if (!has_epochs(partition)) return no_epoch_left;
+    if (partition.leader.value == -1) return Error(ErrorCode::invalid_request, "nobody leads the partition");
+    if (target.value == -1 && partition.target.value == -1) {
+        return Error(ErrorCode::invalid_request, "there is no move that could be withdrawn");
+    }
+    if (target.value != -1) {
+        if (target == partition.leader) return Error(ErrorCode::invalid_request, "it leads the partition already");
+        if (!contains(partition.in_sync, target)) {
+            return Error(ErrorCode::invalid_request, "who is to lead next must be in sync");
+        }
+        if (!is_alive(target)) return Error(ErrorCode::stale_broker_epoch, "who is to lead next is not there");
+    }
+    plan_move(drafts.edit(topic, move.partition()), target);
+    return {};
+}
+
+Result<void> Metadata::apply_body(const wire::MoveLeaderCommand& command, Verdicts* verdicts) {
+    Elements moves(command.moves());
+    if (moves.size() == 0 || moves.size() > batch_partitions_max) return too_large;
+    TopicDrafts drafts(*this);
+    for (const wire::LeaderMove* one : moves) verdicts->push_back(move(*one, drafts));
+    for (auto& [id, topic] : drafts.take()) put(std::move(topic));
+    return {};
+}
+
+Result<void> Metadata::hand_over(const wire::LeaderHandover& one,
+                                 TopicDrafts& drafts,
+                                 std::vector<ClusterEvent>* changes) const {
+    const Uuid topic = from_wire(one.topic());
+    TRY(TopicDrafts::Place place, drafts.find(topic, one.partition()));
+    const PartitionRecord& partition = *place.partition;
+    const BrokerId target(one.target());
+    const bool is_current = partition.leader.value != -1 && partition.leader.value == one.leader() &&
+                            partition.leader_epoch.value == one.leader_epoch() &&
+                            partition.partition_epoch == one.partition_epoch() && target.value != -1 &&
+                            partition.target == target;
+    if (!is_current) return outdated;
+    if (!has_epochs(partition)) return no_epoch_left;
+    const BrokerRecord* broker = find(target);
+    if (!broker->is_alive || broker->incarnation.value != one.incarnation()) {
+        plan_move(drafts.edit(topic, one.partition()), BrokerId(-1));
+        return Error(ErrorCode::stale_broker_epoch, "who was to lead next is not there any more");
+    }
+    tell(*place.topic, one.partition(), target, EventCause::moved, changes);
+    broker::hand_over(drafts.edit(topic, one.partition()));
+    return {};
+}
+
+Result<void> Metadata::apply_body(const wire::HandOverLeaderCommand& command, Verdicts* verdicts) {
+    Elements handovers(command.handovers());
+    if (handovers.size() == 0 || handovers.size() > batch_partitions_max) return too_large;
+    TopicDrafts drafts(*this);
+    std::vector<ClusterEvent> changes;
+    for (const wire::LeaderHandover* one : handovers) verdicts->push_back(hand_over(*one, drafts, &changes));
+    for (auto& [id, topic] : drafts.take()) put(std::move(topic));
+    for (ClusterEvent& event : changes) {
+        event.time = Timestamp(command.time_ms());
+        happened(std::move(event));
+    }
     return {};
 }
 

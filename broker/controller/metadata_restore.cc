@@ -23,6 +23,7 @@ PartitionRecord record_of(const wire::PartitionState& from) {
     partition.leader_epoch = Epoch(from.leader_epoch());
     partition.partition_epoch = from.partition_epoch();
     partition.last_leader = BrokerId(from.last_leader());
+    partition.target = BrokerId(from.target());
     return partition;
 }
 
@@ -58,6 +59,7 @@ Result<void> Metadata::apply_body(const wire::SnapshotCommand& command) {
         state.controller_ = BrokerId(command.controller());
         state.controller_term_ = command.controller_term();
         state.feature_level_ = command.feature_level();
+        state.is_failover_manual_ = command.is_failover_manual();
         state.session_timeout_ms_ = command.session_timeout_ms();
     }
     for (const wire::Uuid* id : Elements(command.deleted_topics())) state.deleted_.push_back(from_wire(id));

@@ -43,7 +43,8 @@ class Metadata::SnapshotParts {
         }
         auto body = wire::CreateSnapshotCommandDirect(
             builder_, state_.version_, state_.next_producer_id_, &brokers, &topics, !is_first_, &deleted, &events,
-            state_.controller_.value, state_.controller_term_, state_.feature_level_, state_.session_timeout_ms_);
+            state_.controller_.value, state_.controller_term_, state_.feature_level_, state_.session_timeout_ms_,
+            state_.is_failover_manual_);
         is_first_ = false;
         return finish(builder_, wire::CommandBody::SnapshotCommand, body);
     }
@@ -77,7 +78,7 @@ class Metadata::SnapshotParts {
         auto durable = builder_.CreateVector(numbers_of(partition.durable));
         return wire::CreatePartitionState(builder_, replicas, in_sync, partition.leader.value,
                                           partition.leader_epoch.value, partition.partition_epoch, holders, durable,
-                                          partition.last_leader.value);
+                                          partition.last_leader.value, partition.target.value);
     }
 
     // One partition at least, and as many more as fit; says where the next part goes on.

@@ -44,6 +44,7 @@ struct PartitionRecord {
     Epoch leader_epoch;
     int32_t partition_epoch = 0;
     BrokerId last_leader{-1};  // who led last, while nobody does
+    BrokerId target{-1};       // who is to lead next, by a planned move: another member of in_sync
     friend bool operator==(const PartitionRecord&, const PartitionRecord&) = default;
 };
 

@@ -40,6 +40,7 @@ void set_in_sync(PartitionRecord& partition, BrokerIds in_sync, int32_t min_in_s
         for (BrokerId member : in_sync) erase(partition.holders, member);
     }
     partition.in_sync = std::move(in_sync);
+    if (!contains(partition.in_sync, partition.target)) partition.target = BrokerId(-1);
 }
 
 void raise(Epoch& epoch) {
@@ -49,12 +50,20 @@ void raise(Epoch& epoch) {
 void set_leader(PartitionRecord& partition, BrokerId leader) {
     partition.leader = leader;
     partition.last_leader = BrokerId(-1);
+    partition.target = BrokerId(-1);
+}
+
+void unset_leader(PartitionRecord& partition) {
+    partition.last_leader = partition.leader;
+    partition.leader = BrokerId(-1);
+    partition.target = BrokerId(-1);
 }
 
 // (A topic whose floor `min.acks` is isr_durable could keep a broker whose recovery reached the recorded durable end in
 // the clean tier here: everything that was acknowledged is on its disk.)
 bool leave_tiers(PartitionRecord& partition, BrokerId broker, Start start, int32_t min_in_sync) {
     bool changed = erase(partition.in_sync, broker);
+    if (partition.target == broker) partition.target = BrokerId(-1);
     changed = erase(partition.holders, broker) || changed;
     // Under a leader records go on to be acknowledged as durable by the rest alone. Without one nothing is, and who
     // returns from a power loss must not close the door behind itself.
@@ -104,6 +113,10 @@ bool is_consistent(const PartitionRecord& partition, int32_t min_in_sync) {
     if (partition.last_leader.value != -1) {
         if (partition.leader.value != -1 || !contains(partition.replicas, partition.last_leader)) return false;
     }
+    if (partition.target.value != -1) {
+        const bool is_other = partition.leader.value != -1 && partition.target != partition.leader;
+        if (!is_other || !contains(partition.in_sync, partition.target)) return false;
+    }
     return partition.leader_epoch.value >= 0 && partition.partition_epoch >= 0;
 }
 
@@ -117,16 +130,14 @@ PartitionRecord new_partition(BrokerIds replicas, BrokerIds in_sync) {
 }
 
 void end_leadership(PartitionRecord& partition) {
-    partition.last_leader = partition.leader;
-    partition.leader = BrokerId(-1);
+    unset_leader(partition);
     raise(partition.leader_epoch);
     ++partition.partition_epoch;
 }
 
 bool apply_start(PartitionRecord& partition, BrokerId broker, Start start, bool led, int32_t min_in_sync) {
     if (led) {
-        partition.last_leader = broker;
-        partition.leader = BrokerId(-1);
+        unset_leader(partition);
         raise(partition.leader_epoch);
     }
     bool changed = led;
@@ -166,6 +177,17 @@ void appoint(PartitionRecord& partition, BrokerId leader, BrokerIds in_sync, Tie
         set_in_sync(partition, std::move(in_sync), min_in_sync);
     }
     set_leader(partition, leader);
+    raise(partition.leader_epoch);
+    ++partition.partition_epoch;
+}
+
+void plan_move(PartitionRecord& partition, BrokerId target) {
+    partition.target = target;
+    ++partition.partition_epoch;
+}
+
+void hand_over(PartitionRecord& partition) {
+    set_leader(partition, partition.target);
     raise(partition.leader_epoch);
     ++partition.partition_epoch;
 }

@@ -48,6 +48,12 @@ BrokerIds electable(const PartitionRecord& partition, bool has_durable_floor);
 // REQUIRES: in_sync has the leader and is electable, or is the leader alone
 void appoint(PartitionRecord& partition, BrokerId leader, BrokerIds in_sync, Tier tier, int32_t min_in_sync);
 
+// The leadership is to go to another member of the in-sync set; -1: it stays after all. REQUIRES: there is a leader.
+// (Whatever ends the leadership, or takes the target out of the set, withdraws the move with it.)
+void plan_move(PartitionRecord& partition, BrokerId target);
+// The planned move takes place: everything that was acknowledged is on the target's disk. REQUIRES: one is planned
+void hand_over(PartitionRecord& partition);
+
 // The leader's proposal. REQUIRES: in_sync is within the replicas and has the leader
 void change_in_sync(PartitionRecord& partition, BrokerIds in_sync, int32_t min_in_sync);
 // A refusal raises the partition epoch, too: the leader holds its proposal for possible until it has learnt a higher

@@ -2,6 +2,7 @@
 // One leadership of a partition, from an appointment until it ends: what is known of the replicas, and who waits for
 // them. Belongs to its partition; whoever waits keeps it alive.
 
+#include "broker/replication/planned_move.h"
 #include "broker/replication/replica_set.h"
 #include "runtime/task/sync.h"
 
@@ -16,6 +17,7 @@ struct Leadership {
 
     Epoch epoch;
     ReplicaSet replicas;
+    PlannedMove move;
     Offset sync_to;  // somebody waits until everything below is durable everywhere
     Threshold high;  // the watermarks, for who waits; closed when the leadership ends
     Threshold durable;

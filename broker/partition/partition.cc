@@ -79,6 +79,7 @@ Task<void> Partition::lead(log::Log* log, PartitionRecord record, int32_t min_in
     leadership_ = std::make_shared<Leadership>(world_.executor, epoch,
                                                ReplicaSet(context_.self, record, min_in_sync, own, high_watermark_,
                                                           durable_watermark_, world_.executor.now()));
+    leadership_->move.take(record, world_.executor.now());
     leads_ = true;
     state_ = PartitionState::online;
     apply_settings();
@@ -111,8 +112,26 @@ void Partition::end_leadership() {
 void Partition::take_record(const PartitionRecord& record, int32_t min_in_sync) {
     if (leadership_ == nullptr) return;
     leadership_->replicas.take(record, min_in_sync, world_.executor.now());
+    leadership_->move.take(record, world_.executor.now());
+    if (leadership_->move.is_named()) context_.in_sync_is_due();
     move_marks();
     notify();
+}
+
+// More than what was asked to be durable: so whichever levels were asked for, the target has it for good.
+std::optional<PlannedMove::Step> Partition::next_move_step() {
+    if (leadership_ == nullptr || !leadership_->move.is_named()) return std::nullopt;
+    bool has_everything = false;
+    if (leadership_->move.stops_appends() && !is_appending_) {
+        const Offset end = log_->log_end();
+        if (leadership_->sync_to < end) {
+            leadership_->sync_to = end;
+            move_marks();
+            notify();
+        }
+        has_everything = leadership_->replicas.is_durable_on(leadership_->move.target(), end);
+    }
+    return leadership_->move.next(has_everything, world_.executor.now());
 }
 
 void Partition::replica_matched(BrokerId broker, Incarnation incarnation, Offset end) {
@@ -131,7 +150,9 @@ void Partition::replica_acknowledged(BrokerId broker, Incarnation incarnation, R
     move_marks();
     const bool has_started = leadership_->replicas.log_start_everywhere() != log_start;
     if (high_watermark_ != high || durable_watermark_ != durable || has_started) notify();
-    if (!contains(leadership_->replicas.in_sync(), broker)) context_.in_sync_is_due();
+    if (leadership_->move.target() == broker || !contains(leadership_->replicas.in_sync(), broker)) {
+        context_.in_sync_is_due();
+    }
 }
 
 // ---- as a follower -------------------------------------------------------------------------------------------------
@@ -328,6 +349,9 @@ bool Partition::needs_lease(wire::AckLevel level) const {
 Error Partition::why_not_now(wire::AckLevel level) const {
     if (Error wrong = check_epoch(-1); wrong.code != ErrorCode::none) return wrong;
     if (leadership_ == nullptr) return {ErrorCode::storage_error, "the partition's log has failed"};
+    if (leadership_->move.stops_appends()) {
+        return {ErrorCode::not_leader_or_follower, "the leadership is being moved to another broker"};
+    }
     if (is_replicated(level) && !leadership_->replicas.has_enough()) {
         return {ErrorCode::not_enough_replicas, "fewer replicas are in sync than the topic's minimum"};
     }
@@ -352,7 +376,10 @@ Task<Receipt> Partition::append(BufferSlice frames, wire::AckLevel asked, Times 
     if (!turn)
         co_return refusal(ErrorCode::request_timed_out, "the disk does not keep up: too much waits to be written");
     if (Error wrong = why_not_now(receipt.level); wrong.code != ErrorCode::none) co_return refuse(wrong);
+    is_appending_ = true;
     co_await append_checked(&checked, gap_from, &receipt);
+    is_appending_ = false;
+    if (leadership_ != nullptr && leadership_->move.is_named()) context_.in_sync_is_due();
     if (receipt.error.code != ErrorCode::none) co_return receipt;
     receipt.appended_in = epoch_;
     receipt.queued = world_.executor.now() - times.received;

@@ -53,7 +53,7 @@ struct PartitionContext {
     BrokerId self{-1};
     // Until when this broker may rely on being heard by the controller.
     std::function<Instant()> lease_end;
-    // The in-sync set of a partition that this broker leads may have to change.
+    // The in-sync set, or the leader, of a partition that this broker leads may have to change.
     std::function<void()> in_sync_is_due;
 };
 
@@ -91,6 +91,8 @@ class Partition {
     // What other replicas have; see ReplicaSet.
     void replica_matched(BrokerId broker, Incarnation incarnation, Offset end);
     void replica_acknowledged(BrokerId broker, Incarnation incarnation, ReplicaEnds ends);
+    // What a planned move of this leadership asks for now: then the controller is to be told.
+    std::optional<PlannedMove::Step> next_move_step();
     // Somebody waits until everything below is durable on every member of the in-sync set.
     Offset sync_to() const { return leadership_ == nullptr ? Offset() : leadership_->sync_to; }
 
@@ -174,6 +176,7 @@ class Partition {
     Offset high_watermark_;
     Offset durable_watermark_;
     Mutex appending_;  // held from the check of a sequence until its batch is in the log
+    bool is_appending_ = false;
     Gate gate_;
     uint64_t watchers_made_ = 0;
     std::map<uint64_t, std::function<void()>> watchers_;

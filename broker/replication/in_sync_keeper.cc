@@ -28,6 +28,14 @@ Appointment end_of(const PartitionIdentity& identity, int32_t partition_epoch) {
     return end;
 }
 
+Command command_of(const std::vector<LeaderHandover>& handovers, Timestamp now) {
+    return hand_over_leaders(handovers, now);
+}
+
+Command command_of(const std::vector<LeaderMove>& withdrawals, Timestamp) {
+    return move_leaders(withdrawals);
+}
+
 }  // namespace
 
 InSyncKeeper::InSyncKeeper(Shard& shard, Duration lag_time_max)
@@ -80,6 +88,8 @@ Task<void> InSyncKeeper::run() {
         Work work = collect(&next);
         if (!work.changes.empty()) scope_.spawn(propose(std::move(work.changes)));
         if (!work.ends.empty()) scope_.spawn(give_up(std::move(work.ends)));
+        if (!work.handovers.empty()) scope_.spawn(tell_of_moves(std::move(work.handovers)));
+        if (!work.withdrawals.empty()) scope_.spawn(tell_of_moves(std::move(work.withdrawals)));
         (void)co_await due_.wait(next);
         if (stopping_.is_set()) break;
         (void)co_await stopping_.wait(shard_.executor().now() + look_interval);
@@ -102,6 +112,8 @@ InSyncKeeper::Work InSyncKeeper::collect(Instant* next) {
             continue;
         }
         if (leadership->replicas.is_alone()) continue;
+        collect_move(*partition, work);
+        *next = std::min(*next, leadership->move.due());
         std::optional<InSyncProposal> proposal = leadership->replicas.propose(living_, lag_time_max_, now);
         *next = std::min(*next, leadership->replicas.next_look(lag_time_max_));
         if (!proposal) continue;
@@ -119,6 +131,54 @@ InSyncKeeper::Work InSyncKeeper::collect(Instant* next) {
         work.changes.push_back(std::move(change));
     }
     return work;
+}
+
+void InSyncKeeper::collect_move(Partition& partition, Work& work) {
+    const std::optional<PlannedMove::Step> step = partition.next_move_step();
+    if (!step) return;
+    const PartitionIdentity& identity = partition.identity();
+    const Leadership& leadership = *partition.leadership();
+    const BrokerId target = leadership.move.target();
+    const int32_t partition_epoch = leadership.replicas.partition_epoch();
+    if (*step == PlannedMove::Step::hand_over) {
+        work.handovers.push_back({identity.topic, identity.partition, shard_.self(), leadership.epoch, partition_epoch,
+                                  target, leadership.replicas.incarnation_of(target)});
+        return;
+    }
+    spdlog::warn("partition {}: broker {} has not caught up in time to lead it: the move is withdrawn",
+                 identity.to_string(), target.value);
+    work.withdrawals.push_back({identity.topic, identity.partition, partition_epoch, BrokerId(-1)});
+}
+
+// Null if the leadership has ended, or learnt of something newer.
+template <typename Proposal>
+Leadership* InSyncKeeper::leadership_named(const Proposal& proposal) const {
+    Partition* partition = shard_.find({proposal.topic, proposal.partition});
+    Leadership* leadership = partition == nullptr ? nullptr : partition->leadership();
+    if (leadership == nullptr || leadership->replicas.partition_epoch() != proposal.partition_epoch) return nullptr;
+    return leadership;
+}
+
+// Again, as it was, until the metadata shows what became of it: a promise that may have been heard is not taken back.
+template <typename Proposal>
+Task<void> InSyncKeeper::tell_of_moves(std::vector<Proposal> proposals) {
+    bool may_have_arrived = false;
+    while (!stopping_.is_set()) {
+        std::erase_if(proposals, [this](const Proposal& one) { return leadership_named(one) == nullptr; });
+        if (proposals.empty()) co_return;
+        Command command = command_of(proposals, Timestamp(shard_.executor().wall_milliseconds()));
+        const Executed executed = co_await execute_(std::move(command));
+        if (executed.outcome == Outcome::not_written && !may_have_arrived) {
+            for (const Proposal& one : proposals) {
+                if (Leadership* leadership = leadership_named(one)) leadership->move.untold();
+            }
+            break;
+        }
+        may_have_arrived = true;
+        (void)co_await stopping_.wait(shard_.executor().now() + retry_pause);
+    }
+    (void)co_await stopping_.wait(shard_.executor().now() + retry_pause);
+    look();
 }
 
 bool InSyncKeeper::is_pending(const InSyncChange& change) const {

@@ -135,6 +135,17 @@ BrokerIds ReplicaSet::holders(Offset end, bool durable) const {
     return holders;
 }
 
+bool ReplicaSet::is_durable_on(BrokerId member, Offset end) const {
+    auto found = followers_.find(member);
+    if (found == followers_.end() || found->second.incarnation.value < 0 || !contains(committed_, member)) return false;
+    return found->second.ends.durable >= end;
+}
+
+Incarnation ReplicaSet::incarnation_of(BrokerId follower) const {
+    auto found = followers_.find(follower);
+    return found == followers_.end() ? Incarnation(-1) : found->second.incarnation;
+}
+
 std::vector<ReplicaSet::Replica> ReplicaSet::replicas(Instant now) const {
     std::vector<Replica> replicas;
     for (BrokerId broker : replicas_) {

@@ -108,6 +108,9 @@ class ReplicaSet {
     // Members of the in-sync set that have everything below `end`.
     BrokerIds holders(Offset end, bool durable) const;
     std::vector<Replica> replicas(Instant now) const;
+    // Whether this member of the in-sync set has everything below `end` on disk, as it has said in this epoch.
+    bool is_durable_on(BrokerId member, Offset end) const;
+    Incarnation incarnation_of(BrokerId follower) const;  // that matched; -1: none has
 
     // What should change now. It is pending from then on.
     std::optional<InSyncProposal> propose(const Living& living, Duration lag_time_max, Instant now);

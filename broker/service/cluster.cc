@@ -100,7 +100,7 @@ Task<rpc::Response> ClientService::describe_cluster(rpc::Request) {
                      builder, 0, &cluster, metadata->version(), &brokers, quorum == nullptr ? -1 : quorum->active(),
                      quorum == nullptr ? 0 : quorum->term(), quorum == nullptr ? 0 : quorum->committed(), &voters,
                      metadata->feature_level(), error, quorum == nullptr ? 0 : quorum->log_bytes(),
-                     quorum == nullptr ? 0 : quorum->snapshot()));
+                     quorum == nullptr ? 0 : quorum->snapshot(), metadata->is_failover_manual()));
 }
 
 Task<rpc::Response> ClientService::cluster_events(rpc::Session* session, rpc::Request request) {

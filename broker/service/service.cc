@@ -67,6 +67,9 @@ Task<rpc::Response> ClientService::dispatch(rpc::Session* session, rpc::Request 
         case rpc::Method::describe_cluster: co_return co_await describe_cluster(std::move(request));
         case rpc::Method::cluster_events: co_return co_await cluster_events(session, std::move(request));
         case rpc::Method::replace_voter: co_return co_await replace_voter(std::move(request));
+        case rpc::Method::move_leaders: co_return co_await move_leaders(std::move(request));
+        case rpc::Method::elect_leader: co_return co_await elect_leader(std::move(request));
+        case rpc::Method::set_failover: co_return co_await set_failover(std::move(request));
         default: break;
     }
     Error error(ErrorCode::unsupported_version, "this broker does not know that request");

@@ -60,6 +60,9 @@ class ClientService final : public rpc::Handler {
     Task<rpc::Response> describe_cluster(rpc::Request request);
     Task<rpc::Response> cluster_events(rpc::Session* session, rpc::Request request);
     Task<rpc::Response> replace_voter(rpc::Request request);
+    Task<rpc::Response> move_leaders(rpc::Request request);
+    Task<rpc::Response> elect_leader(rpc::Request request);
+    Task<rpc::Response> set_failover(rpc::Request request);
 
     struct SettingsChange {
         std::map<std::string, std::string> set;

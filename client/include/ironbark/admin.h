@@ -145,6 +145,7 @@ struct ClusterInfo {
     uint64_t log_bytes = 0;
     uint64_t snapshot = 0;  // entries that are in the snapshot, and not in the log any more
     int32_t feature_level = 0;
+    bool is_failover_manual = false;  // leaders that fail are replaced by elect_leader only
 };
 
 // Something that happened to the cluster; docs/OPERATIONS.md lists the kinds.
@@ -159,6 +160,28 @@ struct ClusterEvent {
 struct ReplacedVoter {
     std::string before;
     std::string now;
+};
+
+// The leadership of a partition is to go to this broker.
+struct LeaderMove {
+    TopicPartition partition;
+    int32_t to = -1;
+};
+
+struct MovedLeader {
+    TopicPartition partition;
+    std::optional<Failure> failure{};
+    int32_t before = -1;  // who led
+    int32_t leader = -1;  // who leads now
+    int32_t leader_epoch = -1;
+    std::chrono::microseconds outage{};  // nobody could append for so long, at most
+};
+
+// Who leads a partition that nobody led; or would.
+struct ElectedLeader {
+    int32_t leader = -1;
+    int64_t log_end = -1;  // of its log: what is appended now begins there
+    std::string loss{};    // acknowledged records that may be lost by it, for people; empty: none
 };
 
 struct OffsetQuery {
@@ -263,6 +286,18 @@ class Admin {
     // Makes the directory that the daemon of this id has now a voter in place of the one that was. What the old one had
     // promised is forgotten: for directories that are lost, while a majority of the others is there.
     Expected<ReplacedVoter> replace_voter(int32_t voter, Timeout timeout = default_timeout);
+    // Planned moves to members of the in-sync sets: nothing that was acknowledged at any level is lost, and producers
+    // retry. In the order given; each has its own failure, and the leader before leads on then.
+    Expected<std::vector<MovedLeader>> move_leaders(const std::vector<LeaderMove>& moves,
+                                                    Timeout timeout = default_timeout);
+    // For a partition that nobody leads: appoints the most up-to-date of those that may lead; or, if none of them lives
+    // and `unclean` permits it, of all replicas that live. `validate_only` says who it would be.
+    Expected<ElectedLeader> elect_leader(const TopicPartition& partition,
+                                         bool unclean = false,
+                                         bool validate_only = false,
+                                         Timeout timeout = default_timeout);
+    // Manual: a leader that has failed is replaced by `elect_leader` only.
+    Expected<void> set_failover(bool is_manual, Timeout timeout = default_timeout);
     // -1: whichever broker answers first.
     Expected<NodeDescription> describe_node(int32_t broker = -1, Timeout timeout = default_timeout);
 

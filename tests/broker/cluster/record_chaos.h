@@ -25,6 +25,8 @@ struct RecordChaosCounts {
     uint64_t stops = 0;
     uint64_t pauses = 0;
     uint64_t cuts = 0;
+    uint64_t moves = 0;  // that were asked for
+    uint64_t moved = 0;
     uint64_t epochs = 0;
     uint64_t acknowledged = 0;
     uint64_t acknowledged_durable = 0;
@@ -65,6 +67,7 @@ class RecordChaos {
     void mishap();
     void cut_or_heal();
     void end_one(int32_t id);
+    void move_leader();
     void settle();
     void send(Sender& sender);
     void take_answer(Sender& sender);
@@ -87,6 +90,7 @@ class RecordChaos {
     std::optional<Replicated> topic_;
     std::vector<Sender> senders_;
     std::vector<Reader> readers_;
+    std::vector<ClusterWorld::Pending> moves_;
     int64_t producers_made_ = 0;
     uint64_t values_made_ = 0;
     std::vector<Acknowledged> acknowledged_;

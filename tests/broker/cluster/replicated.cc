@@ -86,6 +86,15 @@ ReceiptSeen Replicated::produce_somewhere(const std::string& value, AckLevel lev
     return receipt;
 }
 
+MovedSeen Replicated::move(int32_t id, int32_t target, int32_t timeout_ms) {
+    return read_moved(cluster_.call(id, rpc::Method::move_leaders, move_request(identity_, target, timeout_ms)));
+}
+
+ElectedSeen Replicated::elect(int32_t id, bool unclean, bool validate_only) {
+    return read_elected(
+        cluster_.call(id, rpc::Method::elect_leader, elect_request(identity_, unclean, validate_only)));
+}
+
 std::vector<std::string> Replicated::read(int32_t id, Visibility visibility) {
     std::vector<std::string> values;
     int64_t next = 0;

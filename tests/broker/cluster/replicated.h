@@ -38,6 +38,9 @@ class Replicated {
     ReceiptSeen produce_somewhere(const std::string& value,
                                   AckLevel level = AckLevel::isr_durable,
                                   Duration limit = 60s);
+    // Asks this daemon for a planned move.
+    MovedSeen move(int32_t id, int32_t target, int32_t timeout_ms = 30'000);
+    ElectedSeen elect(int32_t id, bool unclean = false, bool validate_only = false);
     std::vector<std::string> read(int32_t id, Visibility visibility = Visibility::durable);
 
     const Partition* replica(int32_t id);

@@ -50,6 +50,14 @@ struct Scene {
         if (decision.next == never) return "nothing";
         return fmt::format("look at {}", decision.next.time_since_epoch() / std::chrono::milliseconds(1));
     }
+    // Who would lead, from which offset on, and what may be lost by it.
+    std::string would(bool unclean) {
+        const auto proposal = appointer.propose(state, {uuid(1), PartitionIndex(0)}, unclean);
+        if (!proposal) return "nobody";
+        proposed = {proposal->appointment};
+        return fmt::format("{} from {}: {}", proposal->appointment.leader.value, proposal->report.log_end.value,
+                           proposal->loss.empty() ? "nothing" : proposal->loss);
+    }
     // Has the metadata take what was decided last; the event that tells of it.
     std::string carry_out() {
         Verdicts verdicts;
@@ -253,7 +261,45 @@ TEST(Appointer, WithoutAnyDiskItIsForPeople) {
     scene.report(1, 0, -1, 0);
     EXPECT_EQ(scene.decide(1000), "nothing");
     EXPECT_EQ(scene.waits_for(),
-              "nobody leads: no replica is known to have what was acknowledged; one can be appointed by hand");
+              "nobody leads: no replica is known to have what was acknowledged; one can be appointed by "
+              "`ironbark leader elect --unclean`");
+    EXPECT_EQ(scene.would(false), "nobody");
+    EXPECT_EQ(scene.would(true), "1 from 0: any record from offset 0 on that broker 2 or 3 has");
+}
+
+TEST(Appointer, ProposesWhoMayLeadByRightAndSaysWhatMayBeLost) {
+    Scene scene({end(1, 1)});
+    EXPECT_EQ(scene.would(false), "nobody") << "nobody has reported";
+    scene.report(2, 100, 0, 7);
+    EXPECT_EQ(scene.would(false), "2 from 7: records from offset 7 on that only broker 1 had acknowledged");
+    scene.report(3, 100, 0, 9);
+    EXPECT_EQ(scene.would(true), "3 from 9: records from offset 9 on that only broker 1 had acknowledged")
+        << "what nobody needs is not used";
+    EXPECT_FALSE(scene.proposed.front().unclean);
+    scene.apply({register_broker(start(1, 2, 1))});
+    scene.report(1, 200, 0, 12);
+    EXPECT_EQ(scene.would(false), "1 from 12: nothing");
+    EXPECT_EQ(scene.decide(200), "1 leads {1,2,3}");
+    scene.carry_out();
+    EXPECT_EQ(scene.would(true), "nobody") << "there is a leader";
+}
+
+TEST(Appointer, WhoIsInNoTierLeadsByAPersonsWordOnly) {
+    Scene scene({change_in_sync({{uuid(1), PartitionIndex(0), BrokerId(1), Epoch(0), 0, ids({1, 2}), {}}}), end(1, 1),
+                 end(2, 1)});
+    scene.report(3, 0, 0, 4);
+    EXPECT_EQ(scene.decide(1000), "nothing");
+    EXPECT_EQ(scene.would(false), "nobody");
+    EXPECT_EQ(scene.would(true), "3 from 4: any record from offset 4 on that broker 1 or 2 has");
+    EXPECT_EQ(scene.carry_out(), "broker 3 leads 1 partition: t-0, by hand: any record may be lost");
+    EXPECT_EQ(scene.partition().in_sync, ids({3}));
+}
+
+TEST(Appointer, WhatIsOnDiskOnlyMayLackWhatWasNotAcknowledgedAsDurable) {
+    Scene scene({end(1, 1), end(2, 1), end(3, 1), register_broker(start(1, 2)), register_broker(start(2, 2)),
+                 register_broker(start(3, 2))});
+    scene.report(2, 0, 0, 5);
+    EXPECT_EQ(scene.would(false), "2 from 5: records from offset 5 on that were not acknowledged as isr_durable");
 }
 
 // [model] Without holders nobody could take over from a leader that was alone in the set.

@@ -276,5 +276,119 @@ TEST(MetadataPartitions, ACommandCopiesTheTopicsItChangesAndNoOthers) {
     EXPECT_EQ(state.find(std::string("t")), state.find(uuid(1)));
 }
 
+// ---- planned moves -------------------------------------------------------------------------------------------------
+
+LeaderMove move_to(const Metadata& state, int32_t target) {
+    return {uuid(1), PartitionIndex(0), partition(state).partition_epoch, BrokerId(target)};
+}
+
+ErrorCode move(Metadata& state, int32_t target) {
+    return verdict(state, move_leaders({move_to(state, target)}));
+}
+
+// As the leader would promise it now.
+LeaderHandover handover(const Metadata& state) {
+    const PartitionRecord& record = partition(state);
+    LeaderHandover one{uuid(1), PartitionIndex(0), record.leader, record.leader_epoch, record.partition_epoch, {}, {}};
+    one.target = record.target;
+    if (const BrokerRecord* broker = state.find(record.target)) one.incarnation = broker->incarnation;
+    return one;
+}
+
+ErrorCode hand_over(Metadata& state, const LeaderHandover& one) {
+    return verdict(state, hand_over_leaders({one}, Timestamp(5000)));
+}
+
+TEST(MetadataPartitions, ALeaderHandsOverAsPlanned) {
+    Metadata state = three();
+    EXPECT_EQ(move(state, 3), ErrorCode::none);
+    EXPECT_EQ(partition(state).target, BrokerId(3));
+    EXPECT_EQ(partition(state).leader, BrokerId(1)) << "until it has promised that the target has everything";
+    EXPECT_EQ(partition(state).partition_epoch, 1);
+    EXPECT_EQ(partition(state).leader_epoch, Epoch(0));
+    EXPECT_EQ(hand_over(state, handover(state)), ErrorCode::none);
+    EXPECT_EQ(partition(state).leader, BrokerId(3));
+    EXPECT_EQ(partition(state).target, BrokerId(-1));
+    EXPECT_EQ(partition(state).leader_epoch, Epoch(1));
+    EXPECT_EQ(partition(state).partition_epoch, 2);
+    EXPECT_EQ(partition(state).in_sync, ids({1, 2, 3}));
+    EXPECT_EQ(text(state.events().back()), "broker 3 leads 1 partition: t-0, as planned");
+    EXPECT_TRUE(restored(state) == state);
+}
+
+TEST(MetadataPartitions, AMoveIsToALivingMemberThatDoesNotLead) {
+    Metadata state = three();
+    EXPECT_EQ(move(state, 1), ErrorCode::invalid_request) << "it leads already";
+    EXPECT_EQ(move(state, 4), ErrorCode::invalid_request) << "no replica";
+    EXPECT_EQ(move(state, -1), ErrorCode::invalid_request) << "there is nothing to withdraw";
+    LeaderMove old = move_to(state, 2);
+    old.partition_epoch = -1;
+    EXPECT_EQ(verdict(state, move_leaders({old})), ErrorCode::fenced_leader_epoch);
+    ASSERT_TRUE(state.apply(end(2, 1)).ok());
+    EXPECT_EQ(move(state, 2), ErrorCode::stale_broker_epoch) << "not alive";
+    ASSERT_EQ(propose(state, {1, 3}), ErrorCode::none);
+    EXPECT_EQ(move(state, 2), ErrorCode::invalid_request) << "not in sync";
+    ASSERT_TRUE(state.apply(end(1, 1)).ok());
+    EXPECT_EQ(move(state, 3), ErrorCode::invalid_request) << "nobody leads";
+    EXPECT_EQ(partition(state).target, BrokerId(-1));
+}
+
+// A promise is of one partition epoch: what happened since may have let the leader go on.
+TEST(MetadataPartitions, APromiseOfAnotherTimeMovesNothing) {
+    Metadata state = three();
+    ASSERT_EQ(move(state, 3), ErrorCode::none);
+    const LeaderHandover first = handover(state);
+    ASSERT_EQ(move(state, -1), ErrorCode::none);
+    EXPECT_EQ(partition(state).target, BrokerId(-1));
+    EXPECT_EQ(hand_over(state, first), ErrorCode::fenced_leader_epoch) << "it was withdrawn";
+    ASSERT_EQ(move(state, 3), ErrorCode::none);
+    EXPECT_EQ(hand_over(state, first), ErrorCode::fenced_leader_epoch) << "the same move, planned again";
+    LeaderHandover other = handover(state);
+    other.leader_epoch = Epoch(7);
+    EXPECT_EQ(hand_over(state, other), ErrorCode::fenced_leader_epoch);
+    other = handover(state);
+    other.target = BrokerId(2);
+    EXPECT_EQ(hand_over(state, other), ErrorCode::fenced_leader_epoch);
+    other = handover(state);
+    other.leader = BrokerId(2);
+    EXPECT_EQ(hand_over(state, other), ErrorCode::fenced_leader_epoch);
+    EXPECT_EQ(partition(state).leader, BrokerId(1));
+    EXPECT_EQ(hand_over(state, handover(state)), ErrorCode::none);
+}
+
+TEST(MetadataPartitions, WhatEndsTheLeadershipOrLosesTheTargetWithdrawsTheMove) {
+    Metadata named = three();
+    ASSERT_EQ(move(named, 3), ErrorCode::none);
+    Metadata ended = after({end(1, 1)}, named);
+    EXPECT_EQ(partition(ended).target, BrokerId(-1));
+    Metadata smaller = named;
+    ASSERT_EQ(propose(smaller, {1, 2}), ErrorCode::none);
+    EXPECT_EQ(partition(smaller).target, BrokerId(-1));
+    Metadata kept = named;
+    ASSERT_EQ(propose(kept, {1, 3}), ErrorCode::none);
+    EXPECT_EQ(partition(kept).target, BrokerId(3)) << "who left was another";
+    Metadata unclean = after({register_broker(start(3, 2))}, named);
+    EXPECT_EQ(partition(unclean).target, BrokerId(-1));
+    Metadata clean = after({register_broker(start(3, 2, 1))}, named);
+    EXPECT_EQ(partition(clean).target, BrokerId(3));
+    LeaderHandover of_before = handover(clean);
+    of_before.incarnation = Incarnation(1);
+    EXPECT_EQ(hand_over(clean, of_before), ErrorCode::stale_broker_epoch);
+    EXPECT_EQ(partition(clean).target, BrokerId(-1)) << "a refusal withdraws the move: the leader goes on";
+    EXPECT_EQ(partition(clean).leader, BrokerId(1));
+}
+
+TEST(MetadataPartitions, FailoverIsManualUntilItIsAutomaticAgain) {
+    Metadata state = after({set_failover(true, Timestamp(7000))}, three());
+    EXPECT_TRUE(state.is_failover_manual());
+    EXPECT_EQ(text(state.events().back()), "failover is manual: leaders that fail are replaced by hand only");
+    EXPECT_TRUE(restored(state).is_failover_manual());
+    const size_t events = state.events().size();
+    ASSERT_TRUE(state.apply(set_failover(true, Timestamp(7001))).ok());
+    EXPECT_EQ(state.events().size(), events) << "no news";
+    ASSERT_TRUE(state.apply(set_failover(false, Timestamp(7002))).ok());
+    EXPECT_FALSE(state.is_failover_manual());
+}
+
 }  // namespace
 }  // namespace ironbark::broker

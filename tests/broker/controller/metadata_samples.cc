@@ -116,6 +116,45 @@ Command RandomCommands::changes(const Metadata& state) {
     return change_in_sync(batch);
 }
 
+Command RandomCommands::moves(const Metadata& state) {
+    std::vector<LeaderMove> batch;
+    for (uint64_t count = random_.below(5); count > 0; --count) {
+        auto found = some_topic(state);
+        LeaderMove one;
+        one.topic = found->id;
+        one.partition = PartitionIndex(number(found->partitions.size() + 1));
+        if (static_cast<size_t>(one.partition.value) < found->partitions.size()) {
+            const PartitionRecord& partition = found->partitions[static_cast<size_t>(one.partition.value)];
+            one.partition_epoch = partition.partition_epoch - (often() ? 0 : 1);
+            const BrokerIds& candidates = often() && !partition.in_sync.empty() ? partition.in_sync : partition.replicas;
+            if (often()) one.target = candidates[random_.below(candidates.size())];
+        }
+        batch.push_back(one);
+    }
+    return move_leaders(batch);
+}
+
+Command RandomCommands::handovers(const Metadata& state) {
+    std::vector<LeaderHandover> batch;
+    for (const auto& [name, topic] : state.topics()) {
+        for (size_t index = 0; index < topic->partitions.size(); ++index) {
+            const PartitionRecord& partition = topic->partitions[index];
+            if (partition.target.value < 0 && random_.below(8) != 0) continue;
+            LeaderHandover one;
+            one.topic = topic->id;
+            one.partition = PartitionIndex(static_cast<int32_t>(index));
+            one.leader = partition.leader;
+            one.leader_epoch = Epoch(partition.leader_epoch.value - (often() ? 0 : 1));
+            one.partition_epoch = partition.partition_epoch - (often() ? 0 : 1);
+            one.target = partition.target;
+            one.incarnation = incarnation_of(state, one.target);
+            batch.push_back(one);
+        }
+    }
+    if (random_.below(8) == 0) batch.clear();
+    return hand_over_leaders(batch, Timestamp(5000));
+}
+
 Command RandomCommands::of_kind(const Metadata& state, uint64_t kind) {
     auto value = [this] { return std::to_string(random_.below(100)); };
     switch (kind) {
@@ -140,7 +179,12 @@ Command RandomCommands::of_kind(const Metadata& state, uint64_t kind) {
         case 9:
         case 10: return changes(state);
         case 11: return controller_active(BrokerId(number(3)), random_.below(30), number(3) * 1000ms, Timestamp(6000));
-        case 12: return set_feature_level(number(4), Timestamp(6000));
+        case 12:
+            if (random_.below(4) == 0) return set_failover(random_.below(2) == 0, Timestamp(6000));
+            return set_feature_level(number(4), Timestamp(6000));
+        case 13:
+        case 14: return moves(state);
+        case 15: return handovers(state);
         default: return registration(state);
     }
 }

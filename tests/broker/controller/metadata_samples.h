@@ -106,7 +106,7 @@ inline ErrorCode verdict(Metadata& state, const Command& command) {
 class RandomCommands {
   public:
     explicit RandomCommands(uint64_t seed) : random_(seed, "metadata") {}
-    static constexpr uint64_t kinds = 16;
+    static constexpr uint64_t kinds = 19;
     Command next(const Metadata& state) { return of_kind(state, random_.below(kinds)); }
     Command of_kind(const Metadata& state, uint64_t kind);
 
@@ -123,6 +123,8 @@ class RandomCommands {
     Command addition(const Metadata& state);
     Command appointments(const Metadata& state);
     Command changes(const Metadata& state);
+    Command moves(const Metadata& state);
+    Command handovers(const Metadata& state);
 
     simulation::RandomStream random_;
     uint64_t ids_ = 0;

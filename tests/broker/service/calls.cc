@@ -1,5 +1,6 @@
 #include "tests/broker/service/calls.h"
 
+#include "runtime/base/assert.h"
 #include "runtime/rpc/convert.h"
 
 namespace ironbark::broker {
@@ -218,6 +219,40 @@ rpc::Metadata describe_node_request() {
 rpc::Metadata topic_options_request() {
     FlatBufferBuilder builder;
     return finish(builder, wire::CreateTopicOptionsRequest(builder));
+}
+
+rpc::Metadata move_request(const PartitionIdentity& partition, int32_t target, int32_t timeout_ms) {
+    flatbuffers::FlatBufferBuilder builder;
+    const wire::Uuid topic = rpc::to_wire(partition.topic);
+    std::vector<flatbuffers::Offset<wire::LeaderMoveRequest>> moves;
+    moves.push_back(wire::CreateLeaderMoveRequest(builder, 0, &topic, partition.partition.value, target));
+    return rpc::finish(builder, wire::CreateMoveLeadersRequestDirect(builder, &moves, timeout_ms));
+}
+
+MovedSeen read_moved(const rpc::CallResult& result) {
+    MovedSeen seen;
+    seen.said = said_by(result);
+    if (!seen.said.ok()) return seen;
+    const auto* moved = result.as<wire::MoveLeadersResponse>().moved();
+    ASSERT(moved != nullptr && moved->size() == 1);
+    const wire::MovedLeader& one = *moved->Get(0);
+    return {said_by(one.error()), one.before(), one.leader(), one.leader_epoch(),
+            std::chrono::microseconds(one.outage_us())};
+}
+
+rpc::Metadata elect_request(const PartitionIdentity& partition, bool unclean, bool validate_only) {
+    flatbuffers::FlatBufferBuilder builder;
+    const wire::Uuid topic = rpc::to_wire(partition.topic);
+    return rpc::finish(builder, wire::CreateElectLeaderRequest(builder, 0, &topic, partition.partition.value, unclean,
+                                                               validate_only));
+}
+
+ElectedSeen read_elected(const rpc::CallResult& result) {
+    ElectedSeen seen;
+    seen.said = said_by(result);
+    if (!seen.said.ok()) return seen;
+    const auto& answer = result.as<wire::ElectLeaderResponse>();
+    return {seen.said, answer.leader(), answer.log_end(), std::string(rpc::from_wire(answer.loss()))};
 }
 
 }  // namespace ironbark::broker

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/base/time.h"
 #include "runtime/rpc/call.h"
 #include "runtime/rpc/method.h"
 #include "tests/broker/printing.h"
@@ -134,6 +135,24 @@ rpc::Metadata metadata_request(const std::vector<std::string>& names, const std:
 rpc::Metadata producer_id_request(int64_t id, int16_t epoch);
 rpc::Metadata describe_node_request();
 rpc::Metadata topic_options_request();
+
+struct MovedSeen {
+    Said said;
+    int32_t before = -1;
+    int32_t leader = -1;
+    int32_t epoch = -1;
+    Duration outage{};
+};
+rpc::Metadata move_request(const PartitionIdentity& partition, int32_t target, int32_t timeout_ms = 30'000);
+MovedSeen read_moved(const rpc::CallResult& result);  // of one
+struct ElectedSeen {
+    Said said;
+    int32_t leader = -1;
+    int64_t log_end = -1;
+    std::string loss;
+};
+rpc::Metadata elect_request(const PartitionIdentity& partition, bool unclean, bool validate_only);
+ElectedSeen read_elected(const rpc::CallResult& result);
 
 Said said_by(const rpc::CallResult& result);
 Said said_by(const wire::ErrorInfo* error);
