@@ -111,8 +111,8 @@ Expected<ReplacedVoter> Admin::replace_voter(int32_t voter, Timeout timeout) {
 
 Expected<std::vector<MovedLeader>> Admin::move_leaders(const std::vector<LeaderMove>& moves, Timeout timeout) {
     return client::decode_move_leaders(
-        moves, implementation_->call(Method::move_leaders, client::encode_move_leaders(moves, timeout),
-                                     Repeatable::yes, timeout));
+        moves, implementation_->call(Method::move_leaders, client::encode_move_leaders(moves, timeout), Repeatable::yes,
+                                     timeout));
 }
 
 Expected<ElectedLeader> Admin::elect_leader(const TopicPartition& partition,

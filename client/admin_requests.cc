@@ -328,8 +328,7 @@ rpc::Metadata encode_move_leaders(const std::vector<LeaderMove>& moves, Millisec
     std::vector<flatbuffers::Offset<wire::LeaderMoveRequest>> list;
     for (const LeaderMove& move : moves) {
         TopicName name(builder, move.partition.topic);
-        list.push_back(
-            wire::CreateLeaderMoveRequest(builder, name.name, name.id(), move.partition.partition, move.to));
+        list.push_back(wire::CreateLeaderMoveRequest(builder, name.name, name.id(), move.partition.partition, move.to));
     }
     return rpc::finish(builder, wire::CreateMoveLeadersRequestDirect(builder, &list, milliseconds(timeout)));
 }

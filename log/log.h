@@ -134,6 +134,8 @@ class Log {
     // Starts a synced round for everything below `end`, if none is under way, without waiting for it.
     void want_durable(Offset end);
     const RoundTimes& last_synced_round() const { return last_synced_round_; }
+    // When the write began that the disk has not completed yet; `never` if none is under way.
+    Instant round_since() const { return round_since_; }
     // Suspends until everything below `end` is on disk: starts a synced round if none is under way. timed_out,
     // storage_error: it may or may not be.
     Task<Result<void>> reach_durable(Offset end, Instant deadline);
@@ -376,6 +378,7 @@ class Log {
     Offset flush_target_;           // everything below is to be synced soon
     RoundTimes last_synced_round_;
     Instant dirty_since_ = never;  // of the oldest byte that is not on disk
+    Instant round_since_ = never;
     FlushTimer flush_timer_;
     Event writer_idle_;
 

@@ -67,7 +67,9 @@ bool Log::wants_round() const {
 
 Task<void> Log::write_loop() {
     while (!failure_ && !closing_ && wants_round()) {
+        round_since_ = context_->world.executor.now();
         Result<void> written = co_await write_round();
+        round_since_ = never;
         waits_for_space_ = !written.ok() && written.error().code == ErrorCode::storage_full;
         if (waits_for_space_) {
             // Nothing was lost: it is in memory, and goes to disk when there is room. Appends are refused meanwhile.

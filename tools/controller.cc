@@ -27,9 +27,10 @@ std::string heard_text(const VoterStatus& status, bool anybody_is_active) {
 std::string text_of(const QuorumStatus& quorum, const ClusterInfo& cluster) {
     std::string out =
         cluster.controller < 0 ? "NO ACTIVE CONTROLLER\n" : fmt::format("active controller: {}\n", cluster.controller);
-    out += fmt::format("term {}, committed up to entry {}; log of {}, snapshot up to entry {}; feature level {}; failover {}\n",
-                       cluster.term, cluster.committed, bytes_text(cluster.log_bytes), cluster.snapshot,
-                       cluster.feature_level, cluster.is_failover_manual ? "MANUAL" : "auto");
+    out += fmt::format(
+        "term {}, committed up to entry {}; log of {}, snapshot up to entry {}; feature level {}; failover {}\n",
+        cluster.term, cluster.committed, bytes_text(cluster.log_bytes), cluster.snapshot, cluster.feature_level,
+        cluster.is_failover_manual ? "MANUAL" : "auto");
     out += majority_text(quorum) + "\n\n";
     Table table({"VOTER", "ADDRESS", "DIRECTORY", "ROLE", "BEHIND", "LAST HEARD"});
     for (const VoterStatus& status : quorum.voters) {

@@ -38,9 +38,12 @@ std::string text_of(const TopicPartition& partition) {
 }
 
 Json to_json(const MovedLeader& moved) {
-    Json value = {{"topic", moved.partition.topic},   {"partition", moved.partition.partition},
-                  {"before", moved.before},           {"leader", moved.leader},
-                  {"leader_epoch", moved.leader_epoch}, {"outage_us", moved.outage.count()}};
+    Json value = {{"topic", moved.partition.topic},
+                  {"partition", moved.partition.partition},
+                  {"before", moved.before},
+                  {"leader", moved.leader},
+                  {"leader_epoch", moved.leader_epoch},
+                  {"outage_us", moved.outage.count()}};
     if (moved.failure) value["error"] = tools::to_json(*moved.failure);
     return value;
 }
@@ -68,9 +71,10 @@ int move(Session& session, const std::string& text, int32_t to) {
         } else if (one.before == to) {
             session.print(fmt::format("broker {} leads {} already\n", to, text));
         } else {
-            session.print(fmt::format("broker {} leads {} in epoch {}; before it was {}. Nobody could append for {} at "
-                                      "most, and nothing was lost\n",
-                                      to, text, one.leader_epoch, one.before, outage_text(one)));
+            session.print(
+                fmt::format("broker {} leads {} in epoch {}; before it was {}. Nobody could append for {} at "
+                            "most, and nothing was lost\n",
+                            to, text, one.leader_epoch, one.before, outage_text(one)));
         }
         return exit_done;
     });
@@ -114,9 +118,11 @@ int show_balance(Session& session, const std::vector<MovedLeader>& moved, const 
                        one.failure ? "" : outage_text(one), one.failure ? one.failure->to_string() : ""});
         }
         if (!moved.empty()) session.print(table.to_string());
-        if (moved.empty() && imbalance.waiting.empty()) session.print("every partition is led by its preferred broker\n");
+        if (moved.empty() && imbalance.waiting.empty())
+            session.print("every partition is led by its preferred broker\n");
         for (const std::string& partition : imbalance.waiting) {
-            session.print(fmt::format("{}: stays, because nobody leads or its preferred leader is not in sync\n", partition));
+            session.print(
+                fmt::format("{}: stays, because nobody leads or its preferred leader is not in sync\n", partition));
         }
     }
     return failed == 0 && imbalance.waiting.empty() ? exit_done : exit_refused;
@@ -162,7 +168,8 @@ int elect(Session& session, const std::string& text, bool unclean) {
         Expected<ElectedLeader> elected = admin.elect_leader(*partition, unclean, false, patience);
         if (!elected) return session.fail(what, elected.error());
         if (session.json) {
-            session.print_json(Json{{"leader", elected->leader}, {"log_end", elected->log_end}, {"loss", elected->loss}});
+            session.print_json(
+                Json{{"leader", elected->leader}, {"log_end", elected->log_end}, {"loss", elected->loss}});
         } else {
             session.print(fmt::format("broker {} leads {} from offset {} on; {}\n", elected->leader, text,
                                       elected->log_end,
@@ -178,36 +185,36 @@ int elect(Session& session, const std::string& text, bool unclean) {
 void add_leader_changes(Command noun, Session& session) {
     auto partition = std::make_shared<std::string>();
     auto to = std::make_shared<int32_t>(-1);
-    Command move_command =
-        add_command(noun, session,
-                    {"move",
-                     "hand the leadership of a partition to another broker that is in sync. The leader stops appending, "
-                     "and hands over when the other has everything on disk: nothing acknowledged at any level is lost, "
-                     "and producers see a retry at most",
-                     "ironbark leader move orders/3 --to 2"},
-                    [&session, partition, to] { return move(session, *partition, *to); });
+    Command move_command = add_command(
+        noun, session,
+        {"move",
+         "hand the leadership of a partition to another broker that is in sync. The leader stops appending, "
+         "and hands over when the other has everything on disk: nothing acknowledged at any level is lost, "
+         "and producers see a retry at most",
+         "ironbark leader move orders/3 --to 2"},
+        [&session, partition, to] { return move(session, *partition, *to); });
     move_command.add_option("TOPIC/PARTITION", *partition, "like orders/3").required();
     move_command.add_option("--to", *to, "the broker that is to lead").required().number_from(0);
 
     auto topic = std::make_shared<std::string>();
-    Command balance_command =
-        add_command(noun, session,
-                    {"balance",
-                     "hand each partition to its preferred leader, the first of its replicas, a few at a time. Exit code 1 "
-                     "if some preferred leaders are not in sync",
-                     "ironbark leader balance"},
-                    [&session, topic] { return balance(session, *topic); });
+    Command balance_command = add_command(
+        noun, session,
+        {"balance",
+         "hand each partition to its preferred leader, the first of its replicas, a few at a time. Exit code 1 "
+         "if some preferred leaders are not in sync",
+         "ironbark leader balance"},
+        [&session, topic] { return balance(session, *topic); });
     balance_command.add_option("TOPIC", *topic, "name or id; all topics if it is not given");
 
     auto elected = std::make_shared<std::string>();
     auto unclean = std::make_shared<bool>(false);
-    Command elect_command =
-        add_command(noun, session,
-                    {"elect",
-                     "appoint a leader where nobody leads: who may lead by right, or with --unclean, if none of those is "
-                     "there, any replica that lives. Without --yes it says who it would be, and what may be lost",
-                     "ironbark leader elect orders/3 --unclean --yes"},
-                    [&session, elected, unclean] { return elect(session, *elected, *unclean); });
+    Command elect_command = add_command(
+        noun, session,
+        {"elect",
+         "appoint a leader where nobody leads: who may lead by right, or with --unclean, if none of those is "
+         "there, any replica that lives. Without --yes it says who it would be, and what may be lost",
+         "ironbark leader elect orders/3 --unclean --yes"},
+        [&session, elected, unclean] { return elect(session, *elected, *unclean); });
     elect_command.add_option("TOPIC/PARTITION", *elected, "like orders/3").required();
     elect_command.add_flag("--unclean", *unclean, "accept the loss of acknowledged records");
     add_yes(elect_command, session);

@@ -146,10 +146,14 @@ Json to_json(const QuorumStatus& quorum, const ClusterInfo& cluster) {
                           {"behind", status.behind},
                           {"last_heard_ms", status.voter.last_heard_ms}});
     }
-    Json value = {{"active", cluster.controller},         {"term", cluster.term},
-                  {"committed", cluster.committed},       {"snapshot", cluster.snapshot},
-                  {"log_bytes", cluster.log_bytes},       {"feature_level", cluster.feature_level},
-                  {"voters_answering", quorum.answering}, {"majority", quorum.majority()},
+    Json value = {{"active", cluster.controller},
+                  {"term", cluster.term},
+                  {"committed", cluster.committed},
+                  {"snapshot", cluster.snapshot},
+                  {"log_bytes", cluster.log_bytes},
+                  {"feature_level", cluster.feature_level},
+                  {"voters_answering", quorum.answering},
+                  {"majority", quorum.majority()},
                   {"failover", cluster.is_failover_manual ? "manual" : "auto"},
                   {"voters", std::move(voters)}};
     if (cluster.quorum_failure) value["error"] = to_json(*cluster.quorum_failure);

@@ -354,8 +354,8 @@ void Controller::propose(const std::vector<Appointment>& appointments) const {
         const Appointment& each = appointments[index];
         const auto topic = machine_.state().find(each.topic);
         if (topic == nullptr) continue;
-        spdlog::warn("controller: nobody leads {}/{}; broker {} would: `ironbark leader elect {}/{} --yes`", topic->name,
-                     each.partition.value, each.leader.value, topic->name, each.partition.value);
+        spdlog::warn("controller: nobody leads {}/{}; broker {} would: `ironbark leader elect {}/{} --yes`",
+                     topic->name, each.partition.value, each.leader.value, topic->name, each.partition.value);
     }
     if (appointments.size() > shown_max) {
         spdlog::warn("controller: and {} more partitions that nobody leads", appointments.size() - shown_max);

@@ -220,9 +220,9 @@ Task<rpc::Response> ControllerService::appoint_leader(rpc::Request request) {
         co_await controller_->appoint(identity, message.unclean(), message.validate_only(), deadline);
     if (!appointed.executed.ok()) co_return refuse(appointed.executed);
     flatbuffers::FlatBufferBuilder builder;
-    co_return respond(builder, wire::CreateAppointLeaderResponseDirect(
-                                   builder, 0, appointed.leader.value, appointed.log_end.value, appointed.loss.c_str(),
-                                   appointed.executed.version));
+    co_return respond(
+        builder, wire::CreateAppointLeaderResponseDirect(builder, 0, appointed.leader.value, appointed.log_end.value,
+                                                         appointed.loss.c_str(), appointed.executed.version));
 }
 
 // ---- the metadata --------------------------------------------------------------------------------------------------

@@ -160,7 +160,8 @@ std::string why_nobody_leads(const Metadata& metadata, const TopicRecord& topic,
         return fmt::format("nobody leads: waits for {}, which may have acknowledged records that the others lack",
                            listed(gone));
     }
-    return "nobody leads: no replica is known to have what was acknowledged; one can be appointed by `ironbark leader elect --unclean`";
+    return "nobody leads: no replica is known to have what was acknowledged; one can be appointed by `ironbark leader "
+           "elect --unclean`";
 }
 
 }  // namespace ironbark::broker

@@ -126,8 +126,8 @@ Command move_leaders(const std::vector<LeaderMove>& moves) {
     std::vector<flatbuffers::Offset<wire::LeaderMove>> elements;
     for (const LeaderMove& move : moves) {
         wire::Uuid topic = to_wire(move.topic);
-        elements.push_back(wire::CreateLeaderMove(builder, &topic, move.partition.value, move.partition_epoch,
-                                                  move.target.value));
+        elements.push_back(
+            wire::CreateLeaderMove(builder, &topic, move.partition.value, move.partition_epoch, move.target.value));
     }
     return finish(builder, CommandBody::MoveLeaderCommand, wire::CreateMoveLeaderCommandDirect(builder, &elements));
 }
@@ -139,7 +139,7 @@ Command hand_over_leaders(const std::vector<LeaderHandover>& handovers, Timestam
         wire::Uuid topic = to_wire(one.topic);
         elements.push_back(wire::CreateLeaderHandover(builder, &topic, one.partition.value, one.leader.value,
                                                       one.leader_epoch.value, one.partition_epoch, one.target.value,
-                                                      one.incarnation.value));
+                                                      one.incarnation.value, one.leaves));
     }
     return finish(builder, CommandBody::HandOverLeaderCommand,
                   wire::CreateHandOverLeaderCommandDirect(builder, &elements, time.milliseconds));

@@ -120,6 +120,7 @@ struct LeaderHandover {
     int32_t partition_epoch = -1;
     BrokerId target{-1};
     Incarnation incarnation{-1};
+    bool leaves = false;  // the leader before is not in sync any more
     friend bool operator==(const LeaderHandover&, const LeaderHandover&) = default;
 };
 Command hand_over_leaders(const std::vector<LeaderHandover>& handovers, Timestamp time);

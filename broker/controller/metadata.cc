@@ -160,8 +160,8 @@ bool operator==(const Metadata& left, const Metadata& right) {
     return left.version_ == right.version_ && left.next_producer_id_ == right.next_producer_id_ &&
            left.controller_ == right.controller_ && left.controller_term_ == right.controller_term_ &&
            left.session_timeout_ms_ == right.session_timeout_ms_ && left.feature_level_ == right.feature_level_ &&
-           left.is_failover_manual_ == right.is_failover_manual_ &&
-           left.brokers_ == right.brokers_ && left.deleted_ == right.deleted_ && left.events_ == right.events_ &&
+           left.is_failover_manual_ == right.is_failover_manual_ && left.brokers_ == right.brokers_ &&
+           left.deleted_ == right.deleted_ && left.events_ == right.events_ &&
            left.partition_count_ == right.partition_count_ && left.by_id_.size() == right.by_id_.size() &&
            same_topics();
 }

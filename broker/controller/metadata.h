@@ -21,8 +21,8 @@
 namespace ironbark::broker {
 
 // Of each element of a batch (appoint_leaders, change_in_sync, move_leaders, hand_over_leaders), in order: ok, or why
-// not. fenced_leader_epoch: it was made for another epoch, and had no effect. What a leader proposed and was refused with
-// any other error raised the partition epoch.
+// not. fenced_leader_epoch: it was made for another epoch, and had no effect. What a leader proposed and was refused
+// with any other error raised the partition epoch.
 using Verdicts = std::vector<Result<void>>;
 
 class Metadata {

@@ -245,7 +245,7 @@ Result<void> Metadata::hand_over(const wire::LeaderHandover& one,
         return Error(ErrorCode::stale_broker_epoch, "who was to lead next is not there any more");
     }
     tell(*place.topic, one.partition(), target, EventCause::moved, changes);
-    broker::hand_over(drafts.edit(topic, one.partition()));
+    broker::hand_over(drafts.edit(topic, one.partition()), one.leaves(), place.topic->min_in_sync);
     return {};
 }
 

@@ -41,10 +41,10 @@ class Metadata::SnapshotParts {
             next_partition_ = 0;
             ++next_topic_;
         }
-        auto body = wire::CreateSnapshotCommandDirect(
-            builder_, state_.version_, state_.next_producer_id_, &brokers, &topics, !is_first_, &deleted, &events,
-            state_.controller_.value, state_.controller_term_, state_.feature_level_, state_.session_timeout_ms_,
-            state_.is_failover_manual_);
+        auto body = wire::CreateSnapshotCommandDirect(builder_, state_.version_, state_.next_producer_id_, &brokers,
+                                                      &topics, !is_first_, &deleted, &events, state_.controller_.value,
+                                                      state_.controller_term_, state_.feature_level_,
+                                                      state_.session_timeout_ms_, state_.is_failover_manual_);
         is_first_ = false;
         return finish(builder_, wire::CommandBody::SnapshotCommand, body);
     }

@@ -186,8 +186,14 @@ void plan_move(PartitionRecord& partition, BrokerId target) {
     ++partition.partition_epoch;
 }
 
-void hand_over(PartitionRecord& partition) {
+void hand_over(PartitionRecord& partition, bool leaves, int32_t min_in_sync) {
+    const BrokerId before = partition.leader;
     set_leader(partition, partition.target);
+    if (leaves) {
+        BrokerIds in_sync = partition.in_sync;
+        erase(in_sync, before);
+        set_in_sync(partition, std::move(in_sync), min_in_sync);
+    }
     raise(partition.leader_epoch);
     ++partition.partition_epoch;
 }

@@ -32,8 +32,15 @@ Command command_of(const std::vector<LeaderHandover>& handovers, Timestamp now) 
     return hand_over_leaders(handovers, now);
 }
 
-Command command_of(const std::vector<LeaderMove>& withdrawals, Timestamp) {
-    return move_leaders(withdrawals);
+Command command_of(const std::vector<LeaderMove>& moves, Timestamp) {
+    return move_leaders(moves);
+}
+
+// A write that takes so long is not slow: nobody knows whether it will ever end.
+constexpr Duration hanging_time = 2s;
+
+bool hangs(const Partition& partition, Instant now) {
+    return partition.log()->round_since() < now - hanging_time;
 }
 
 }  // namespace
@@ -89,7 +96,7 @@ Task<void> InSyncKeeper::run() {
         if (!work.changes.empty()) scope_.spawn(propose(std::move(work.changes)));
         if (!work.ends.empty()) scope_.spawn(give_up(std::move(work.ends)));
         if (!work.handovers.empty()) scope_.spawn(tell_of_moves(std::move(work.handovers)));
-        if (!work.withdrawals.empty()) scope_.spawn(tell_of_moves(std::move(work.withdrawals)));
+        if (!work.moves.empty()) scope_.spawn(tell_of_moves(std::move(work.moves)));
         (void)co_await due_.wait(next);
         if (stopping_.is_set()) break;
         (void)co_await stopping_.wait(shard_.executor().now() + look_interval);
@@ -113,6 +120,7 @@ InSyncKeeper::Work InSyncKeeper::collect(Instant* next) {
         }
         if (leadership->replicas.is_alone()) continue;
         collect_move(*partition, work);
+        if (hangs(*partition, now)) collect_relief(*partition, work);
         *next = std::min(*next, leadership->move.due());
         std::optional<InSyncProposal> proposal = leadership->replicas.propose(living_, lag_time_max_, now);
         *next = std::min(*next, leadership->replicas.next_look(lag_time_max_));
@@ -142,12 +150,31 @@ void InSyncKeeper::collect_move(Partition& partition, Work& work) {
     const int32_t partition_epoch = leadership.replicas.partition_epoch();
     if (*step == PlannedMove::Step::hand_over) {
         work.handovers.push_back({identity.topic, identity.partition, shard_.self(), leadership.epoch, partition_epoch,
-                                  target, leadership.replicas.incarnation_of(target)});
+                                  target, leadership.replicas.incarnation_of(target),
+                                  hangs(partition, shard_.executor().now())});
         return;
     }
     spdlog::warn("partition {}: broker {} has not caught up in time to lead it: the move is withdrawn",
                  identity.to_string(), target.value);
-    work.withdrawals.push_back({identity.topic, identity.partition, partition_epoch, BrokerId(-1)});
+    work.moves.push_back({identity.topic, identity.partition, partition_epoch, BrokerId(-1)});
+}
+
+// Its disk hangs: the member that has most on its own is to lead.
+void InSyncKeeper::collect_relief(Partition& partition, Work& work) {
+    Leadership& leadership = *partition.leadership();
+    const ReplicaSet::Replica* best = nullptr;
+    const std::vector<ReplicaSet::Replica> replicas = leadership.replicas.replicas(shard_.executor().now());
+    for (const ReplicaSet::Replica& each : replicas) {
+        auto lives = living_.find(each.broker);
+        const bool is_there = each.broker != shard_.self() && each.is_in_sync && each.has_matched &&
+                              lives != living_.end() && lives->second.value >= 0;
+        if (is_there && (best == nullptr || each.ends.durable > best->ends.durable)) best = &each;
+    }
+    if (best == nullptr || !leadership.move.wish()) return;
+    const PartitionIdentity& identity = partition.identity();
+    spdlog::warn("partition {}: the disk has not completed a write for {} ms: broker {} is to lead it",
+                 identity.to_string(), hanging_time / 1ms, best->broker.value);
+    work.moves.push_back({identity.topic, identity.partition, leadership.replicas.partition_epoch(), best->broker});
 }
 
 // Null if the leadership has ended, or learnt of something newer.

@@ -1,7 +1,7 @@
 #pragma once
 // Keeps the in-sync sets of the partitions that this shard leads: proposes to the controller who leaves and who joins
-// (replica_set.h decides), hands leaderships over as planned (planned_move.h), and gives up those whose log has failed.
-// Belongs to the shard's executor.
+// (replica_set.h decides), hands leaderships over as planned (planned_move.h), also those whose disk hangs, and gives up
+// those whose log has failed. Belongs to the shard's executor.
 //
 // A proposal whose fate is unknown is made again, as it was, until the metadata shows a higher partition epoch; one
 // that certainly nobody got is thought over.
@@ -41,13 +41,14 @@ class InSyncKeeper {
         std::vector<InSyncChange> changes;
         std::vector<Appointment> ends;
         std::vector<LeaderHandover> handovers;
-        std::vector<LeaderMove> withdrawals;
+        std::vector<LeaderMove> moves;
     };
     Task<void> run();
     Work collect(Instant* next);
     Task<void> propose(std::vector<InSyncChange> changes);
     Task<void> give_up(std::vector<Appointment> ends);
     void collect_move(Partition& partition, Work& work);
+    void collect_relief(Partition& partition, Work& work);
     template <typename Proposal>
     Task<void> tell_of_moves(std::vector<Proposal> proposals);
     template <typename Proposal>

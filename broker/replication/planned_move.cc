@@ -9,7 +9,8 @@ void PlannedMove::take(const PartitionRecord& record, Instant now) {
     const bool is_same = record.target == target_;
     target_ = record.target;
     if (!is_named()) return;
-    // What was promised was promised for another epoch, and has been refused. Who has gone on without the move stays so.
+    // What was promised was promised for another epoch, and has been refused. Who has gone on without the move stays
+    // so.
     if (!is_same || state_ == State::handed) state_ = State::named;
     if (!is_same) since_ = now;
 }
@@ -24,6 +25,12 @@ std::optional<PlannedMove::Step> PlannedMove::next(bool has_everything, Instant 
     if (state_ == State::named) return std::nullopt;
     is_told_ = true;
     return state_ == State::handed ? Step::hand_over : Step::withdraw;
+}
+
+bool PlannedMove::wish() {
+    if (is_named() || is_told_) return false;
+    is_told_ = true;
+    return true;
 }
 
 void PlannedMove::untold() {

@@ -1,9 +1,10 @@
 #pragma once
-// A leader's side of a planned move: it has learnt from the partition's record that another member of the in-sync set is
-// to lead next. Pure.
+// A leader's side of a planned move: it has learnt from the partition's record that another member of the in-sync set
+// is to lead next. Pure.
 //
 //   named      it appends nothing any more, and answers what it has; the target is to have everything on disk
-//   handed     it has promised that this is so, and that nothing will be appended: only a record with a higher partition
+//   handed     it has promised that this is so, and that nothing will be appended: only a record with a higher
+//   partition
 //              epoch, in which it leads and no move is named, lets it go on. (A promise is of one partition epoch.)
 //   given up   the target took too long: it goes on by itself, and asks for the move to be withdrawn
 
@@ -27,9 +28,11 @@ class PlannedMove {
         hand_over,  // promised from now on
         withdraw,
     };
-    // What the controller is to be told now; once for each partition epoch. `has_everything`: nothing is being appended,
-    // and all of the log is on the target's disk.
+    // What the controller is to be told now; once for each partition epoch. `has_everything`: nothing is being
+    // appended, and all of the log is on the target's disk.
     std::optional<Step> next(bool has_everything, Instant now);
+    // Whether the controller is to be told that a move is wished for, if none is named; once for each partition epoch.
+    bool wish();
     // Certainly nobody was told: it is as before.
     void untold();
     Instant due() const;  // when `next` should be asked again though nothing has moved

@@ -75,11 +75,11 @@ void check(const Metadata& metadata, Wish& wish) {
         return;
     }
     if (!contains(partition.in_sync, wish.target)) {
-        return wish.refuse(ErrorCode::not_enough_replicas,
-                           fmt::format("broker {} is not in sync (brokers {} are): it may lack acknowledged records; "
-                                       "`ironbark leader list {}` shows how far it is behind",
-                                       wish.target.value, fmt::join(numbers_of(partition.in_sync), ", "),
-                                       wish.topic->name));
+        return wish.refuse(
+            ErrorCode::not_enough_replicas,
+            fmt::format("broker {} is not in sync (brokers {} are): it may lack acknowledged records; "
+                        "`ironbark leader list {}` shows how far it is behind",
+                        wish.target.value, fmt::join(numbers_of(partition.in_sync), ", "), wish.topic->name));
     }
     if (!metadata.is_alive(wish.target)) {
         return wish.refuse(ErrorCode::not_enough_replicas,
@@ -98,9 +98,9 @@ void look(const Metadata& metadata, Wish& wish, Instant now) {
         return;
     }
     if (partition->leader_epoch != wish.epoch) {
-        wish.refuse(ErrorCode::fenced_leader_epoch,
-                    fmt::format("broker {} failed meanwhile: the move is off, and another leads or will",
-                                wish.before.value));
+        wish.refuse(
+            ErrorCode::fenced_leader_epoch,
+            fmt::format("broker {} failed meanwhile: the move is off, and another leads or will", wish.before.value));
         wish.outcome = Outcome::not_written;
         return;
     }
@@ -220,8 +220,8 @@ Task<rpc::Response> ClientService::elect_leader(rpc::Request request) {
         if (wake == Wake::closed) break;
     }
     const std::string loss(rpc::from_wire(answer.loss()));
-    co_return respond(builder, wire::CreateElectLeaderResponseDirect(builder, 0, answer.leader(), answer.log_end(),
-                                                                     loss.c_str()));
+    co_return respond(
+        builder, wire::CreateElectLeaderResponseDirect(builder, 0, answer.leader(), answer.log_end(), loss.c_str()));
 }
 
 Task<rpc::Response> ClientService::set_failover(rpc::Request request) {

@@ -45,8 +45,13 @@ void SimulatedDisk::submit(DiskOperation operation) {
     Duration latency = latencies_.duration(operation.latency);
     Duration stall = latencies_.duration(Latency{100ms, 2s});
     if (faults_.chance(options().stall)) latency += stall;
+    latency = std::max(latency, hangs_until_ - simulation_.now());
     in_flight_.emplace(number, std::move(operation));
     simulation_.schedule(simulation_.now() + latency, [this, number] { complete(number); });
+}
+
+void SimulatedDisk::hang(Duration time) {
+    hangs_until_ = simulation_.now() + time;
 }
 
 void SimulatedDisk::check_overlap(const DiskOperation& operation) const {

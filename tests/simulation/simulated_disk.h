@@ -70,6 +70,8 @@ class SimulatedDisk {
     // Makes what is visible only because of a failed sync disappear now.
     void evict() { image_.evict(); }
 
+    // Nothing that is submitted from now on is completed before that time has passed.
+    void hang(Duration time);
     void set_capacity(uint64_t bytes) { capacity_bytes_ = bytes; }
     uint64_t capacity_bytes() const { return capacity_bytes_; }
     uint64_t used_bytes() const { return image_.used_bytes(); }
@@ -135,6 +137,7 @@ class SimulatedDisk {
     std::set<InodeId> locks_;
     uint64_t submitted_ = 0;
     uint64_t changes_ = 0;
+    Instant hangs_until_{};
     std::optional<uint64_t> stop_at_;
     Crash stop_how_ = Crash::none;
     uint64_t capacity_bytes_;

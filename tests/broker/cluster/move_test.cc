@@ -171,6 +171,31 @@ TEST(Move, ALeaderThatDiesInTheMiddleIsReplacedAsEver) {
     EXPECT_TRUE(topic.wait_equal({1, 2, 3}, 5s));
 }
 
+// A disk that hangs without an error: its leader hands over what it has, and does not hold up who writes any longer.
+TEST(Move, ALeaderWhoseDiskHangsHandsOver) {
+    ClusterWorld cluster(4, 3);
+    cluster.start_all();
+    cluster.place_topic("t", 1, {BrokerId(4), BrokerId(1), BrokerId(2)}, 2);
+    Replicated topic = Replicated::existing(cluster, "t");
+    ASSERT_EQ(topic.wait_leader(), 4);
+    ASSERT_TRUE(topic.produce(4, "before").said.ok());
+    const Instant begun = cluster.simulation().now();
+    cluster.node(4).disk().hang(20s);
+    ASSERT_TRUE(topic.produce(4, "from memory", AckLevel::leader).said.ok());
+    const ReceiptSeen after = topic.produce_somewhere("after");
+    ASSERT_TRUE(after.said.ok()) << after.said;
+    EXPECT_LE(cluster.simulation().now() - begun, 3500ms);
+    EXPECT_NE(topic.leader(), 4);
+    const std::vector<std::string> values = topic.read(topic.leader());
+    EXPECT_EQ(values.front(), "before");
+    EXPECT_EQ(values[1], "from memory") << "acknowledged by the leader alone, and not on its disk";
+    EXPECT_EQ(values.back(), "after");
+    EXPECT_EQ(topic.record().in_sync.size(), 2u) << "nobody waits for that disk";
+    cluster.simulation().run_for(20s);
+    EXPECT_TRUE(topic.wait_in_sync(3, 20s));
+    EXPECT_TRUE(topic.wait_equal({1, 2, 4}, 5s));
+}
+
 TEST(Move, ManualFailoverWaitsForAPersonsWord) {
     ClusterWorld cluster(3, 3);
     cluster.start_all();

@@ -27,6 +27,13 @@ Replicated::Replicated(ClusterWorld& cluster, TopicShape shape, const std::strin
     EXPECT_TRUE(wait_in_sync(static_cast<size_t>(shape.replicas)));
 }
 
+Replicated Replicated::existing(ClusterWorld& cluster, const std::string& name) {
+    const int32_t id = cluster.running().front();
+    auto is_there = [&] { return cluster.metadata(id)->find(name) != nullptr; };
+    if (!cluster.simulation().run_until(is_there, 30s)) cluster.simulation().fail("the topic is not there");
+    return {cluster, {cluster.metadata(id)->find(name)->id, PartitionIndex(0)}};
+}
+
 PartitionRecord Replicated::record() {
     MetadataSnapshot newest;
     for (int32_t id : cluster_.running()) {
@@ -91,8 +98,7 @@ MovedSeen Replicated::move(int32_t id, int32_t target, int32_t timeout_ms) {
 }
 
 ElectedSeen Replicated::elect(int32_t id, bool unclean, bool validate_only) {
-    return read_elected(
-        cluster_.call(id, rpc::Method::elect_leader, elect_request(identity_, unclean, validate_only)));
+    return read_elected(cluster_.call(id, rpc::Method::elect_leader, elect_request(identity_, unclean, validate_only)));
 }
 
 std::vector<std::string> Replicated::read(int32_t id, Visibility visibility) {

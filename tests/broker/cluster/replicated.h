@@ -16,6 +16,9 @@ class Replicated {
                         TopicShape shape = {.replicas = 3, .min_in_sync = 2},
                         const std::string& name = "t");
 
+    // Of a topic that is there.
+    static Replicated existing(ClusterWorld& cluster, const std::string& name);
+
     const PartitionIdentity& identity() const { return identity_; }
     // As some daemon that runs knows it by its newest metadata.
     PartitionRecord record();
@@ -52,6 +55,7 @@ class Replicated {
     bool wait_equal(const std::vector<int32_t>& ids, Duration limit = 60s);
 
   private:
+    Replicated(ClusterWorld& cluster, const PartitionIdentity& identity) : cluster_(cluster), identity_(identity) {}
     std::vector<SeenFrame> frames_of(int32_t id);
     bool are_equal(const std::vector<int32_t>& ids);
 

@@ -126,7 +126,8 @@ Command RandomCommands::moves(const Metadata& state) {
         if (static_cast<size_t>(one.partition.value) < found->partitions.size()) {
             const PartitionRecord& partition = found->partitions[static_cast<size_t>(one.partition.value)];
             one.partition_epoch = partition.partition_epoch - (often() ? 0 : 1);
-            const BrokerIds& candidates = often() && !partition.in_sync.empty() ? partition.in_sync : partition.replicas;
+            const BrokerIds& candidates =
+                often() && !partition.in_sync.empty() ? partition.in_sync : partition.replicas;
             if (often()) one.target = candidates[random_.below(candidates.size())];
         }
         batch.push_back(one);

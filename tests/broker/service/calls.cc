@@ -243,8 +243,8 @@ MovedSeen read_moved(const rpc::CallResult& result) {
 rpc::Metadata elect_request(const PartitionIdentity& partition, bool unclean, bool validate_only) {
     flatbuffers::FlatBufferBuilder builder;
     const wire::Uuid topic = rpc::to_wire(partition.topic);
-    return rpc::finish(builder, wire::CreateElectLeaderRequest(builder, 0, &topic, partition.partition.value, unclean,
-                                                               validate_only));
+    return rpc::finish(
+        builder, wire::CreateElectLeaderRequest(builder, 0, &topic, partition.partition.value, unclean, validate_only));
 }
 
 ElectedSeen read_elected(const rpc::CallResult& result) {
