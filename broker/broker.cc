@@ -252,6 +252,11 @@ Task<bool> Broker::publish() {
     std::function<Task<void>(MetadataSnapshot)> publish = [this](MetadataSnapshot metadata) {
         return update_shards(std::move(metadata));
     };
+    control_->session().lease_to([this](Instant end, int64_t version) {
+        for (Shard* shard : facts_.shards) {
+            shard->executor().post_remote([shard, end, version] { shard->take_lease(end, version); });
+        }
+    });
     control_->session().report_with([this](MetadataSnapshot metadata) { return report_replicas(std::move(metadata)); });
     co_await control_->session().publish_to(std::move(publish));
     co_return true;
@@ -331,7 +336,6 @@ Task<Result<void>> Broker::serve(std::string* problem) {
         Shard::Replication replication;
         replication.settings = {facts_.config.cluster_secret, facts_.peer_identity};
         replication.execute = [this, shard](Command command) { return execute_for(shard, std::move(command)); };
-        replication.lease_end = [control = control_.get()] { return control->session().lease_end(); };
         auto replicate = [shard, replication] { return replicate_shard(shard, replication); };
         co_await on<bool>(world, shard, replicate);
     }

@@ -39,7 +39,7 @@ Shard::Shard(World& world, size_t index, size_t count, const Config* config)
       index_(index),
       count_(count),
       config_(*config),
-      partition_context_{world, BrokerId(config->broker_id), [this] { return lease_end_ ? lease_end_() : Instant(); },
+      partition_context_{world, BrokerId(config->broker_id), [this] { return lease_end_; },
                          [this] { in_sync_keeper_.look(); }},
       leader_sessions_(*this),
       replicator_(*this),
@@ -110,18 +110,39 @@ Task<void> Shard::update(MetadataSnapshot metadata) {
         replicator_.leave(identity);
         if (partition->log() != nullptr) partition->follow(partition->log(), partition->leader_epoch());
     }
-    for (const PartitionIdentity& identity : gone) co_await drop_partition(identity);
     Changes changes;
     for (const auto& [topic_name, topic] : metadata->topics()) {
         bool is_unchanged = before != nullptr && before->find(topic->id) == topic;
         if (!is_unchanged) follow_topic(*topic, changes);
     }
+    // Whatever was over is: from here on a lease that was granted for this metadata counts.
+    roles_version_ = metadata->version();
+    count_leases();
+    for (const PartitionIdentity& identity : gone) co_await drop_partition(identity);
     replicator_.take(*metadata);
     std::vector<Task<bool>> appointments;
     for (const Role& each : changes.appointments) appointments.push_back(lead(each));
     co_await all(world_.executor, std::move(appointments));
     co_await open_partitions(std::move(changes.openings));
     in_sync_keeper_.take(*metadata);
+}
+
+void Shard::take_lease(Instant end, int64_t version) {
+    if (version < 0) {
+        leases_.clear();
+        lease_end_ = Instant();
+        return;
+    }
+    const Instant now = world_.executor.now();
+    while (!leases_.empty() && leases_.front().end <= now) leases_.pop_front();
+    leases_.push_back({end, version});
+    count_leases();
+}
+
+void Shard::count_leases() {
+    for (; !leases_.empty() && leases_.front().version <= roles_version_; leases_.pop_front()) {
+        lease_end_ = std::max(lease_end_, leases_.front().end);
+    }
 }
 
 std::vector<ReplicaReport> Shard::report(const Metadata& metadata) const {
@@ -159,6 +180,7 @@ void Shard::follow_topic(const TopicRecord& topic, Changes& changes) {
             follow(*known, record);
         } else if (!known->leads() || known->leader_epoch() != record.leader_epoch) {
             replicator_.leave(identity);
+            if (known->leads() && known->log() != nullptr) known->follow(known->log(), known->leader_epoch());
             changes.appointments.push_back({identity, settings, record, topic.min_in_sync});
         } else {
             known->take_record(record, topic.min_in_sync);
@@ -293,7 +315,6 @@ void Shard::serve(std::shared_ptr<Listener> listener, rpc::Handler* handler) {
 }
 
 void Shard::replicate(Replication replication) {
-    lease_end_ = std::move(replication.lease_end);
     in_sync_keeper_.start(std::move(replication.execute));
     replicator_.start(std::move(replication.settings));
 }

@@ -47,8 +47,10 @@ class Shard {
     struct Replication {
         ReplicationSettings settings;
         InSyncKeeper::Execute execute;
-        std::function<Instant()> lease_end;  // any thread may ask
     };
+    // A lease of this broker counts here once the roles of that metadata are taken over: before, a partition may lead whose
+    // leadership is over. Version -1: there is none any more.
+    void take_lease(Instant end, int64_t version);
     // From now on in-sync sets are kept, and other brokers' partitions followed.
     void replicate(Replication replication);
     // Serves followers.
@@ -94,6 +96,7 @@ class Shard {
         std::vector<Role> openings;
         std::vector<Role> appointments;  // of partitions that are open
     };
+    void count_leases();
     Task<void> remove_leftovers();
     Task<void> open_partitions(std::vector<Role> openings);
     Task<bool> open_partition(Role role);
@@ -109,7 +112,13 @@ class Shard {
     ShardMetrics metrics_;
     const log::DataDirectory* directory_ = nullptr;
     std::unique_ptr<log::LogStore> store_;
-    std::function<Instant()> lease_end_;
+    struct Lease {
+        Instant end;
+        int64_t version;
+    };
+    std::deque<Lease> leases_;  // that do not count yet
+    Instant lease_end_{};
+    int64_t roles_version_ = -1;  // of the metadata whose roles are taken over
     PartitionContext partition_context_;
     std::map<PartitionIdentity, std::unique_ptr<Partition>> partitions_;
     // They use partitions, and go before them.

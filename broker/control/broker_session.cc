@@ -187,6 +187,7 @@ Task<void> BrokerSession::heartbeats() {
             is_over_ = true;
             granted_ = {};
             lease_end_ = Instant();
+            if (lease_to_) lease_to_(Instant(), -1);
             if (!has_left_) note(fmt::format("given up by the controller: {}", said_by(result)));
         } else if (!is_stopping_) {
             note(fmt::format("no controller is heard: {}", said_by(result)));
@@ -206,8 +207,15 @@ Task<bool> BrokerSession::catch_up(Instant deadline) {
     co_return has_caught_up();
 }
 
+void BrokerSession::lease_to(LeaseTo lease_to) {
+    lease_to_ = std::move(lease_to);
+    if (has_lease()) lease_to_(lease_end(), granted_.version);
+}
+
 void BrokerSession::apply_lease() {
-    if (state_.version() >= granted_.version) lease_end_ = std::max(lease_end(), granted_.time);
+    if (state_.version() < granted_.version || granted_.time <= lease_end()) return;
+    lease_end_ = granted_.time;
+    if (lease_to_) lease_to_(granted_.time, granted_.version);
 }
 
 void BrokerSession::look_at_shards() {

@@ -80,6 +80,8 @@ Task<void> Partition::lead(log::Log* log, PartitionRecord record, int32_t min_in
                                                ReplicaSet(context_.self, record, min_in_sync, own, high_watermark_,
                                                           durable_watermark_, world_.executor.now()));
     leadership_->move.take(record, world_.executor.now());
+    // Readers wait until it is durable everywhere.
+    leadership_->sync_to = own.appended;
     leads_ = true;
     state_ = PartitionState::online;
     apply_settings();

@@ -133,12 +133,13 @@ class Partition {
     Offset durable_end() const { return log_ == nullptr ? Offset() : log_->durable_end(); }
     Offset high_watermark() const { return high_watermark_; }
     Offset durable_watermark() const { return durable_watermark_; }
-    // False for a new leader that has not heard yet that all replicas have what it had when it was appointed.
-    bool knows_watermarks() const {
-        return leadership_ == nullptr || high_watermark_ >= leadership_->replicas.epoch_start();
-    }
     // Up to where a reader of this visibility sees.
     Offset watermark(wire::Visibility visibility) const;
+    // False for a new leader that has not heard yet that all replicas have what it had when it was appointed: a leader
+    // before may have shown more.
+    bool knows_watermark(wire::Visibility visibility) const {
+        return leadership_ == nullptr || watermark(visibility) >= leadership_->replicas.epoch_start();
+    }
     // The refusal for a request that knows this epoch (-1: none), if there is one.
     Error check_epoch(int32_t known) const;
 

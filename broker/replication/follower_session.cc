@@ -33,6 +33,7 @@ FollowerSession::FollowerSession(
       counters_(counters),
       due_(shard.executor()),
       order_(shard.executor()),
+      ended_(shard.executor()),
       scope_(shard.executor()) {}
 
 FollowerSession::~FollowerSession() = default;
@@ -53,6 +54,7 @@ void FollowerSession::end() {
     for (uint32_t handle : handles) leave_place(handle);
     due_.close();
     order_.close();
+    ended_.set();
     lost_->set();
 }
 
@@ -69,7 +71,7 @@ void FollowerSession::follow(const PartitionIdentity& identity, Epoch epoch) {
     if (wish.epoch == epoch) return;
     if (wish.handle != 0) leave_place(wish.handle);
     wish = {epoch, 0, {}};
-    scope_.spawn(take_place(identity, epoch, Duration()));
+    scope_.spawn(take_place(identity, epoch, {}));
 }
 
 void FollowerSession::leave(const PartitionIdentity& identity) {
@@ -92,8 +94,8 @@ void FollowerSession::leave_place(uint32_t handle) {
 }
 
 // Names what is here to the leader, once nothing of an earlier role is being appended any more.
-Task<void> FollowerSession::take_place(PartitionIdentity identity, Epoch epoch, Duration pause) {
-    if (pause > Duration()) (void)co_await order_.wait(now() + pause);
+Task<void> FollowerSession::take_place(PartitionIdentity identity, Epoch epoch, Attempt attempt) {
+    if (attempt.pause > Duration()) (void)co_await ended_.wait(now() + attempt.pause);
     if (!is_wanted(identity, epoch)) co_return;
     Partition* partition = shard_.find(identity);
     if (partition == nullptr) co_return;
@@ -109,6 +111,7 @@ Task<void> FollowerSession::take_place(PartitionIdentity identity, Epoch epoch, 
     Place& place = places_[handle];
     place.identity = identity;
     place.epoch = epoch;
+    place.begins_anew = attempt.begins_anew;
     place.watch = partition->watch([this, handle] {
         Place* moved = find(handle);
         if (moved == nullptr || !moved->has_agreed) return;
@@ -145,7 +148,7 @@ void FollowerSession::retry(uint32_t handle, std::string problem, Duration pause
     const Epoch epoch = place->epoch;
     leave_place(handle);
     note(identity, std::move(problem));
-    scope_.spawn(take_place(identity, epoch, pause));
+    scope_.spawn(take_place(identity, epoch, {pause, false}));
 }
 
 // ---- what is said --------------------------------------------------------------------------------------------------
@@ -178,9 +181,10 @@ rpc::Metadata FollowerSession::request(Duration wait) {
         Partition* partition = shard_.find(place.identity);
         if (partition == nullptr || partition->log() == nullptr) continue;
         const wire::Uuid topic = rpc::to_wire(place.identity.topic);
+        const Epoch last_epoch = place.begins_anew ? Epoch(-1) : partition->log()->last_epoch();
         positions.push_back(wire::CreateReplicaPosition(
             builder, handle, &topic, place.identity.partition.value, place.epoch.value, partition->log_end().value,
-            partition->log()->last_epoch().value, partition->log()->last_checksum()));
+            last_epoch.value, partition->log()->last_checksum()));
     }
     const std::vector<uint32_t> left = std::exchange(left_due_, {});
     const std::vector<wire::ReplicaAck> acks = take_acks();
@@ -347,7 +351,13 @@ Task<void> FollowerSession::cut(PartitionIdentity identity, Epoch epoch, log::Lo
     if (partition == nullptr || partition->log() == nullptr || !is_wanted(identity, epoch)) co_return;
     Gate::Holder inside = partition->use();
     const log::Log::EpochEnd own = partition->log()->end_of_epoch(common.epoch);
-    const Offset to = std::max(std::min(common.end, own.end), partition->log_start());
+    const Offset agreed = std::min(common.end, own.end);
+    if (agreed < partition->log_start()) {
+        // What both have was removed here: there is nothing to go on from.
+        scope_.spawn(take_place(identity, epoch, {Duration(), true}));
+        co_return;
+    }
+    const Offset to = std::min(agreed, partition->log_end());
     const bool is_known = to == common.end && own.epoch == common.epoch && next_epoch.value >= 0;
     const int64_t records = partition->log_end() - to;
     const std::string reason =
@@ -366,7 +376,7 @@ Task<void> FollowerSession::cut(PartitionIdentity identity, Epoch epoch, log::Lo
         note(identity, fmt::format("the cut at {} failed: {}", to.value, describe(done.error())));
     }
     if (is_wanted(identity, epoch)) {
-        scope_.spawn(take_place(identity, epoch, done.ok() ? Duration() : problem_pause));
+        scope_.spawn(take_place(identity, epoch, {done.ok() ? Duration() : problem_pause, false}));
     }
 }
 
@@ -402,7 +412,7 @@ Task<void> FollowerSession::restart(PartitionIdentity identity, Epoch epoch, log
             note(identity, fmt::format("beginning anew failed: {}", describe(done.error())));
         }
     }
-    if (is_wanted(identity, epoch)) scope_.spawn(take_place(identity, epoch, pause));
+    if (is_wanted(identity, epoch)) scope_.spawn(take_place(identity, epoch, {pause, false}));
 }
 
 // Stored before it is acknowledged, and before anything goes.
@@ -415,7 +425,8 @@ Task<void> FollowerSession::follow_start(PartitionIdentity identity, Offset log_
     if (!done.ok()) note(identity, fmt::format("the log's start could not be moved: {}", describe(done.error())));
     if (is_over_) co_return;
     auto wish = wishes_.find(identity);
-    if (wish == wishes_.end() || wish->second.handle == 0) co_return;
+    Place* place = wish == wishes_.end() ? nullptr : find(wish->second.handle);
+    if (place == nullptr || !place->has_agreed) co_return;
     acks_due_.insert(wish->second.handle);
     due_.set();
 }

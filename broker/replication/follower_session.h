@@ -43,6 +43,7 @@ class FollowerSession final {
     struct Place {
         PartitionIdentity identity;
         Epoch epoch{-1};
+        bool begins_anew = false;  // what is here agrees with nothing that the leader has
         bool has_agreed = false;
         Offset sync_to;
         ReplicaEnds told{Offset(-1), Offset(-1), Offset(-1)};
@@ -54,7 +55,11 @@ class FollowerSession final {
         std::string problem;
     };
 
-    Task<void> take_place(PartitionIdentity identity, Epoch epoch, Duration pause);
+    struct Attempt {
+        Duration pause{};  // before it
+        bool begins_anew = false;
+    };
+    Task<void> take_place(PartitionIdentity identity, Epoch epoch, Attempt attempt);
     void leave_place(uint32_t handle);
     Task<void> ask_for_ever();
     Task<void> ask_once(Duration wait);
@@ -90,6 +95,7 @@ class FollowerSession final {
     Event due_;  // something is to be said
     uint64_t next_answer_ = 1;
     Event order_;
+    Event ended_;
     bool is_over_ = false;
     Scope scope_;
 };

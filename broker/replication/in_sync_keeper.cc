@@ -109,8 +109,7 @@ InSyncKeeper::Work InSyncKeeper::collect(Instant* next) {
     for (const auto& [identity, partition] : shard_.partitions()) {
         Leadership* leadership = partition->leadership();
         if (leadership == nullptr) {
-            const bool has_failed = partition->state() == PartitionState::failed && partition->leads();
-            if (!has_failed) continue;
+            if (partition->state() != PartitionState::failed) continue;
             const auto topic = shard_.metadata()->find(identity.topic);
             if (topic == nullptr) continue;
             const PartitionRecord& record = topic->partitions.at(static_cast<size_t>(identity.partition.value));

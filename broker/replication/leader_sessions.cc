@@ -26,12 +26,27 @@ Marks marks_of(const Partition& partition) {
     return {partition.high_watermark(), partition.durable_watermark(), partition.log_start(), partition.sync_to()};
 }
 
+// What a frame says of the one before it.
+struct FrameStart {
+    Offset base;
+    uint64_t chain = 0;
+};
+std::optional<FrameStart> start_of(const log::ReadFrames& frames, uint64_t seed) {
+    if (frames.slices.empty()) return std::nullopt;
+    Result<record::FrameView> frame = record::parse_header(frames.slices.front().bytes(), seed);
+    if (!frame.ok()) return std::nullopt;
+    return FrameStart{frame->header.base_offset, frame->header.chain};
+}
+
 }  // namespace
 
 struct LeaderSessions::Stream {
     PartitionIdentity identity;
     Epoch epoch{-1};
     Offset next;  // what the follower has not been sent yet
+    // Of the follower's log, whose end lies before this log's start: they agree if the frame that holds the start
+    // follows it. Seen when it is read.
+    std::optional<uint64_t> checksum_before_start{};
     Marks told;
     bool is_new = true;  // it has not been told that the logs agree
     bool is_due = false;
@@ -142,6 +157,11 @@ void LeaderSessions::compare(Partition& partition, const ReplicaPosition& positi
     const bool is_blank = position.last_epoch.value < 0;
     if (is_blank && position.log_end == Offset() && log.log_start() == Offset()) return;
     const log::Log::EpochEnd common = log.end_of_epoch(position.last_epoch);
+    const bool may_follow = is_blank || (common.epoch == position.last_epoch && position.log_end <= common.end);
+    if (may_follow && position.log_end < log.log_start()) {
+        stream.checksum_before_start = position.checksum;
+        return;
+    }
     // Without a common epoch they differ from the first record on; the first one that is here may not be that.
     const bool has_its_beginning = common.epoch.value >= 0 || log.log_start() == Offset();
     if (is_blank || !has_its_beginning || common.end < log.log_start()) {
@@ -149,7 +169,6 @@ void LeaderSessions::compare(Partition& partition, const ReplicaPosition& positi
         return;
     }
     if (common.epoch == position.last_epoch && position.log_end <= common.end) {
-        if (position.log_end < log.log_start()) stream.kind = wire::ReplicaAnswer::restart;
         if (position.log_end == log.log_end() && position.checksum != log.last_checksum()) {
             stream.kind = wire::ReplicaAnswer::refused;
             stream.refusal = {ErrorCode::corrupt_data, "the logs differ, and by their epochs they must not"};
@@ -225,6 +244,13 @@ Task<LeaderSessions::Answer> LeaderSessions::gather(std::shared_ptr<Session> ses
     co_return answer;
 }
 
+// Whether these frames are what the follower has to get next.
+bool LeaderSessions::goes_on(const log::ReadFrames& frames, const log::Log& log, const Stream& stream) {
+    const std::optional<FrameStart> start = start_of(frames, log.seed());
+    if (!start || start->base != stream.next) return false;
+    return !stream.checksum_before_start || *stream.checksum_before_start == start->chain;
+}
+
 // Whether there is more to say of it at once.
 Task<bool> LeaderSessions::add(Session* session, uint32_t handle, size_t bytes_max, Answer* answer) {
     Stream stream = session->streams.at(handle);
@@ -238,8 +264,12 @@ Task<bool> LeaderSessions::add(Session* session, uint32_t handle, size_t bytes_m
     if (partition != nullptr) inside.emplace(partition->use());
     log::ReadFrames frames;
     if (stream.kind == wire::ReplicaAnswer::records && stream.next < partition->log_end()) {
-        Result<log::ReadFrames> read = co_await partition->log()->read(stream.next, partition->log_end(), bytes_max);
-        if (read.ok()) {
+        // The start may lie within a frame.
+        const Offset from = std::max(stream.next, partition->log_start());
+        Result<log::ReadFrames> read = co_await partition->log()->read(from, partition->log_end(), bytes_max);
+        if (read.ok() && !goes_on(*read, *partition->log(), stream)) {
+            stream.kind = wire::ReplicaAnswer::restart;
+        } else if (read.ok()) {
             frames = *std::move(read);
         } else {
             const bool is_removed = read.error().code == ErrorCode::offset_out_of_range;
@@ -281,7 +311,10 @@ void LeaderSessions::add_records(
     answer->size += size;
     stream.is_new = false;
     stream.told = marks;
-    if (size > 0) stream.next = frames.next;
+    if (size > 0) {
+        stream.next = frames.next;
+        stream.checksum_before_start.reset();
+    }
 }
 
 // What the follower has to do before there can be records.

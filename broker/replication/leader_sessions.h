@@ -77,6 +77,7 @@ class LeaderSessions {
     void end_stream(Session& session, uint32_t handle);
     void take_acks(Session& session, const std::vector<ReplicaAck>& acks);
     Task<Answer> gather(std::shared_ptr<Session> session, size_t bytes_max);
+    static bool goes_on(const log::ReadFrames& frames, const log::Log& log, const Stream& stream);
     Task<bool> add(Session* session, uint32_t handle, size_t bytes_max, Answer* answer);
     void add_records(
         uint32_t handle, const Partition& partition, log::ReadFrames frames, Stream& stream, Answer* answer);

@@ -146,8 +146,11 @@ void Replicator::follow(const PartitionIdentity& identity, BrokerId leader, Epoc
         if (auto link = links_.find(followed.leader); link != links_.end()) link->second->leave(identity);
     }
     followed = {leader, epoch};
-    look_at_links();
-    if (auto link = links_.find(leader); link != links_.end()) link->second->follow(identity, epoch);
+    if (auto link = links_.find(leader); link != links_.end()) {
+        link->second->follow(identity, epoch);
+    } else {
+        look_at_link(leader);
+    }
 }
 
 void Replicator::leave(const PartitionIdentity& identity) {
@@ -183,17 +186,20 @@ void Replicator::take(const Metadata& metadata) {
 
 // A link for every broker that is followed.
 void Replicator::look_at_links() {
-    if (!is_started_ || is_stopping_) return;
+    for (const auto& [leader, peer] : peers_) look_at_link(leader);
+}
+
+void Replicator::look_at_link(BrokerId leader) {
+    if (!is_started_ || is_stopping_ || links_.count(leader) > 0) return;
+    auto peer = peers_.find(leader);
+    if (peer == peers_.end()) return;
+    auto link = std::make_unique<Link>(*this, leader, peer->second);
     for (const auto& [identity, followed] : followed_) {
-        auto peer = peers_.find(followed.leader);
-        if (peer == peers_.end() || links_.count(followed.leader) > 0) continue;
-        auto link = std::make_unique<Link>(*this, followed.leader, peer->second);
-        for (const auto& [each, wish] : followed_) {
-            if (wish.leader == followed.leader) link->follow(each, wish.epoch);
-        }
-        link->start();
-        links_[followed.leader] = std::move(link);
+        if (followed.leader == leader) link->follow(identity, followed.epoch);
     }
+    if (link->is_idle()) return;
+    link->start();
+    links_[leader] = std::move(link);
 }
 
 Task<void> Replicator::end_link(std::unique_ptr<Link> link) {

@@ -66,6 +66,7 @@ class Replicator {
         friend bool operator==(const Peer&, const Peer&) = default;
     };
     void look_at_links();
+    void look_at_link(BrokerId leader);
     Task<void> end_link(std::unique_ptr<Link> link);
 
     Shard& shard_;

@@ -40,7 +40,7 @@ Task<Listed> list_here(Shard* shard, ListQuery query) {
     Gate::Holder inside = partition->use();
     listed.epoch = partition->leader_epoch();
     const Offset end = partition->watermark(query.visibility);
-    if (query.place != wire::OffsetPlace::start && !partition->knows_watermarks()) {
+    if (query.place != wire::OffsetPlace::start && !partition->knows_watermark(query.visibility)) {
         listed.error = {ErrorCode::offset_not_available,
                         "the partition has a new leader, which does not know yet what all replicas have; try again"};
         co_return listed;
