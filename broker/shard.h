@@ -48,8 +48,8 @@ class Shard {
         ReplicationSettings settings;
         InSyncKeeper::Execute execute;
     };
-    // A lease of this broker counts here once the roles of that metadata are taken over: before, a partition may lead whose
-    // leadership is over. Version -1: there is none any more.
+    // A lease of this broker counts here once the roles of that metadata are taken over: before, a partition may lead
+    // whose leadership is over. Version -1: there is none any more.
     void take_lease(Instant end, int64_t version);
     // From now on in-sync sets are kept, and other brokers' partitions followed.
     void replicate(Replication replication);

@@ -59,8 +59,8 @@ class BrokerSession {
     BrokerId broker() const { return settings_.broker; }
     Incarnation incarnation() const { return incarnation_; }  // -1: not registered
     Uuid cluster() const { return cluster_; }
-    // Told of the lease that there is, and of every one from now on: until when it is, and which metadata whoever relies on it must have applied; version -1: there
-    // is none any more.
+    // Told of the lease that there is, and of every one from now on: until when it is, and which metadata whoever
+    // relies on it must have applied; version -1: there is none any more.
     using LeaseTo = std::function<void(Instant end, int64_t version)>;
     void lease_to(LeaseTo lease_to);
     // Until when this broker has its lease, by the monotonic clock. Any thread.

@@ -51,8 +51,8 @@ void appoint(PartitionRecord& partition, BrokerId leader, BrokerIds in_sync, Tie
 // The leadership is to go to another member of the in-sync set; -1: it stays after all. REQUIRES: there is a leader.
 // (Whatever ends the leadership, or takes the target out of the set, withdraws the move with it.)
 void plan_move(PartitionRecord& partition, BrokerId target);
-// The planned move takes place: everything that was acknowledged is on the target's disk. `leaves`: the leader before is
-// not in sync any more. REQUIRES: one is planned
+// The planned move takes place: everything that was acknowledged is on the target's disk. `leaves`: the leader before
+// is not in sync any more. REQUIRES: one is planned
 void hand_over(PartitionRecord& partition, bool leaves, int32_t min_in_sync);
 
 // The leader's proposal. REQUIRES: in_sync is within the replicas and has the leader

@@ -196,5 +196,53 @@ TEST(Failover, LeadersAreKilledOneAfterTheOther) {
     }
 }
 
+// The beginning of a leadership is recorded before anything is appended in it. Who cannot do that is no leader.
+TEST(Failover, WhoCannotBeginToLeadGivesItUp) {
+    size_t failed = 0;
+    for (uint64_t seed = 1; seed <= 6; ++seed) {
+        ClusterWorld cluster(3, 3, seed);
+        cluster.start_all();
+        Replicated topic = led_apart(cluster);
+        const int32_t first = topic.wait_leader();
+        ASSERT_TRUE(topic.produce(first, "before").said.ok());
+        cluster.simulation().run_for(5s);  // until nothing else is to be written there
+        const int32_t chosen = others(first)[seed % 2];
+        cluster.node(chosen).disk().fail_next_write("/data/marks-0");
+        cluster.kill(first);
+        ASSERT_TRUE(topic.produce_somewhere("after", AckLevel::leader_durable).said.ok()) << topic.tell();
+        if (topic.replica(chosen)->state() == PartitionState::failed) ++failed;
+        cluster.start(first);
+        cluster.wait_ready(first);
+    }
+    EXPECT_GT(failed, 0u) << "whoever could not was never the one";
+}
+
+// A replica whose log begins behind what it has in common with the leader has nothing to go on from.
+TEST(Failover, WhoseLogBeginsBehindTheCommonPartBeginsAnew) {
+    ClusterWorld cluster(3, 3);
+    cluster.start_all();
+    Replicated topic(cluster, {.replicas = 2, .min_in_sync = 1});
+    ASSERT_TRUE(topic.wait_in_sync(2));
+    const int32_t first = topic.wait_leader();
+    const PartitionRecord record = topic.record();
+    const int32_t second = record.replicas[0].value == first ? record.replicas[1].value : record.replicas[0].value;
+    ASSERT_TRUE(topic.produce(first, "both").said.ok());
+    cluster.kill(second);
+    ASSERT_TRUE(cluster.simulation().run_until([&] { return topic.record().in_sync.size() == 1; }, 20s));
+    for (int number = 0; number < 5; ++number) ASSERT_TRUE(topic.produce(first, "alone").said.ok());
+    rpc::Metadata remove = delete_request({{topic.identity(), 4}});
+    ASSERT_TRUE(read_delete(cluster.call(first, rpc::Method::delete_records, std::move(remove))).at(0).said.ok());
+    cluster.kill(first);
+    cluster.start(second);
+    cluster.wait_ready(second);
+    cluster.simulation().run_for(3s);
+    ASSERT_EQ(topic.elect(second, true).leader, second);
+    ASSERT_TRUE(topic.produce_somewhere("after").said.ok());
+    cluster.start(first);
+    cluster.wait_ready(first);
+    EXPECT_TRUE(topic.wait_in_sync(2, 20s)) << topic.tell();
+    EXPECT_EQ(topic.log_of(first), (std::vector<std::string>{"both", "after"}));
+}
+
 }  // namespace
 }  // namespace ironbark::broker

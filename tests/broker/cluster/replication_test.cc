@@ -168,5 +168,33 @@ TEST(Replication, ManyPartitionsOverSeveralShardsFollowEachOther) {
     }
 }
 
+// The start of the leader's log lies within a batch: who has nothing, and who has what comes before, takes all of it.
+TEST(Replication, ALogThatStartsWithinABatchIsFollowed) {
+    ClusterWorld cluster(3, 3);
+    cluster.start_all();
+    for (const bool has_what_comes_before : {false, true}) {
+        Replicated topic(cluster, {.replicas = 3, .min_in_sync = 2}, has_what_comes_before ? "behind" : "blank");
+        const int32_t leader = topic.wait_leader();
+        const int32_t follower = followers_of(leader)[0];
+        if (has_what_comes_before) (void)topic.produce_somewhere("the first");
+        cluster.kill(follower);
+        ASSERT_TRUE(cluster.simulation().run_until([&] { return topic.record().in_sync.size() == 2; }, 20s));
+        const std::vector<std::string> values = numbers(10);
+        const Text batch = make_batch(topic.identity(), values);
+        rpc::Metadata produce = produce_request({{topic.identity(), batch}}, AckLevel::isr_durable, 10'000);
+        ASSERT_TRUE(read_produce(cluster.call(leader, rpc::Method::produce, std::move(produce), batch)).said.ok());
+        rpc::Metadata remove = delete_request({{topic.identity(), has_what_comes_before ? 6 : 5}});
+        const StartSeen start = read_delete(cluster.call(leader, rpc::Method::delete_records, std::move(remove))).at(0);
+        ASSERT_TRUE(start.said.ok()) << start.said;
+        cluster.start(follower);
+        cluster.wait_ready(follower);
+        EXPECT_TRUE(topic.wait_in_sync(3, 20s)) << topic.tell();
+        EXPECT_TRUE(topic.wait_equal({1, 2, 3}, 5s));
+        EXPECT_EQ(topic.replica(follower)->log_start(), Offset(has_what_comes_before ? 6 : 5));
+        ASSERT_TRUE(topic.produce(leader, "the last").said.ok());
+        EXPECT_EQ(topic.log_of(follower).back(), "the last");
+    }
+}
+
 }  // namespace
 }  // namespace ironbark::broker
