@@ -13,6 +13,13 @@ namespace ironbark::broker {
 using BrokerIds = std::vector<BrokerId>;
 using Assignment = std::vector<BrokerIds>;  // for each partition its replicas, in order of preference
 
+// For people.
+inline std::string list_of(const BrokerIds& brokers) {
+    std::string text;
+    for (BrokerId broker : brokers) text += (text.empty() ? "" : ", ") + std::to_string(broker.value);
+    return text;
+}
+
 struct BrokerRecord {
     BrokerId id{-1};
     Uuid directory;
