@@ -9,7 +9,7 @@
 namespace ironbark::broker {
 namespace {
 
-constexpr size_t connections_max = 16;     // watchers are few; more wait in the listen queue
+constexpr size_t status_connections_max = 16;  // watchers are few; more wait in the listen queue
 constexpr size_t request_size_max = 8192;  // of all headers
 constexpr Duration request_time_max = 5s;
 constexpr Duration accept_pause = 100ms;
@@ -48,9 +48,9 @@ Task<void> StatusServer::accept_loop() {
         } else if (socket.error().code == ErrorCode::cancelled) {
             co_return;
         }
-        while (!socket.ok() || sockets_.size() >= connections_max) {
+        while (!socket.ok() || sockets_.size() >= status_connections_max) {
             co_await sleep_for(world_.executor, accept_pause);
-            if (sockets_.size() < connections_max) break;
+            if (sockets_.size() < status_connections_max) break;
         }
     }
 }

@@ -135,7 +135,7 @@ VoterInfo read(const wire::QuorumVoter& from) {
             from.match(), from.last_heard_ms(),   from.is_leaving()};
 }
 
-std::vector<OffsetAnswer> all_failed(size_t count, const Failure& reason) {
+std::vector<OffsetAnswer> all_offsets_failed(size_t count, const Failure& reason) {
     OffsetAnswer answer;
     answer.failure = reason;
     return {count, answer};
@@ -145,10 +145,10 @@ std::vector<OffsetAnswer> all_failed(size_t count, const Failure& reason) {
 template <typename Response, typename Read>
 std::vector<OffsetAnswer> read_each(const rpc::CallResult& result, size_t count, Read read_one) {
     Expected<const Response*> answer = answer_of<Response>(result);
-    if (!answer.ok()) return all_failed(count, answer.error());
+    if (!answer.ok()) return all_offsets_failed(count, answer.error());
     const auto* partitions = (*answer)->partitions();
     if (partitions == nullptr || partitions->size() != count) {
-        return all_failed(count, senseless_answer("it has another number of partitions than were asked for"));
+        return all_offsets_failed(count, senseless_answer("it has another number of partitions than were asked for"));
     }
     std::vector<OffsetAnswer> answers;
     for (const auto* partition : *partitions) answers.push_back(read_one(*partition));

@@ -12,7 +12,7 @@ constexpr size_t answers_waiting_max = 1;
 // Partitions that were assigned or sought while a fetch waits at the broker get one of their own.
 constexpr size_t fetches_per_broker_max = 4;
 // Half of what rpc/method.cc allows.
-constexpr size_t parts_max = 10'000;
+constexpr size_t fetch_parts_max = 10'000;
 // What an answer may hold, so that it fits a frame together with its metadata.
 constexpr size_t answer_size_max = size_t{14} << 20;
 // Errors that pass by themselves are reported when they have not passed so soon, and then ever more rarely.
@@ -163,7 +163,7 @@ Instant ConsumerEngine::look(Instant now) {
         if (in_flight_[leader.broker] >= fetches_per_broker_max) continue;
         if (queue_.answers_waiting(leader.broker) >= answers_waiting_max) continue;
         Request& request = requests[leader.broker];
-        if (request.parts.size() == parts_max) continue;
+        if (request.parts.size() == fetch_parts_max) continue;
         if (request.number == 0) request.number = ++fetches_;
         request.broker = leader.broker;
         request.channel = channel;

@@ -6,7 +6,7 @@
 namespace ironbark::client {
 namespace {
 
-std::vector<FetchAnswer> all_failed(size_t count, const Failure& failure) {
+std::vector<FetchAnswer> all_fetches_failed(size_t count, const Failure& failure) {
     FetchAnswer answer;
     answer.failure = failure;
     return {count, answer};
@@ -42,12 +42,12 @@ rpc::Metadata encode_fetch(const std::vector<FetchPart>& parts, const FetchLimit
 }
 
 std::vector<FetchAnswer> decode_fetch(const rpc::CallResult& result, size_t count) {
-    if (!result.ok()) return all_failed(count, failure_of(result));
+    if (!result.ok()) return all_fetches_failed(count, failure_of(result));
     const auto& response = result.as<wire::FetchResponse>();
-    if (response.error() != nullptr) return all_failed(count, failure_of(*response.error()));
+    if (response.error() != nullptr) return all_fetches_failed(count, failure_of(*response.error()));
     const auto* partitions = response.partitions();
     if (partitions == nullptr || partitions->size() != count) {
-        return all_failed(count, senseless_answer("it has another number of partitions than were asked for"));
+        return all_fetches_failed(count, senseless_answer("it has another number of partitions than were asked for"));
     }
     std::vector<FetchAnswer> answers;
     size_t position = 0;
@@ -55,14 +55,14 @@ std::vector<FetchAnswer> decode_fetch(const rpc::CallResult& result, size_t coun
         FetchAnswer answer = read(*partition);
         size_t size = partition->payload_size();
         if (size > result.payload.size - position) {
-            return all_failed(count, senseless_answer("the partitions' sizes exceed what came with it"));
+            return all_fetches_failed(count, senseless_answer("the partitions' sizes exceed what came with it"));
         }
         if (size > 0) answer.frames = result.payload.part(position, size);
         position += size;
         answers.push_back(std::move(answer));
     }
     if (position != result.payload.size) {
-        return all_failed(count, senseless_answer("there are bytes that belong to no partition"));
+        return all_fetches_failed(count, senseless_answer("there are bytes that belong to no partition"));
     }
     return answers;
 }

@@ -15,7 +15,7 @@ struct Asked {
     std::vector<PartitionReference> references;
 };
 
-OffsetAnswer failed(Failure failure) {
+OffsetAnswer failed_call(Failure failure) {
     OffsetAnswer answer;
     answer.failure = std::move(failure);
     return answer;
@@ -64,7 +64,7 @@ Task<void> load_topics(Router* router,
             failure = not_done(ErrorCode::unknown_topic_or_partition, "the topic has no such partition");
         }
         if (failure) {
-            (*answers)[place] = failed(*failure);
+            (*answers)[place] = failed_call(*failure);
         } else {
             open->insert(place);
         }
@@ -86,7 +86,8 @@ std::map<int32_t, Asked> group(Router* router,
         }
         rpc::Channel* channel = router->channel(leader.broker);
         if (channel == nullptr) {
-            (*answers)[place] = failed(not_done(ErrorCode::not_leader_or_follower, "the partition has no leader now"));
+            (*answers)[place] =
+                failed_call(not_done(ErrorCode::not_leader_or_follower, "the partition has no leader now"));
             continue;
         }
         Asked& asked = groups[leader.broker];

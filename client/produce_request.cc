@@ -6,7 +6,7 @@
 namespace ironbark::client {
 namespace {
 
-ProduceAnswer failed(const Failure& failure) {
+ProduceAnswer failed_produce(const Failure& failure) {
     ProduceAnswer answer;
     answer.failure = failure;
     return answer;
@@ -63,12 +63,13 @@ rpc::Metadata encode_produce(const std::vector<ProducePart>& parts, Acks acks, i
 }
 
 std::vector<ProduceAnswer> decode_produce(const rpc::CallResult& result, size_t count) {
-    if (!result.ok()) return {count, failed(failure_of(result))};
+    if (!result.ok()) return {count, failed_produce(failure_of(result))};
     const auto& response = result.as<wire::ProduceResponse>();
-    if (response.error() != nullptr) return {count, failed(failure_of(*response.error()))};
+    if (response.error() != nullptr) return {count, failed_produce(failure_of(*response.error()))};
     const auto* receipts = response.partitions();
     if (receipts == nullptr || receipts->size() != count) {
-        return {count, failed(senseless_answer("it has another number of receipts than there were partitions"))};
+        return {count,
+                failed_produce(senseless_answer("it has another number of receipts than there were partitions"))};
     }
     std::vector<ProduceAnswer> answers;
     for (const wire::ProduceReceipt* receipt : *receipts) answers.push_back(read(*receipt));

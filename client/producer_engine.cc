@@ -8,7 +8,7 @@ namespace ironbark::client {
 namespace {
 
 // One partition is a table in the request and one in the answer: far below what rpc/method.cc allows.
-constexpr size_t parts_max = 1000;
+constexpr size_t produce_parts_max = 1000;
 
 const Failure closed_failure =
     not_done(ErrorCode::closed, "the producer was closed before the record was acknowledged");
@@ -196,7 +196,7 @@ ProducerEngine::Request ProducerEngine::gather(int32_t broker, const std::vector
         request.senders.push_back(sender);
         request.entries.push_back(entry);
         request.parts.push_back({sender->queue.identity, sender->leader_epoch, entry->batch->frame, entry->gap_from});
-        if (request.entries.size() == parts_max) break;
+        if (request.entries.size() == produce_parts_max) break;
     }
     return request;
 }

@@ -11,7 +11,7 @@
 namespace ironbark::log {
 namespace {
 
-constexpr uint64_t head_magic = 0x314c4e524a424923;  // "#IBJRNL1"
+constexpr uint64_t journal_magic = 0x314c4e524a424923;  // "#IBJRNL1"
 constexpr uint32_t commit_magic = 0x314d4342;        // "BCM1"
 constexpr uint32_t copied_magic = 0x324d4342;        // "BCM2": stands there twice, the copy right behind it
 constexpr size_t sector_size = 512;                  // written whole or not at all (docs/DURABILITY.md)
@@ -110,13 +110,13 @@ Result<void> final(Result<void> result) {
 }
 
 uint64_t seed_of(const Uuid& owner) {
-    return xxh3(owner.bytes, head_magic);
+    return xxh3(owner.bytes, journal_magic);
 }
 
 BufferSlice encode_head(World& world, const Uuid& owner) {
     BufferSlice head(world.buffers.take(block_size), 0, block_size);
     std::memset(head.data(), 0, head.size);
-    store_le(head.data() + 8, head_magic);
+    store_le(head.data() + 8, journal_magic);
     std::memcpy(head.data() + 16, owner.bytes.data(), owner.bytes.size());
     store_le(head.data(), xxh3(head.bytes().subspan(8), seed_of(owner)));
     return head;
@@ -176,7 +176,7 @@ Task<Result<JournalContents>> Journal::read(World& world, std::string path, Uuid
 bool Journal::check_head(Bytes head, bool* is_foreign) const {
     Uuid owner;
     std::memcpy(owner.bytes.data(), head.data() + 16, owner.bytes.size());
-    bool is_good = load_le<uint64_t>(head.data() + 8) == head_magic &&
+    bool is_good = load_le<uint64_t>(head.data() + 8) == journal_magic &&
                    load_le<uint64_t>(head.data()) == xxh3(head.subspan(8), seed_of(owner));
     *is_foreign = is_good && owner != owner_;
     return is_good;

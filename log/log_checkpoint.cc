@@ -14,7 +14,8 @@ namespace ironbark::log {
 namespace {
 
 constexpr size_t snapshots_kept = 2;  // beside those of segment boundaries
-constexpr uint32_t attempts_max = 3;  // to write one; on a full disk as many as it takes: appends are refused meanwhile
+// To write one; on a full disk as many as it takes: appends are refused meanwhile.
+constexpr uint32_t checkpoint_attempts_max = 3;
 
 }  // namespace
 
@@ -61,7 +62,7 @@ Task<void> Log::checkpoint_aside() {
             continue;
         }
         bool is_full = checkpoint_state_.error().code == ErrorCode::storage_full;
-        if (!is_full && ++snapshot.failures == attempts_max) continue;
+        if (!is_full && ++snapshot.failures == checkpoint_attempts_max) continue;
         put_due(std::move(snapshot));
         break;  // tried again when the next one is due
     }

@@ -6,11 +6,6 @@
 #include "log/timestamps.h"
 
 namespace ironbark::log {
-namespace {
-
-constexpr size_t index_file_size_max = size_t{16} << 20;
-
-}  // namespace
 
 // Shows the frames that hold records of [from, end), in order, until `visit` has seen enough.
 Task<Result<void>> Log::visit_frames(Offset from, Offset end, FrameVisitor visit) {

@@ -24,8 +24,7 @@
 namespace ironbark::log {
 namespace {
 
-constexpr size_t index_file_size_max = size_t{16} << 20;
-constexpr int attempts_max = 3;  // at a log whose end changes while it is read
+constexpr int open_attempts_max = 3;  // at a log whose end changes while it is read
 
 }  // namespace
 
@@ -287,7 +286,7 @@ Task<Result<std::unique_ptr<Log>>> Log::open(LogContext* context,
                                              PartitionIdentity identity,
                                              LogSettings settings,
                                              RecoveryReport* report) {
-    for (int attempts_left = attempts_max;;) {
+    for (int attempts_left = open_attempts_max;;) {
         std::unique_ptr<Log> log(new Log(context, identity, settings));
         LogOpener opener(context, log.get(), report);
         Result<void> opened = co_await opener.open();

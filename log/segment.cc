@@ -9,7 +9,7 @@
 namespace ironbark::log {
 namespace {
 
-constexpr uint64_t head_magic = 0x3147455342494923;  // "#IIBSEG1"
+constexpr uint64_t segment_magic = 0x3147455342494923;  // "#IIBSEG1"
 constexpr size_t offset_digits = 20;
 
 }  // namespace
@@ -17,7 +17,7 @@ constexpr size_t offset_digits = 20;
 void encode_head(MutableBytes block, const PartitionIdentity& identity, const SegmentHead& head) {
     ASSERT(block.size() == block_size);
     std::memset(block.data(), 0, block.size());
-    store_le(block.data() + 8, head_magic);
+    store_le(block.data() + 8, segment_magic);
     std::memcpy(block.data() + 16, identity.topic.bytes.data(), identity.topic.bytes.size());
     store_le(block.data() + 32, identity.partition.value);
     store_le(block.data() + 40, head.base.value);
@@ -30,7 +30,7 @@ void encode_head(MutableBytes block, const PartitionIdentity& identity, const Se
 
 Result<SegmentHead> decode_head(Bytes block, const PartitionIdentity& identity, Offset base) {
     if (block.size() < block_size) return Error(ErrorCode::corrupt_data, "the segment is shorter than its head");
-    if (load_le<uint64_t>(block.data() + 8) != head_magic) {
+    if (load_le<uint64_t>(block.data() + 8) != segment_magic) {
         return Error(ErrorCode::corrupt_data, "the segment's head is not one");
     }
     if (std::memcmp(block.data() + 16, identity.topic.bytes.data(), identity.topic.bytes.size()) != 0 ||

@@ -13,6 +13,8 @@
 
 namespace ironbark::log {
 
+constexpr size_t index_file_size_max = size_t{16} << 20;
+
 struct IndexEntry {
     Offset offset;
     uint64_t position = 0;

@@ -22,7 +22,7 @@ const char* controller_text(const ClusterInfo& cluster, int32_t broker) {
     return is_voter ? "voter" : "";
 }
 
-int list(Session& session) {
+int list_brokers(Session& session) {
     return with_admin(session, [&](Admin& admin, Admin::Timeout patience) {
         Expected<ClusterInfo> cluster = admin.describe_cluster(patience);
         if (!cluster) return session.fail("cannot list the brokers", cluster.error());
@@ -54,7 +54,7 @@ int list(Session& session) {
 void add_broker(Command app, Session& session) {
     Command noun = add_noun(app, "broker", "brokers of the cluster");
     add_command(noun, session, {"list", "list all brokers, those that are gone too", "ironbark broker list"},
-                [&session] { return list(session); });
+                [&session] { return list_brokers(session); });
 }
 
 }  // namespace ironbark::tools

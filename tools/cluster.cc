@@ -254,7 +254,7 @@ std::string text_of(const Status& status) {
     return out;
 }
 
-int show_status(Session& session) {
+int show_cluster(Session& session) {
     return with_admin(session, [&](Admin& admin, Admin::Timeout patience) {
         Expected<Status> status = ask(admin, patience);
         if (!status) return session.fail("cannot ask the cluster", status.error());
@@ -272,7 +272,7 @@ int show_status(Session& session) {
 void add_cluster(Command app, Session& session) {
     Command noun = add_noun(app, "cluster", "the cluster as a whole");
     add_command(noun, session, {"status", "show how the cluster fares", "ironbark cluster status --json"},
-                [&session] { return show_status(session); });
+                [&session] { return show_cluster(session); });
     add_cluster_events(noun, session);
     add_local_cluster(noun, session);
 }

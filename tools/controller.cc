@@ -43,7 +43,7 @@ std::string text_of(const QuorumStatus& quorum, const ClusterInfo& cluster) {
     return out;
 }
 
-int show_status(Session& session) {
+int show_quorum(Session& session) {
     return with_admin(session, [&](Admin& admin, Admin::Timeout patience) {
         Expected<ClusterInfo> cluster = admin.describe_cluster(patience);
         if (!cluster) return session.fail("cannot ask for the controllers", cluster.error());
@@ -128,7 +128,7 @@ void add_controller(Command app, Session& session) {
     add_command(noun, session,
                 {"status", "show who is active, and how far each voter is; exit code 1 if nobody is active",
                  "ironbark controller status"},
-                [&session] { return show_status(session); });
+                [&session] { return show_quorum(session); });
     auto id = std::make_shared<int32_t>(-1);
     Command replace =
         add_command(noun, session,

@@ -47,7 +47,7 @@ std::string lag_text(const PartitionDescription& partition) {
     return text;
 }
 
-std::string text_of(const TopicDescription& topic) {
+std::string leaders_text(const TopicDescription& topic) {
     Table table({"PARTITION", "LEADER", "EPOCH", "PREFERRED", "REPLICAS", "IN SYNC", "RECORDS BEHIND"});
     std::string problems;
     for (const PartitionDescription& partition : topic.partitions) {
@@ -63,7 +63,7 @@ std::string text_of(const TopicDescription& topic) {
     return table.to_string() + problems;
 }
 
-int list(Session& session, const std::string& topic) {
+int list_leaders(Session& session, const std::string& topic) {
     return with_admin(session, [&](Admin& admin, Admin::Timeout patience) {
         Expected<TopicDescription> description = admin.describe_topic(topic, patience);
         if (!description) {
@@ -74,7 +74,7 @@ int list(Session& session, const std::string& topic) {
             for (const PartitionDescription& partition : description->partitions) values.push_back(to_json(partition));
             session.print_json(values);
         } else {
-            session.print(text_of(*description));
+            session.print(leaders_text(*description));
         }
         return exit_done;
     });
@@ -88,7 +88,7 @@ void add_leader(Command app, Session& session) {
     Command command = add_command(
         noun, session,
         {"list", "list leaders, in-sync replicas and how far the others are behind", "ironbark leader list orders"},
-        [&session, topic] { return list(session, *topic); });
+        [&session, topic] { return list_leaders(session, *topic); });
     command.add_option("TOPIC", *topic, "name or id").required();
     add_leader_changes(noun, session);
 }

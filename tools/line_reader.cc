@@ -9,12 +9,12 @@
 namespace ironbark::tools {
 namespace {
 
-constexpr size_t buffer_size = size_t{1} << 20;  // one system call per many lines
+constexpr size_t read_buffer_size = size_t{1} << 20;  // one system call per many lines
 
 }  // namespace
 
 LineReader::LineReader(int descriptor, size_t line_size_max)
-    : descriptor_(descriptor), line_size_max_(line_size_max), buffer_(buffer_size) {}
+    : descriptor_(descriptor), line_size_max_(line_size_max), buffer_(read_buffer_size) {}
 
 std::optional<Line> LineReader::next() {
     while (true) {

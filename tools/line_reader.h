@@ -19,10 +19,10 @@ class LineReader {
     // Lines of more than `line_size_max` bytes are skipped, so that no input takes all memory.
     LineReader(int descriptor, size_t line_size_max);
 
-    // Waits for the next line; empty at the end of the input, after `interrupted` was found set, or after a failure.
+    // Waits for the next line; empty at the end of the input, after the flag was found set, or after a failure.
     std::optional<Line> next();
     // A signal handler sets it; looked at whenever a wait is interrupted.
-    void watch(const volatile int* interrupted) { interrupted_ = interrupted; }
+    void watch(const volatile int* flag) { interrupted_ = flag; }
     int failure() const { return failure_; }  // errno; 0: none
 
   private:

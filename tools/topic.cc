@@ -65,7 +65,7 @@ Json to_json(const TopicSummary& topic) {
     return value;
 }
 
-int list(Session& session) {
+int list_topics(Session& session) {
     return with_admin(session, [&](Admin& admin, Admin::Timeout patience) {
         Expected<std::vector<TopicSummary>> topics = admin.list_topics(patience);
         if (!topics) return session.fail("cannot list the topics", topics.error());
@@ -235,7 +235,7 @@ void add_topic(Command app, Session& session) {
     create_command.add_flag("--dry-run", topic.validate_only, "only say whether it could be created");
 
     add_command(noun, session, {"list", "list all topics", "ironbark topic list --json"},
-                [&session] { return list(session); });
+                [&session] { return list_topics(session); });
 
     auto described = std::make_shared<std::string>();
     add_command(noun, session,

@@ -18,7 +18,7 @@ namespace ironbark::bench {
 namespace {
 
 constexpr double whole_seconds_max = 60;
-constexpr auto look_pause = std::chrono::milliseconds(20);
+constexpr auto whole_look_pause = std::chrono::milliseconds(20);
 constexpr const char* active_marker = " controller: active in term ";
 constexpr const char* ready_marker = " ready: clients on ";
 
@@ -93,7 +93,7 @@ size_t Cluster::wait_until_whole() {
     while (now() < give_up) {
         const Expected<ClusterInfo> info = admin.describe_cluster();
         if (info && is_whole(*info)) return static_cast<size_t>(info->controller - 1);
-        std::this_thread::sleep_for(look_pause);
+        std::this_thread::sleep_for(whole_look_pause);
     }
     throw std::runtime_error("the cluster did not get whole");
 }

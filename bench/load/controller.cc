@@ -6,7 +6,7 @@ namespace ironbark::bench {
 
 namespace {
 
-const std::vector<Measurement> measurements{
+const std::vector<Measurement> controller_measurements{
     {"commit", false, false, measure_commit},
     {"failover", false, false, measure_failover},
     {"partitions", false, false, measure_partitions},
@@ -16,11 +16,11 @@ const std::vector<Measurement> measurements{
 }  // namespace
 
 std::vector<std::string> controller_points() {
-    return names_of(measurements);
+    return names_of(controller_measurements);
 }
 
 void run_controller(const NodeSettings& settings) {
-    run_measurements(measurements, settings, "three daemons on loopback");
+    run_measurements(controller_measurements, settings, "three daemons on loopback");
 }
 
 }  // namespace ironbark::bench

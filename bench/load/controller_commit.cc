@@ -16,7 +16,6 @@ const Point at_active_p99{"  the same: p99", "us", limit_text, {}};
 const Point at_active_asleep{"  the same, the client's thread sleeps (spin.us=0): p50", "us", limit_text, {}};
 const Point at_another{"  the same, asked of another daemon: p50", "us", limit_text, {}};
 
-constexpr int client_spin_us = 200;  // as where the latency of records is measured
 constexpr int warm_up_changes = 20;
 
 Histogram change_for(double seconds, Admin& admin, Change& change) {

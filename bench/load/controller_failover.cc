@@ -14,7 +14,7 @@ namespace ironbark::bench {
 namespace {
 
 constexpr double election_timeout_ms = 300;  // the daemon's default
-constexpr auto settle_time = std::chrono::milliseconds(500);
+constexpr auto failover_settle_time = std::chrono::milliseconds(500);
 constexpr Admin::Timeout change_time_max{20'000};
 
 const Target kill_target{Target::Kind::at_most, 1, "<= 300 ms"};
@@ -27,7 +27,7 @@ const Point stop_active{"stopped (SIGSTOP): another is active, longest", "ms", "
 const Point stop_active_p50{"  the same, p50", "ms", "election timeout", stop_target};
 const Point stop_changed{"  and a change that waits for it is committed, p50", "ms", "election timeout", {}};
 
-struct Outage {
+struct ControllerOutage {
     double active_ms = 0;   // until another daemon said that its controller is active
     double changed_ms = 0;  // until a change was committed that was asked for at once
 };
@@ -38,9 +38,9 @@ double at_part(std::vector<double> values, double part) {
 }
 
 template <typename Get>
-std::vector<double> collect(const std::vector<Outage>& outages, Get get) {
+std::vector<double> collect(const std::vector<ControllerOutage>& outages, Get get) {
     std::vector<double> values;
-    for (const Outage& outage : outages) values.push_back(get(outage));
+    for (const ControllerOutage& outage : outages) values.push_back(get(outage));
     return values;
 }
 
@@ -55,14 +55,14 @@ void change_until_committed(Admin& admin, Change& change) {
 
 // `end` stops the active controller in some way. Everything else runs.
 template <typename End>
-Outage measure(Cluster& cluster, size_t active, Change& change, End end) {
+ControllerOutage measure(Cluster& cluster, size_t active, Change& change, End end) {
     Admin admin = cluster.admin_of(Cluster::another(active));
     must(change.make(admin), "a change before the failover");  // connections and metadata
     const int64_t wall_begin = wall_ms();
     const Nanoseconds begin = now();
     end(cluster.daemon(active));
     change_until_committed(admin, change);
-    Outage outage;
+    ControllerOutage outage;
     outage.changed_ms = to_seconds(now() - begin) * 1e3;
     int64_t active_at = -1;
     for (size_t index = 0; index < Cluster::size; ++index) {
@@ -75,27 +75,27 @@ Outage measure(Cluster& cluster, size_t active, Change& change, End end) {
     return outage;
 }
 
-std::vector<Outage> kill_often(Cluster& cluster, Change& change, int times) {
-    std::vector<Outage> outages;
+std::vector<ControllerOutage> kill_often(Cluster& cluster, Change& change, int times) {
+    std::vector<ControllerOutage> outages;
     for (int count = 0; count < times; ++count) {
         const size_t active = cluster.wait_until_whole();
-        std::this_thread::sleep_for(settle_time);
+        std::this_thread::sleep_for(failover_settle_time);
         outages.push_back(measure(cluster, active, change, [](Daemon& daemon) { daemon.kill(); }));
         cluster.daemon(active).start();
     }
     return outages;
 }
 
-std::vector<Outage> stop_often(Cluster& cluster, Change& change, int times) {
-    std::vector<Outage> outages;
+std::vector<ControllerOutage> stop_often(Cluster& cluster, Change& change, int times) {
+    std::vector<ControllerOutage> outages;
     for (int count = 0; count < times; ++count) {
-        std::this_thread::sleep_for(settle_time);
+        std::this_thread::sleep_for(failover_settle_time);
         const size_t active = cluster.wait_until_whole();
-        std::this_thread::sleep_for(settle_time);
+        std::this_thread::sleep_for(failover_settle_time);
         outages.push_back(measure(cluster, active, change, [](Daemon& daemon) { daemon.pause(); }));
         cluster.daemon(active).resume();
     }
-    std::this_thread::sleep_for(settle_time);
+    std::this_thread::sleep_for(failover_settle_time);
     cluster.wait_until_whole();
     return outages;
 }
@@ -108,11 +108,11 @@ std::vector<Sample> measure_failover(Bench& bench, const std::string& io) {
     Admin admin = cluster.admin_of(first);
     Change::create_topic(admin);
     Change change;
-    const std::vector<Outage> kills = kill_often(cluster, change, bench.settings().kills);
-    const std::vector<Outage> stops = stop_often(cluster, change, bench.settings().kills / 4);
+    const std::vector<ControllerOutage> kills = kill_often(cluster, change, bench.settings().kills);
+    const std::vector<ControllerOutage> stops = stop_often(cluster, change, bench.settings().kills / 4);
     cluster.finish();
-    const auto active = [](const Outage& outage) { return outage.active_ms; };
-    const auto changed = [](const Outage& outage) { return outage.changed_ms; };
+    const auto active = [](const ControllerOutage& outage) { return outage.active_ms; };
+    const auto changed = [](const ControllerOutage& outage) { return outage.changed_ms; };
     const std::vector<double> killed = collect(kills, changed);
     Sample stopped{&stop_active, at_part(collect(stops, active), 1), election_timeout_ms};
     stopped.details["changed_max_ms"] = at_part(collect(stops, changed), 1);

@@ -16,7 +16,7 @@ namespace {
 
 constexpr int topic_count = 10;
 constexpr int32_t partitions_of_each = 1000;
-constexpr auto settle_time = std::chrono::seconds(3);  // what a start or a creation leaves to do
+constexpr auto change_settle_time = std::chrono::seconds(3);  // what a start or a creation leaves to do
 constexpr double idle_seconds = 20;
 
 const Target second{Target::Kind::at_most, 1, "<= 1 s"};
@@ -51,7 +51,7 @@ int64_t last_registration_ms(Admin& admin) {
 }
 
 Sample idle(Cluster& cluster, size_t active, const Point& point) {
-    std::this_thread::sleep_for(settle_time);
+    std::this_thread::sleep_for(change_settle_time);
     std::array<double, Cluster::size> use{};
     const auto read = [&](size_t index) { return cluster.daemon(index).use().cpu_seconds; };
     for (size_t index = 0; index < Cluster::size; ++index) use[index] = read(index);
@@ -75,9 +75,9 @@ std::vector<Sample> measure_partitions(Bench& bench, const std::string& io) {
     const double create_seconds = to_seconds(now() - begin);
 
     Daemon& daemon = cluster.daemon(Cluster::another(active));
-    std::this_thread::sleep_for(settle_time);
+    std::this_thread::sleep_for(change_settle_time);
     daemon.kill();
-    std::this_thread::sleep_for(settle_time);  // it has been given up before it comes back
+    std::this_thread::sleep_for(change_settle_time);  // it has been given up before it comes back
     const int64_t wall_begin = wall_ms();
     const double ready_seconds = daemon.start();
     const int64_t registered = last_registration_ms(admin);

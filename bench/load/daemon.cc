@@ -27,7 +27,7 @@ namespace {
 constexpr double start_seconds_max = 120;
 constexpr double stop_seconds_max = 60;
 constexpr auto poll_pause = std::chrono::milliseconds(1);
-constexpr std::string_view ready_marker = "ready: clients on 127.0.0.1:";
+constexpr std::string_view ready_text = "ready: clients on 127.0.0.1:";
 
 std::string read_all(const std::string& path) {
     std::ifstream file(path);
@@ -76,9 +76,9 @@ void Daemon::wait_until_ready() {
     const Nanoseconds give_up = now() + from_seconds(start_seconds_max);
     while (true) {
         const std::string said = read_all(trace_);
-        const size_t at = said.find(ready_marker);
+        const size_t at = said.find(ready_text);
         if (at != std::string::npos && said.find('\n', at) != std::string::npos) {
-            const char* digits = said.data() + at + ready_marker.size();
+            const char* digits = said.data() + at + ready_text.size();
             std::from_chars(digits, said.data() + said.size(), port_);
             return;
         }

@@ -18,7 +18,7 @@ constexpr double rest_seconds_min = 1;  // of the load, after a disturbance: els
 constexpr double stop_seconds_min = 0.1;
 constexpr double stop_seconds_step = 1;
 constexpr Admin::Timeout ask_time{2'000};  // the broker that is asked may be the one that is stopped
-constexpr auto look_pause = 5ms;
+constexpr auto leader_look_pause = 5ms;
 
 void sleep_until(Nanoseconds time) {
     const Nanoseconds left = time - now();
@@ -31,7 +31,7 @@ TopicDescription wait_until(Admin& admin, const std::string& topic, Condition co
     while (now() < give_up) {
         const Expected<TopicDescription> found = admin.describe_topic(topic, ask_time);
         if (found && std::all_of(found->partitions.begin(), found->partitions.end(), condition)) return *found;
-        std::this_thread::sleep_for(look_pause);
+        std::this_thread::sleep_for(leader_look_pause);
     }
     throw std::runtime_error("the replicas of the topic did not all get in sync");
 }
@@ -97,7 +97,7 @@ void Disturber::kill_leader(Nanoseconds end) {
     Disturbance& disturbance = disturbances_.back();
     disturbance.at = now();
     daemon.kill();
-    while (!is_led_elsewhere(disturbance) && now() < end) std::this_thread::sleep_for(look_pause);
+    while (!is_led_elsewhere(disturbance) && now() < end) std::this_thread::sleep_for(leader_look_pause);
     disturbance.returned = now();
     daemon.launch();
     daemon.wait_until_ready();

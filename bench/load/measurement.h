@@ -16,6 +16,9 @@
 
 namespace ironbark::bench {
 
+// Whoever wants the shortest latency lets the client's thread poll, as the daemon's does by default.
+constexpr int client_spin_us = 200;
+
 struct Point {
     std::string name;
     std::string unit;   // of value and limit

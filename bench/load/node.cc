@@ -22,7 +22,7 @@ constexpr double cores_of_others_max = 0.1;
 constexpr auto look_time = std::chrono::milliseconds(500);
 constexpr int looks_max = 60;
 
-const std::vector<Measurement> measurements{
+const std::vector<Measurement> node_measurements{
     {"latency", false, false, measure_latency}, {"throughput", false, false, measure_throughput},
     {"consume", false, false, measure_consume}, {"idle", false, false, measure_idle},
     {"restart", true, true, measure_restart},
@@ -93,11 +93,11 @@ std::vector<std::string> names_of(const std::vector<Measurement>& list) {
 }
 
 std::vector<std::string> node_points() {
-    return names_of(measurements);
+    return names_of(node_measurements);
 }
 
 void run_node(const NodeSettings& settings) {
-    run_measurements(measurements, settings, "every record written was read back and compared");
+    run_measurements(node_measurements, settings, "every record written was read back and compared");
 }
 
 void run_measurements(const std::vector<Measurement>& list, const NodeSettings& settings, const std::string& note) {

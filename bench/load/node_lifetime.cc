@@ -14,7 +14,7 @@ namespace ironbark::bench {
 namespace {
 
 constexpr int32_t idle_partitions = 10'000;
-constexpr auto settle_time = std::chrono::seconds(2);  // after a start: what it allocated and gives back
+constexpr auto start_settle_time = std::chrono::seconds(2);  // after a start: what it allocated and gives back
 constexpr auto idle_time = std::chrono::seconds(10);
 constexpr int32_t restart_partitions = 8;
 constexpr uint64_t restart_fresh_bytes = uint64_t{256} << 20;  // since the last start: no snapshot covers all of it
@@ -38,7 +38,7 @@ size_t count_entries(const std::string& directory) {
 std::vector<Sample> measure_idle(Bench& bench, const std::string& io) {
     const std::unique_ptr<Daemon> daemon = bench.make_daemon(io);
     daemon->start();
-    std::this_thread::sleep_for(settle_time);
+    std::this_thread::sleep_for(start_settle_time);
     const double resident_empty = static_cast<double>(daemon->use().resident_bytes);
     const Nanoseconds begin = now();
     create_topic(Bench::client_settings(*daemon, Acks::leader), "idle", idle_partitions);
@@ -46,7 +46,7 @@ std::vector<Sample> measure_idle(Bench& bench, const std::string& io) {
     daemon->stop();
 
     const double start_seconds = daemon->start();
-    std::this_thread::sleep_for(settle_time);
+    std::this_thread::sleep_for(start_settle_time);
     const ProcessUse before = daemon->use();
     std::this_thread::sleep_for(idle_time);
     const ProcessUse after = daemon->use();

@@ -26,8 +26,6 @@ const Point durable_parallel{"leader_durable, 64 in flight over 8 partitions", "
 const Point throughput_new{"leader, 1 KiB records, new segments", "MB/s", "SKELETON", throughput_target};
 const Point throughput_reused{"leader, 1 KiB records, reused segments", "MB/s", "SKELETON", throughput_target};
 
-// Whoever wants the shortest latency lets the client's thread poll, as the daemon's does by default.
-constexpr int client_spin_us = 200;
 constexpr double slice_warm_up_seconds = 0.05;  // connections and metadata
 
 // User and system time of this process, which is the producer.

@@ -11,7 +11,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto settle_time = 10s;  // beyond the delivery time-out, which resolves everything
+constexpr auto resolve_time = 10s;  // beyond the delivery time-out, which resolves everything
 
 }  // namespace
 
@@ -38,8 +38,8 @@ void OpenLoad::run() {
         send(number);
     }
     const Settings defaults;
-    must(producer_.flush(defaults.delivery_timeout + settle_time), "waiting for the last acknowledgements");
-    must(producer_.close(settle_time), "closing the producer");
+    must(producer_.flush(defaults.delivery_timeout + resolve_time), "waiting for the last acknowledgements");
+    must(producer_.close(resolve_time), "closing the producer");
     for (const auto& [outcome, count] : not_accepted_) failures_[outcome] += count;
 }
 

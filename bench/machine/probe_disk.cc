@@ -7,22 +7,22 @@ namespace ironbark::bench {
 
 namespace {
 
-constexpr std::size_t piece_size = 1 << 20;
-constexpr std::size_t pieces_in_flight = 8;
+constexpr std::size_t disk_piece_size = 1 << 20;
+constexpr std::size_t disk_pieces_in_flight = 8;
 
 // Keeps `pieces_in_flight` operations going; start(piece, tag) queues one.
 template <typename Start>
 BandwidthResult stream(WriteRing& ring, double seconds, Start start) {
-    const AlignedBuffer memory(piece_size * pieces_in_flight);
+    const AlignedBuffer memory(disk_piece_size * disk_pieces_in_flight);
     const Nanoseconds begin = now();
     const Nanoseconds end = begin + from_seconds(seconds);
-    for (std::size_t i = 0; i < pieces_in_flight; ++i) start(memory.data() + i * piece_size, i);
+    for (std::size_t i = 0; i < disk_pieces_in_flight; ++i) start(memory.data() + i * disk_piece_size, i);
     std::uint64_t bytes = 0;
-    for (std::size_t in_flight = pieces_in_flight; in_flight > 0;) {
+    for (std::size_t in_flight = disk_pieces_in_flight; in_flight > 0;) {
         const WriteRing::Tag tag = ring.wait();
-        bytes += piece_size;
+        bytes += disk_piece_size;
         if (now() < end) {
-            start(memory.data() + tag * piece_size, tag);
+            start(memory.data() + tag * disk_piece_size, tag);
         } else {
             --in_flight;
         }
@@ -51,22 +51,22 @@ SyncedWriteResult probe_synced_write(ProbeFile& file, std::size_t size, double s
 }
 
 BandwidthResult probe_disk_write(ProbeFile& file, double seconds) {
-    WriteRing ring(2 * pieces_in_flight);
+    WriteRing ring(2 * disk_pieces_in_flight);
     return stream(ring, seconds, [&](std::byte* piece, WriteRing::Tag tag) {
         ring.write(file.file().descriptor(),
                    piece,
-                   piece_size,
-                   file.cursor().advance(piece_size),
+                   disk_piece_size,
+                   file.cursor().advance(disk_piece_size),
                    SyncForm::none,
                    tag);
     });
 }
 
 BandwidthResult probe_disk_read(ProbeFile& file, double seconds) {
-    WriteRing ring(2 * pieces_in_flight);
+    WriteRing ring(2 * disk_pieces_in_flight);
     return stream(ring, seconds, [&](std::byte* piece, WriteRing::Tag tag) {
         ring.read(
-            file.file().descriptor(), piece, piece_size, file.cursor().advance(piece_size), tag);
+            file.file().descriptor(), piece, disk_piece_size, file.cursor().advance(disk_piece_size), tag);
     });
 }
 

@@ -11,16 +11,16 @@ namespace ironbark::bench {
 
 namespace {
 
-constexpr std::size_t piece_size = 1 << 20;
-constexpr std::size_t pieces_in_flight = 4;
+constexpr std::size_t skeleton_piece_size = 1 << 20;
+constexpr std::size_t skeleton_pieces_in_flight = 4;
 
 std::uint64_t hash_of(const std::byte* piece, SkeletonHash hash) {
     std::uint64_t result = 0;
     if (hash == SkeletonHash::xxh3 || hash == SkeletonHash::both) {
-        result ^= xxh3_compiled_here(piece, piece_size);
+        result ^= xxh3_compiled_here(piece, skeleton_piece_size);
     }
     if (hash == SkeletonHash::crc32c || hash == SkeletonHash::both) {
-        result ^= crc32c_three_lanes(piece, piece_size);
+        result ^= crc32c_three_lanes(piece, skeleton_piece_size);
     }
     return result;
 }
@@ -29,12 +29,12 @@ std::uint64_t hash_of(const std::byte* piece, SkeletonHash hash) {
 
 BandwidthResult probe_skeleton(ProbeFile& file, double seconds, SkeletonHash hash) {
     LoopbackPair sockets;
-    const AlignedBuffer memory(piece_size * pieces_in_flight);
+    const AlignedBuffer memory(skeleton_piece_size * skeleton_pieces_in_flight);
     const ChildProcess sender([&] {
-        while (send_all(sockets.far(), memory.data(), piece_size)) {
+        while (send_all(sockets.far(), memory.data(), skeleton_piece_size)) {
         }
     });
-    WriteRing ring(2 * pieces_in_flight);
+    WriteRing ring(2 * skeleton_pieces_in_flight);
     volatile std::uint64_t hashed = 0;  // the hash must not be optimised away
     std::uint64_t bytes = 0;
     const Nanoseconds start = now();
@@ -42,19 +42,19 @@ BandwidthResult probe_skeleton(ProbeFile& file, double seconds, SkeletonHash has
     std::size_t in_flight = 0;
     for (WriteRing::Tag slot = 0; now() < end; ++in_flight) {
         // The first pieces use each slot once; then a slot is free when its write is done.
-        slot = in_flight < pieces_in_flight ? in_flight : ring.wait();
-        if (in_flight == pieces_in_flight) --in_flight;
-        std::byte* piece = memory.data() + slot * piece_size;
-        receive_all(sockets.near(), piece, piece_size);
+        slot = in_flight < skeleton_pieces_in_flight ? in_flight : ring.wait();
+        if (in_flight == skeleton_pieces_in_flight) --in_flight;
+        std::byte* piece = memory.data() + slot * skeleton_piece_size;
+        receive_all(sockets.near(), piece, skeleton_piece_size);
         hashed = hashed ^ hash_of(piece, hash);
         ring.write(file.file().descriptor(),
                    piece,
-                   piece_size,
-                   file.cursor().advance(piece_size),
+                   skeleton_piece_size,
+                   file.cursor().advance(skeleton_piece_size),
                    SyncForm::none,
                    slot);
         ring.submit();
-        bytes += piece_size;
+        bytes += skeleton_piece_size;
     }
     for (; in_flight > 0; --in_flight) ring.wait();
     return {to_megabytes_per_second(bytes, now() - start)};

@@ -13,10 +13,10 @@ namespace ironbark::bench {
 namespace {
 
 constexpr std::size_t file_count = 3;
-constexpr std::uint64_t file_size = 4 << 20;
+constexpr std::uint64_t reused_size = 4 << 20;
 
 struct ReusedFile {
-    explicit ReusedFile(const std::string& path) : file(path, file_size, Blocks::written), cursor(file_size) {}
+    explicit ReusedFile(const std::string& path) : file(path, reused_size, Blocks::written), cursor(reused_size) {}
     DirectFile file;
     Cursor cursor;
 };

@@ -20,7 +20,7 @@ namespace ironbark::bench {
 
 namespace {
 
-constexpr std::uint64_t file_size = 256 << 20;
+constexpr std::uint64_t rewritten_size = 256 << 20;
 constexpr std::size_t sector_size = 512;
 constexpr std::size_t frame_overhead = 64 + 61;  // frame header and the batch's own header
 
@@ -95,7 +95,7 @@ std::vector<double> rewrite(const DirectFile& file, std::size_t batch_size, doub
 }  // namespace
 
 void study_pad_or_rewrite(const StudySettings& settings) {
-    const DirectFile file(settings.directory + "/pad-or-rewrite", file_size, Blocks::written);
+    const DirectFile file(settings.directory + "/pad-or-rewrite", rewritten_size, Blocks::written);
     const Figures figures{.names = {"p50 us", "p99 us", "bytes written/given", "space/given"}};
     Table table = comparison_table("batch", figures);
     const Noise noise;

@@ -13,8 +13,8 @@ constexpr int heartbeats_per_session = 5;
 // A heartbeat without an answer goes to the next controller after this part of a session: a machine that has lost its
 // power closes no connection, and the controller after it gives nobody more than one session timeout.
 constexpr int attempts_per_session = 3;
-constexpr Duration poll_time = 5s;    // of a long poll for metadata
-constexpr Duration answer_time = 5s;  // beyond it: of the way there and back
+constexpr Duration metadata_poll_time = 5s;    // of a long poll for metadata
+constexpr Duration metadata_answer_time = 5s;  // beyond it: of the way there and back
 constexpr Duration enroll_time = 3s;  // to find the active controller, before people are told that there is none
 // Of its answer, however slow its disk is: another attempt would be another incarnation.
 constexpr Duration enroll_answer_time = 60s;
@@ -252,12 +252,13 @@ Task<bool> BrokerSession::follow_once() {
     call.make = [this] {
         flatbuffers::FlatBufferBuilder builder;
         const int64_t known = wants_snapshot_ ? -1 : state_.version();
-        const auto poll_ms = static_cast<int32_t>(poll_time / 1ms);
+        const auto poll_ms = static_cast<int32_t>(metadata_poll_time / 1ms);
         return rpc::finish(builder, wire::CreateFollowMetadataRequest(builder, settings_.broker.value, known,
                                                                       incoming_version_, incoming_parts_, poll_ms));
     };
     call.repeat = Repeat::always;
-    rpc::CallResult result = co_await controllers_.call(std::move(call), now() + poll_time + answer_time);
+    const Instant deadline = now() + metadata_poll_time + metadata_answer_time;
+    rpc::CallResult result = co_await controllers_.call(std::move(call), deadline);
     if (!result.ok()) co_return false;
     const int64_t before = state_.version();
     if (Result<void> taken = take(result); !taken.ok()) {

@@ -16,13 +16,13 @@ constexpr int32_t feature_level_max = 1;
 constexpr Duration leave_time_max = 2s;
 constexpr Duration describe_time_max = 500ms;  // of one voter: one that is cut off does not take the others' time
 // A daemon is asked by few, and says much: its own limits, small beside those of a shard.
-constexpr size_t connections_max = 256;
+constexpr size_t daemon_connections_max = 256;
 constexpr size_t memory_bytes = size_t{128} << 20;
 
 rpc::ServerLimits daemon_limits() {
     rpc::ServerLimits limits;
     limits.audience = rpc::Audience::daemons;
-    limits.connections_max = connections_max;
+    limits.connections_max = daemon_connections_max;
     limits.memory_bytes = memory_bytes;
     return limits;
 }

@@ -15,9 +15,9 @@ constexpr Duration command_time_max = 10s;  // of commands that the controller i
 constexpr Duration probe_time_max = 500ms;
 // The watch looks at least so often; one that comes later than this after it was due was held up, and with it perhaps
 // the heartbeats. Less than a heartbeat together, in a session of the usual length.
-constexpr Duration look_interval = 100ms;
+constexpr Duration watch_interval = 100ms;
 constexpr Duration held_up_time = 150ms;
-constexpr Duration retry_pause = 50ms;
+constexpr Duration appointing_pause = 50ms;
 
 constexpr const char* disk_failed = "the controller's log cannot be written; restart the daemon when the disk is well";
 
@@ -25,13 +25,7 @@ ErrorCode code_for_callers(ErrorCode code) {
     return code == ErrorCode::not_leader_or_follower ? ErrorCode::not_controller : code;
 }
 
-std::vector<int32_t> numbers_of(const BrokerIds& brokers) {
-    std::vector<int32_t> numbers;
-    for (BrokerId broker : brokers) numbers.push_back(broker.value);
-    return numbers;
-}
-
-const char* text_of(ErrorCode code) {
+const char* code_text(ErrorCode code) {
     switch (code) {
         case ErrorCode::not_controller: return "another controller is active, or none is";
         case ErrorCode::timed_out: return "a majority of the controllers has not confirmed it in time";
@@ -174,7 +168,7 @@ Error Controller::why_inactive() const {
     // Nobody else can take its place, so waiting for another is of no use.
     const bool has_failed = role_.role == consensus::Role::stopped && forming_ == nullptr;
     if (has_failed) return {ErrorCode::storage_error, disk_failed};
-    return {ErrorCode::not_controller, text_of(ErrorCode::not_controller)};
+    return {ErrorCode::not_controller, code_text(ErrorCode::not_controller)};
 }
 
 Task<Executed> Controller::execute(Command command, Instant deadline) {
@@ -185,7 +179,7 @@ Task<Executed> Controller::execute(Command command, Instant deadline) {
     if (result.outcome != Outcome::written) {
         const ErrorCode code = code_for_callers(result.code);
         const bool has_failed = role_.role == consensus::Role::stopped && forming_ == nullptr;
-        const Error error = has_failed ? why_inactive() : Error(code, text_of(code));
+        const Error error = has_failed ? why_inactive() : Error(code, code_text(code));
         co_return Executed{result.outcome, error, {}, -1};
     }
     if (Result<void> outcome = machine_.outcome_of(result.index); !outcome.ok()) {
@@ -197,7 +191,7 @@ Task<Executed> Controller::execute(Command command, Instant deadline) {
 Task<Executed> Controller::replace_voter(Voter incoming, Instant deadline) {
     consensus::ProposalResult result = co_await driver_->replace_voter(role_.term, incoming, deadline);
     const ErrorCode code = code_for_callers(result.code);
-    const Error error = result.outcome == Outcome::written ? Error(ErrorCode::none) : Error(code, text_of(code));
+    const Error error = result.outcome == Outcome::written ? Error(ErrorCode::none) : Error(code, code_text(code));
     co_return Executed{result.outcome, error, {}, machine_.state().version()};
 }
 
@@ -253,9 +247,9 @@ Task<void> Controller::watch_brokers() {
         if (now() > expected + held_up_time) liveness_.begin(now(), session_timeout(), machine_.state());
         co_await end_silent(now());
         // One that could not be given up is tried again after a pause.
-        expected = std::max(now() + retry_pause, liveness_.next_due(session_timeout(), machine_.state()));
+        expected = std::max(now() + appointing_pause, liveness_.next_due(session_timeout(), machine_.state()));
         // Not later than the next look: a pause of this thread that is longer shows, however it was woken.
-        expected = std::min(expected, now() + look_interval);
+        expected = std::min(expected, now() + watch_interval);
         co_await changed_.wait(expected);
     }
 }
@@ -339,7 +333,7 @@ Task<void> Controller::watch_partitions() {
             continue;
         }
         // The same once more: nobody has confirmed it.
-        if (decision.appointments == before) co_await sleep_for(world_.executor, retry_pause);
+        if (decision.appointments == before) co_await sleep_for(world_.executor, appointing_pause);
         before = decision.appointments;
         const Timestamp time(world_.executor.wall_milliseconds());
         Executed done = co_await execute(appoint_leaders(decision.appointments, time), now() + command_time_max);

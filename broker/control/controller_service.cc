@@ -10,9 +10,9 @@ namespace ironbark::broker {
 namespace {
 
 constexpr Duration register_time_max = 60s;
-constexpr int32_t poll_max_ms = 60'000;
+constexpr int32_t metadata_poll_max_ms = 60'000;
 constexpr int32_t command_time_max_ms = 300'000;
-constexpr size_t answer_bytes_max = size_t{4} << 20;  // of commands in one answer, beyond the first
+constexpr size_t metadata_answer_bytes_max = size_t{4} << 20;  // of commands in one answer, beyond the first
 
 constexpr Error speaks_for_another(ErrorCode::invalid_request, "a daemon speaks for its own broker only");
 constexpr Error incarnation_is_over(
@@ -231,7 +231,7 @@ Task<rpc::Response> ControllerService::follow_metadata(const rpc::Session* sessi
     const auto& message = request.as<wire::FollowMetadataRequest>();
     if (!may_speak_for(*session, message.broker())) co_return refuse_with(speaks_for_another);
     const Instant until =
-        request.received + std::chrono::milliseconds(std::clamp(message.max_wait_ms(), 0, poll_max_ms));
+        request.received + std::chrono::milliseconds(std::clamp(message.max_wait_ms(), 0, metadata_poll_max_ms));
     while (controller_->is_active()) {
         const int64_t version = controller_->machine().state().version();
         if (message.version() < 0) co_return give_snapshot(message);
@@ -259,7 +259,7 @@ rpc::Response ControllerService::give_commands(const std::vector<SharedCommand>&
     size_t bytes = 0;
     const int64_t first = controller_->machine().state().version() - static_cast<int64_t>(commands.size());
     for (const SharedCommand& command : commands) {
-        if (!sizes.empty() && bytes + command->size() > answer_bytes_max) break;
+        if (!sizes.empty() && bytes + command->size() > metadata_answer_bytes_max) break;
         bytes += command->size();
         sizes.push_back(static_cast<uint32_t>(command->size()));
         response.payload.push_back(world_.buffers.copy_of(*command));
@@ -297,7 +297,7 @@ rpc::Response ControllerService::give_snapshot(const wire::FollowMetadataRequest
     size_t at = goes_on ? request.snapshot_parts() : 0;
     for (; at < snapshot->parts.size(); ++at) {
         const Command& part = *snapshot->parts[at];
-        if (!sizes.empty() && bytes + part.size() > answer_bytes_max) break;
+        if (!sizes.empty() && bytes + part.size() > metadata_answer_bytes_max) break;
         bytes += part.size();
         sizes.push_back(static_cast<uint32_t>(part.size()));
         response.payload.push_back(world_.buffers.copy_of(part));

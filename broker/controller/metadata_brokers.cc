@@ -11,7 +11,6 @@ namespace {
 
 using rpc::from_wire;
 
-constexpr Error no_epoch_left(ErrorCode::invalid_request, "a partition has no epoch left");
 
 void add_partition(ClusterEvent& event, const TopicRecord& topic, size_t partition) {
     ++event.count;

@@ -13,7 +13,6 @@ using rpc::from_wire;
 
 constexpr Error too_large(ErrorCode::invalid_request, "a batch has 1 to 10000 partitions");
 constexpr Error outdated(ErrorCode::fenced_leader_epoch, "the partition's record has changed meanwhile");
-constexpr Error no_epoch_left(ErrorCode::invalid_request, "a partition has no epoch left");
 
 // By which right, and what may be lost: records that a leader alone had acknowledged are safe if the last one answered.
 EventCause cause_of(Tier tier, const PartitionRecord& partition, const BrokerIds& in_sync, bool has_durable_floor) {

@@ -11,7 +11,7 @@ using rpc::from_wire;
 
 // Counters go on from here, one by one, and never get to their end.
 constexpr int64_t counter_max = INT64_MAX / 2;
-constexpr Error contradiction(ErrorCode::corrupt_data, "a snapshot that contradicts itself");
+constexpr Error contradicts_itself(ErrorCode::corrupt_data, "a snapshot that contradicts itself");
 
 PartitionRecord record_of(const wire::PartitionState& from) {
     PartitionRecord partition;
@@ -48,11 +48,11 @@ Result<void> Metadata::apply_body(const wire::SnapshotCommand& command) {
         state = *this;
     } else {
         if (command.version() < 0 || command.version() > counter_max || command.next_producer_id() < 0) {
-            return contradiction;
+            return contradicts_itself;
         }
-        if (command.session_timeout_ms() < 0) return contradiction;
+        if (command.session_timeout_ms() < 0) return contradicts_itself;
         if (command.feature_level() < 1 || (command.controller() == -1) != (command.controller_term() == 0)) {
-            return contradiction;
+            return contradicts_itself;
         }
         state.version_ = command.version();
         state.next_producer_id_ = command.next_producer_id();
@@ -65,7 +65,7 @@ Result<void> Metadata::apply_body(const wire::SnapshotCommand& command) {
     for (const wire::Uuid* id : Elements(command.deleted_topics())) state.deleted_.push_back(from_wire(id));
     const bool is_good = state.deleted_.size() <= deleted_topics_max && state.restore_brokers(command).ok() &&
                          state.restore_events(command).ok() && state.restore_topics(command).ok();
-    if (!is_good) return contradiction;
+    if (!is_good) return contradicts_itself;
     *this = std::move(state);
     return {};
 }
@@ -89,12 +89,12 @@ Result<void> Metadata::restore_brokers(const wire::SnapshotCommand& command) {
         broker.started_from = Incarnation(from->started_from());
         broker.since = Timestamp(from->since_ms());
         if (broker.id.value < 0 || broker.incarnation.value < 0 || brokers_.size() >= cluster_brokers_max) {
-            return contradiction;
+            return contradicts_itself;
         }
-        if (broker.is_alive && broker.feature_level < feature_level_) return contradiction;
+        if (broker.is_alive && broker.feature_level < feature_level_) return contradicts_itself;
         const bool was_before = broker.started_from >= Incarnation(-1) && broker.started_from < broker.incarnation;
-        if (!was_before || (broker.started_from.value >= 0 && !broker.is_clean)) return contradiction;
-        if (!brokers_.emplace(broker.id, std::move(broker)).second) return contradiction;
+        if (!was_before || (broker.started_from.value >= 0 && !broker.is_clean)) return contradicts_itself;
+        if (!brokers_.emplace(broker.id, std::move(broker)).second) return contradicts_itself;
     }
     return {};
 }
@@ -111,7 +111,7 @@ Result<void> Metadata::restore_events(const wire::SnapshotCommand& command) {
         event.count = from->count();
         for (const flatbuffers::String* name : Elements(from->names())) add_name(event, text_of(name));
         const bool follows = events_.empty() ? event.number >= 1 : event.number == events_.back().number + 1;
-        if (!follows || event.number > counter_max || events_.size() >= events_max) return contradiction;
+        if (!follows || event.number > counter_max || events_.size() >= events_max) return contradicts_itself;
         events_.push_back(std::move(event));
     }
     return {};
@@ -134,19 +134,19 @@ Result<void> Metadata::restore_topic(const wire::TopicState& from) {
         topic->has_durable_floor = from.has_durable_floor();
         merge_settings(from.settings(), topic->settings);
         TRY_VOID(check_name(*topic));
-        if (topic->settings_version < 0 || topic->settings_version > counter_max) return contradiction;
+        if (topic->settings_version < 0 || topic->settings_version > counter_max) return contradicts_itself;
     } else {
         std::shared_ptr<const TopicRecord> begun = find(from_wire(from.topic()));
-        if (begun == nullptr) return contradiction;
-        if (from.first_partition() != static_cast<int32_t>(begun->partitions.size())) return contradiction;
+        if (begun == nullptr) return contradicts_itself;
+        if (from.first_partition() != static_cast<int32_t>(begun->partitions.size())) return contradicts_itself;
         *topic = *begun;
     }
     const size_t count = Elements(from.partitions()).size();
-    if (count == 0) return contradiction;
+    if (count == 0) return contradicts_itself;
     TRY_VOID(check_room(*topic, count));
     for (const wire::PartitionState* partition : Elements(from.partitions())) {
         topic->partitions.push_back(record_of(*partition));
-        if (!is_possible(*this, topic->partitions.back(), topic->min_in_sync)) return contradiction;
+        if (!is_possible(*this, topic->partitions.back(), topic->min_in_sync)) return contradicts_itself;
     }
     partition_count_ += count;
     put(std::move(topic));

@@ -33,13 +33,6 @@ inline BrokerIds brokers_of(const flatbuffers::Vector<int32_t>* ids) {
     return brokers;
 }
 
-inline std::vector<int32_t> numbers_of(const BrokerIds& brokers) {
-    std::vector<int32_t> numbers;
-    numbers.reserve(brokers.size());
-    for (BrokerId broker : brokers) numbers.push_back(broker.value);
-    return numbers;
-}
-
 inline std::string text_of(const flatbuffers::String* text) {
     return std::string(rpc::from_wire(text));
 }

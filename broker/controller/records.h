@@ -13,6 +13,21 @@ namespace ironbark::broker {
 using BrokerIds = std::vector<BrokerId>;
 using Assignment = std::vector<BrokerIds>;  // for each partition its replicas, in order of preference
 
+// For people.
+inline std::string list_of(const BrokerIds& brokers) {
+    std::string text;
+    for (BrokerId broker : brokers) text += (text.empty() ? "" : ", ") + std::to_string(broker.value);
+    return text;
+}
+
+// As they stand in messages, and for people.
+inline std::vector<int32_t> numbers_of(const BrokerIds& brokers) {
+    std::vector<int32_t> numbers;
+    numbers.reserve(brokers.size());
+    for (BrokerId broker : brokers) numbers.push_back(broker.value);
+    return numbers;
+}
+
 struct BrokerRecord {
     BrokerId id{-1};
     Uuid directory;

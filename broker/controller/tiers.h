@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "broker/controller/records.h"
+#include "runtime/base/error.h"
 
 namespace ironbark::broker {
 
@@ -16,6 +17,7 @@ bool has_twice(const BrokerIds& brokers);
 // REQUIRES: !has_twice(replicas)
 std::optional<BrokerIds> in_replica_order(const BrokerIds& replicas, const BrokerIds& set);
 bool has_epochs(const PartitionRecord& partition);
+inline constexpr Error no_epoch_left(ErrorCode::invalid_request, "a partition has no epoch left");
 // Sets within the replicas, a leader that is in sync, holders only below min-in-sync, epochs from 0.
 bool is_consistent(const PartitionRecord& partition, int32_t min_in_sync);
 

@@ -18,12 +18,6 @@ Receipt refusal(Error error, std::string hint) {
     return receipt;
 }
 
-std::string list_of(const BrokerIds& brokers) {
-    std::string text;
-    for (BrokerId broker : brokers) text += fmt::format("{}{}", text.empty() ? "" : ", ", broker.value);
-    return text;
-}
-
 }  // namespace
 
 const char* name(PartitionState state) {

@@ -129,11 +129,6 @@ rpc::Metadata form_request(const Membership& membership) {
     return rpc::finish(builder, wire::CreateFormClusterRequest(builder, written));
 }
 
-rpc::Metadata state_request() {
-    flatbuffers::FlatBufferBuilder builder(64);
-    return rpc::finish(builder, wire::CreateVoterStateRequest(builder));
-}
-
 // The list is cut, so that a long one says that it is another one and no more.
 VoterState read(const wire::VoterStateResponse& from) {
     VoterState state;
@@ -238,7 +233,7 @@ Task<void> Forming::run() {
 }
 
 Task<VoterReport> Forming::ask(PeerVoter voter) {
-    rpc::Metadata request = state_request();
+    rpc::Metadata request = voter_state_request();
     std::vector<BufferSlice> nothing;
     const Instant deadline = world_.executor.now() + answer_time_max;
     rpc::CallResult result =

@@ -61,16 +61,16 @@ size_t size_of(const Message& message) {
     return size;
 }
 
-rpc::Metadata state_request() {
-    flatbuffers::FlatBufferBuilder builder(64);
-    return rpc::finish(builder, wire::CreateVoterStateRequest(builder));
-}
-
 Task<rpc::CallResult> refuse(Error error) {
     co_return rpc::never_sent(error);
 }
 
 }  // namespace
+
+rpc::Metadata voter_state_request() {
+    flatbuffers::FlatBufferBuilder builder(64);
+    return rpc::finish(builder, wire::CreateVoterStateRequest(builder));
+}
 
 class PeerLinks::Link final : public rpc::ChannelObserver {
   public:
@@ -150,7 +150,7 @@ class PeerLinks::Link final : public rpc::ChannelObserver {
             co_await closing_.wait(world_.executor.now() + probe_interval);
             if (closing_.is_set()) co_return;
             if (!channel_.is_connected()) continue;
-            rpc::Metadata metadata = state_request();
+            rpc::Metadata metadata = voter_state_request();
             std::vector<BufferSlice> nothing;
             const Instant deadline = world_.executor.now() + probe_time_max;
             rpc::CallResult answer =

@@ -59,6 +59,9 @@ struct LinkCounters {
     uint64_t dropped = 0;
 };
 
+// What asks a voter what it is. Links send it as a probe: whatever is answered is a sign of life.
+rpc::Metadata voter_state_request();
+
 class PeerLinks final : public consensus::Transport {
   public:
     // `self` outlives it.

@@ -15,8 +15,8 @@ namespace {
 constexpr int answers_under_way = 2;
 constexpr size_t answer_bytes = size_t{1} << 20;
 constexpr size_t positions_max = 4'000;  // in one request
-constexpr Duration poll_time = 4s;
-constexpr Duration answer_time = 5s;     // beyond it: of the way there and back
+constexpr Duration records_poll_time = 4s;
+constexpr Duration records_answer_time = 5s;  // beyond it: of the way there and back
 constexpr Duration refused_pause = 3ms;  // the leader has not heard of its leadership yet, or this one of its end
 constexpr Duration problem_pause = 1s;
 
@@ -218,7 +218,7 @@ Task<void> FollowerSession::say_at_once() {
 
 Task<void> FollowerSession::ask_for_ever() {
     while (!is_over_) {
-        const Result<void> asked = co_await ask(poll_time);
+        const Result<void> asked = co_await ask(records_poll_time);
         if (!asked.ok()) end();
     }
 }
@@ -230,7 +230,7 @@ Task<void> FollowerSession::ask_once(Duration wait) {
 
 Task<Result<void>> FollowerSession::ask(Duration wait) {
     rpc::CallResult result =
-        co_await channel_.call(rpc::Method::replicate, request(wait), {}, now() + wait + answer_time);
+        co_await channel_.call(rpc::Method::replicate, request(wait), {}, now() + wait + records_answer_time);
     if (is_over_) co_return Error(ErrorCode::closed);
     if (!result.ok()) co_return result.error;
     co_await take(&result);

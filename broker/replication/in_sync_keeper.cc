@@ -9,15 +9,9 @@ namespace ironbark::broker {
 namespace {
 
 // Between two looks at all partitions, and before a command that nobody answered is given again.
-constexpr Duration look_interval = 5ms;
-constexpr Duration retry_pause = 100ms;
+constexpr Duration in_sync_look_interval = 5ms;
+constexpr Duration in_sync_retry_pause = 100ms;
 constexpr int looks_per_lag_time = 20;
-
-std::string list_of(const BrokerIds& brokers) {
-    std::string text;
-    for (BrokerId broker : brokers) text += fmt::format("{}{}", text.empty() ? "" : ", ", broker.value);
-    return text;
-}
 
 // Nobody leads from there on.
 Appointment end_of(const PartitionIdentity& identity, int32_t partition_epoch) {
@@ -99,7 +93,7 @@ Task<void> InSyncKeeper::run() {
         if (!work.moves.empty()) scope_.spawn(tell_of_moves(std::move(work.moves)));
         (void)co_await due_.wait(next);
         if (stopping_.is_set()) break;
-        (void)co_await stopping_.wait(shard_.executor().now() + look_interval);
+        (void)co_await stopping_.wait(shard_.executor().now() + in_sync_look_interval);
     }
 }
 
@@ -236,9 +230,9 @@ Task<void> InSyncKeeper::propose(std::vector<InSyncChange> changes) {
         } else {
             may_have_arrived = true;
         }
-        (void)co_await stopping_.wait(shard_.executor().now() + retry_pause);
+        (void)co_await stopping_.wait(shard_.executor().now() + in_sync_retry_pause);
     }
-    (void)co_await stopping_.wait(shard_.executor().now() + retry_pause);
+    (void)co_await stopping_.wait(shard_.executor().now() + in_sync_retry_pause);
     look();
 }
 
@@ -247,7 +241,7 @@ Task<void> InSyncKeeper::give_up(std::vector<Appointment> ends) {
     Command command = appoint_leaders(ends, Timestamp(shard_.executor().wall_milliseconds()));
     (void)co_await execute_(std::move(command));
     // What is refused, because something else has changed, is looked at again.
-    (void)co_await stopping_.wait(shard_.executor().now() + retry_pause);
+    (void)co_await stopping_.wait(shard_.executor().now() + in_sync_retry_pause);
     look();
 }
 

@@ -8,8 +8,8 @@
 namespace ironbark::broker {
 namespace {
 
-constexpr int32_t poll_max_ms = 60'000;
-constexpr size_t answer_bytes_max = size_t{8} << 20;
+constexpr int32_t records_poll_max_ms = 60'000;
+constexpr size_t records_answer_bytes_max = size_t{8} << 20;
 
 constexpr Error no_such_shard(ErrorCode::invalid_request, "this broker has no shard of that number");
 
@@ -80,8 +80,9 @@ Task<rpc::Response> ReplicaService::replicate(int32_t follower, rpc::Request req
     call.positions = positions_of(message);
     if (message.left() != nullptr) call.left.assign(message.left()->begin(), message.left()->end());
     call.acks = acks_of(message.acks());
-    call.bytes_max = std::min<size_t>(message.max_bytes(), answer_bytes_max);
-    call.deadline = request.received + std::chrono::milliseconds(std::clamp(message.max_wait_ms(), 0, poll_max_ms));
+    call.bytes_max = std::min<size_t>(message.max_bytes(), records_answer_bytes_max);
+    call.deadline =
+        request.received + std::chrono::milliseconds(std::clamp(message.max_wait_ms(), 0, records_poll_max_ms));
     {
         rpc::Request done = std::move(request);
     }  // an answer may be long in coming: its memory is for others

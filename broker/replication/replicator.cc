@@ -10,7 +10,7 @@ namespace ironbark::broker {
 namespace {
 
 constexpr Duration contact_time = 3s;
-constexpr Duration retry_pause = 50ms;  // after a session that was lost, or a leader that was not reached
+constexpr Duration session_retry_pause = 50ms;  // after a session that was lost, or a leader that was not reached
 constexpr Duration silence_time_max = 7s;
 
 rpc::ChannelOptions channel_options() {
@@ -80,7 +80,7 @@ class Replicator::Link {
             sessions_.clear();
             if (is_over_) break;
             lost_.reset();
-            (void)co_await lost_.wait(shard_.executor().now() + retry_pause);
+            (void)co_await lost_.wait(shard_.executor().now() + session_retry_pause);
         }
     }
 

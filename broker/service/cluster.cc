@@ -13,7 +13,7 @@ namespace {
 constexpr Duration quorum_time_max = 3s;
 constexpr int32_t events_wait_max_ms = 300'000;
 constexpr int32_t replace_time_max_ms = 300'000;
-constexpr Duration look_interval = 1s;  // whether anybody still waits for an answer
+constexpr Duration waiter_look_interval = 1s;  // whether anybody still waits for an answer
 
 using rpc::respond;
 
@@ -112,7 +112,7 @@ Task<rpc::Response> ClientService::cluster_events(rpc::Session* session, rpc::Re
         return !events.empty() && events.back().number > message.after();
     };
     while (!has_news() && shard_.executor().now() < until && !session->is_closed) {
-        const Instant look = std::min(until, shard_.executor().now() + look_interval);
+        const Instant look = std::min(until, shard_.executor().now() + waiter_look_interval);
         const Wake wake = co_await shard_.wait_for_metadata(look);
         if (wake == Wake::closed) break;
     }

@@ -46,12 +46,6 @@ const PartitionRecord* record_of(const Metadata& metadata, const Wish& wish) {
     return topic == nullptr || index >= topic->partitions.size() ? nullptr : &topic->partitions[index];
 }
 
-std::vector<int32_t> numbers_of(const BrokerIds& brokers) {
-    std::vector<int32_t> numbers;
-    for (BrokerId broker : brokers) numbers.push_back(broker.value);
-    return numbers;
-}
-
 // Refused here where the reason can be told best; the metadata judges once more.
 void check(const Metadata& metadata, Wish& wish) {
     const PartitionRecord* found = record_of(metadata, wish);

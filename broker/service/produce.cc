@@ -20,7 +20,7 @@ using Times = Partition::Times;
 
 constexpr int32_t produce_timeout_max_ms = 3'600'000;  // no client waits longer than its delivery time-out may be
 
-Receipt refuse(const Error& error) {
+Receipt refused(const Error& error) {
     Receipt receipt;
     receipt.error = error;
     receipt.outcome = Outcome::not_written;
@@ -36,13 +36,13 @@ Task<bool> produce_here(Shard* shard, std::vector<Share*> shares, wire::AckLevel
         Share& share = *shares[index];
         Partition* partition = shard->find(share.identity);
         if (partition == nullptr) {
-            share.receipt = refuse(shard->why_not_here(share.identity));
+            share.receipt = refused(shard->why_not_here(share.identity));
             continue;
         }
         inside.push_back(partition->use());
         if (Error wrong = partition->check_epoch(share.known_epoch);
             wrong.code != ErrorCode::none && partition->state() != PartitionState::failed) {
-            share.receipt = refuse(wrong);
+            share.receipt = refused(wrong);
             continue;
         }
         partitions[index] = partition;

@@ -5,6 +5,7 @@
 
 #include "broker/control/control.h"
 #include "broker/controller/appointer.h"
+#include "broker/controller/metadata_wire.h"
 #include "broker/controller/placement.h"
 #include "broker/service/service.h"
 #include "runtime/rpc/respond.h"
@@ -40,14 +41,6 @@ rpc::Response refuse(const Executed& executed) {
     return refuse(executed.error.code, executed.hint.empty() ? describe(executed.error) : executed.hint,
                   executed.outcome);
 }
-
-std::vector<int32_t> numbers_of(const std::vector<BrokerId>& brokers) {
-    std::vector<int32_t> numbers;
-    for (BrokerId broker : brokers) numbers.push_back(broker.value);
-    return numbers;
-}
-
-using SettingsVector = flatbuffers::Vector<flatbuffers::Offset<wire::Setting>>;
 
 Result<std::map<std::string, std::string>> checked_settings(const SettingsVector* settings, std::string* problem) {
     std::map<std::string, std::string> checked;

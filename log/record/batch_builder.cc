@@ -8,7 +8,7 @@
 namespace ironbark::record {
 namespace {
 
-constexpr Error too_large(ErrorCode::message_too_large, "the batch would be larger than any batch may be");
+constexpr Error batch_too_large(ErrorCode::message_too_large, "the batch would be larger than any batch may be");
 constexpr Error too_many_records(ErrorCode::message_too_large, "the batch has all the records that it may have");
 constexpr Error too_many_headers(ErrorCode::invalid_record, "a record has at most 64 headers");
 constexpr Error too_early(ErrorCode::invalid_timestamp, "a timestamp is not before 1970");
@@ -36,7 +36,7 @@ Result<int32_t> BatchBuilder::append(const NewRecord& record) {
     if (record.timestamp.milliseconds < 0) return too_early;
     if (records_count_ == batch_records_max) return too_many_records;
     RecordSize size = size_of(record);
-    if (batch_size() + size.total > batch_size_max) return too_large;
+    if (batch_size() + size.total > batch_size_max) return batch_too_large;
     if (is_empty()) base_timestamp_ = record.timestamp;
     size_t before = frame_.size();
     frame_.resize(before + size.total);

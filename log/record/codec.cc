@@ -19,7 +19,8 @@ constexpr Error no_memory(ErrorCode::overloaded, "no memory for compression");
 constexpr Error damaged(ErrorCode::invalid_record, "the compressed records are damaged");
 constexpr Error cut_off(ErrorCode::invalid_record, "the compressed records are cut off");
 constexpr Error trailing(ErrorCode::invalid_record, "there are bytes behind the compressed records");
-constexpr Error too_large(ErrorCode::message_too_large, "the records are larger than the limit when decompressed");
+constexpr Error records_too_large(ErrorCode::message_too_large,
+                                  "the records are larger than the limit when decompressed");
 
 Error unsupported(Codec codec) {
     switch (codec) {
@@ -152,7 +153,9 @@ Result<void> Decompressor::drain(Codec codec, Bytes from, size_t size_max, ByteB
         from = from.subspan(progress.consumed);
         if (progress.is_damaged) return damaged;
         if (progress.is_done) return from.empty() ? Result<void>() : trailing;
-        if (progress.consumed == 0 && progress.produced == 0) return into->size() == size_max ? too_large : cut_off;
+        if (progress.consumed == 0 && progress.produced == 0) {
+            return into->size() == size_max ? records_too_large : cut_off;
+        }
     }
 }
 

@@ -52,6 +52,8 @@ struct CallResult {
     }
 };
 
+inline constexpr Error deadline_passed(ErrorCode::timed_out, "the deadline of the call has passed");
+
 CallResult never_sent(const Error& error);
 
 }  // namespace ironbark::rpc

@@ -9,7 +9,6 @@ namespace ironbark::rpc {
 namespace {
 
 constexpr Error channel_closed(ErrorCode::closed, "the channel was closed");
-constexpr Error deadline_passed(ErrorCode::timed_out, "the deadline of the call has passed");
 constexpr Error call_too_large(ErrorCode::message_too_large,
                                "the request does not fit a frame (16 MiB); send less at once");
 constexpr Error not_connected(ErrorCode::connection_closed, "there is no connection now");

@@ -8,7 +8,6 @@ namespace ironbark::rpc {
 
 namespace {
 
-constexpr Error deadline_passed(ErrorCode::timed_out, "the deadline of the call has passed");
 constexpr Error refused_by_peer(ErrorCode::unknown_server_error, "the broker refused the request");
 
 // What an answer with flag_error says. REQUIRES: verified

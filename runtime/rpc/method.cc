@@ -56,12 +56,15 @@ constexpr MessageLimits report() {
     return {report_size, report_tables, false, verify_root<Table>};
 }
 
-using namespace wire;  // NOLINT: the table is unreadable with it repeated
+// Of its own, because it takes in all of `wire`: the table is unreadable with that repeated.
+namespace method_table {
+
+using namespace wire;  // NOLINT
 
 constexpr Audience clients = Audience::clients;
 constexpr Audience daemons = Audience::daemons;
 
-constexpr MethodLimits table[] = {
+constexpr MethodLimits rows[] = {
     {Method::handshake, "handshake", clients, true, small<HandshakeRequest>(), small<HandshakeResponse>()},
     {Method::metadata, "metadata", clients, false, list<MetadataRequest>(), report<MetadataResponse>()},
     {Method::create_topic, "create_topic", clients, false, settings<CreateTopicRequest>(),
@@ -116,12 +119,15 @@ constexpr MethodLimits table[] = {
     {Method::admit_voter, "admit_voter", daemons, false, small<AdmitVoterRequest>(), small<AdmitVoterResponse>()},
 };
 
+}  // namespace method_table
+using method_table::rows;
+
 // Where a method's row is, and -1 for a number without one.
 constexpr std::array<int8_t, method_count> make_index() {
     std::array<int8_t, method_count> index{};
     index.fill(-1);
-    for (size_t row = 0; row < std::size(table); ++row) {
-        index[static_cast<size_t>(table[row].method)] = static_cast<int8_t>(row);
+    for (size_t row = 0; row < std::size(rows); ++row) {
+        index[static_cast<size_t>(rows[row].method)] = static_cast<int8_t>(row);
     }
     return index;
 }
@@ -133,11 +139,11 @@ const MessageLimits error_limits{small_size, small_tables, false, verify_root<wi
 
 const MethodLimits* find_method(uint16_t number) {
     if (number >= method_count || row_of[number] < 0) return nullptr;
-    return &table[row_of[number]];
+    return &rows[row_of[number]];
 }
 
 std::span<const MethodLimits> all_methods() {
-    return table;
+    return rows;
 }
 
 const char* name(Method method) {

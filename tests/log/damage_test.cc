@@ -11,11 +11,9 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr int64_t start = 2;   // what was before was deleted, and lies in a segment that is still there
-constexpr int64_t floor = 13;  // everything below was durable, and the marks say so
-constexpr int64_t end = 15;    // everything below was written, and not synced
-
-std::string value(int64_t number) { return std::to_string(number) + std::string(3500, '.'); }
+constexpr int64_t deleted_end = 2;    // what was before was deleted, and lies in a segment that is still there
+constexpr int64_t promised_end = 13;  // everything below was durable, and the marks say so
+constexpr int64_t written_end = 15;   // everything below was written, and not synced
 
 class Damage : public testing::Test {
   protected:
@@ -23,17 +21,19 @@ class Damage : public testing::Test {
         Log& other = world.begin(there);
         for (int number = 0; number < 3; ++number) append(other, number);
         Log& log = world.begin();
-        for (int number = 0; number < floor; ++number) append(log, number);
-        EXPECT_TRUE(world.run(log.delete_before(Offset(start))).ok());
+        for (int number = 0; number < promised_end; ++number) append(log, number);
+        EXPECT_TRUE(world.run(log.delete_before(Offset(deleted_end))).ok());
         world.wait_for_marks();
-        for (int64_t number = floor; number < end; ++number) world.append_unsynced(log, {value(number)});
+        for (int64_t number = promised_end; number < written_end; ++number) {
+            world.append_unsynced(log, {long_value(number)});
+        }
         world.kill();
         image = world.disk().snapshot();
         whole = world.files("data");
     }
 
     void append(Log& log, int number) {
-        world.append(log, {value(number)}, {ProducerId(4), ProducerEpoch(0), number});
+        world.append(log, {long_value(number)}, {ProducerId(4), ProducerEpoch(0), number});
         world.make_durable(log);
     }
 
@@ -74,7 +74,7 @@ class Damage : public testing::Test {
     void check_other(const std::string& path) {
         if (path.find(there.to_string()) != std::string::npos) return;
         Log& other = world.open(there);
-        EXPECT_EQ(world.values(other), (Values{value(0), value(1), value(2)}));
+        EXPECT_EQ(world.values(other), (Values{long_value(0), long_value(1), long_value(2)}));
     }
 
     void check_log() {
@@ -89,10 +89,10 @@ class Damage : public testing::Test {
             return;
         }
         Log& log = **opened;
-        EXPECT_LE(log.log_start(), Offset(start));
-        EXPECT_GE(log.log_end(), Offset(floor)) << "records below the floor are gone";
-        EXPECT_LE(log.log_end(), Offset(end));
-        cut += log.log_end() < Offset(end) ? 1 : 0;
+        EXPECT_LE(log.log_start(), Offset(deleted_end));
+        EXPECT_GE(log.log_end(), Offset(promised_end)) << "records below the floor are gone";
+        EXPECT_LE(log.log_end(), Offset(written_end));
+        cut += log.log_end() < Offset(written_end) ? 1 : 0;
         check_records(log);
         check_goes_on(log);
     }
@@ -109,13 +109,13 @@ class Damage : public testing::Test {
             }
             std::vector<record::FrameView> frames = frames_in(*read, here);
             ASSERT_EQ(frames.size(), 1u);
-            EXPECT_EQ(values_of(frames.front()), Values{value(at.value)});
+            EXPECT_EQ(values_of(frames.front()), Values{long_value(at.value)});
         }
     }
 
     void check_goes_on(Log& log) {
         std::optional<int32_t> last = log.producers().last_sequence(ProducerId(4), ProducerEpoch(0));
-        EXPECT_EQ(last, static_cast<int32_t>(floor - 1)) << "a producer is forgotten";
+        EXPECT_EQ(last, static_cast<int32_t>(promised_end - 1)) << "a producer is forgotten";
         world.begin_epoch(log);
         Appended appended = world.append(log, {"next"});
         world.make_durable(log);

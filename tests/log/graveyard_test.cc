@@ -37,7 +37,7 @@ std::string head_line(const std::string& checksum, const std::string& first_offs
 }
 
 // A process that has a segment open, which dies with it.
-struct Program {
+struct SegmentProgram {
     std::unique_ptr<File> file;
 };
 
@@ -52,7 +52,7 @@ class GraveyardTest : public testing::Test {
         open();
     }
     void start() {
-        program = &node.start([](World&) { return std::make_unique<Program>(); });
+        program = &node.start([](World&) { return std::make_unique<SegmentProgram>(); });
         world = &node.world();
     }
     void open() { program->file = run(world->disk.open("partition/0.log", OpenMode::read, true)).value(); }
@@ -75,7 +75,7 @@ class GraveyardTest : public testing::Test {
     simulation::Node& node = simulation.node("n1");
     World* world = nullptr;
     std::string log;
-    Program* program = nullptr;
+    SegmentProgram* program = nullptr;
 };
 
 TEST_F(GraveyardTest, IsEmptyWhereNothingWasBuried) {

@@ -1,8 +1,8 @@
 // A journal whose second copies are written behind: with the next commit, or by `write_copy`.
 #include <gtest/gtest.h>
 
-#include "log/journal.h"
 #include "log/limits.h"
+#include "tests/log/journal_program.h"
 #include "tests/log/printing.h"
 #include "tests/log/record/samples.h"
 #include "tests/simulation/node.h"
@@ -12,18 +12,8 @@ namespace ironbark::log {
 namespace {
 
 using simulation::Crash;
-using Texts = std::vector<std::string>;
 
-constexpr const char* path = "data/journal";
-const Uuid owner = record::sample_partition.topic;
 
-JournalRecord as_record(const std::string& text) {
-    return {text.begin(), text.end()};
-}
-
-struct Program {
-    std::unique_ptr<Journal> journal;
-};
 
 Task<Result<void>> commit_text(Journal* journal, std::string text, uint64_t room) {
     journal->append(as_record(text));
@@ -41,12 +31,12 @@ struct Machine {
         if (node.is_running()) node.kill();
     }
     void boot() {
-        program = &node.start([](World&) { return std::make_unique<Program>(); });
+        program = &node.start([](World&) { return std::make_unique<JournalProgram>(); });
     }
     Journal& journal() { return *program->journal; }
     simulation::SimulatedDisk& disk() { return node.disk(); }
     void open() {
-        auto opened = node.run(Journal::open(node.world(), path, owner, Copies::two_behind));
+        auto opened = node.run(Journal::open(node.world(), journal_path, journal_owner, Copies::two_behind));
         ASSERT_TRUE(opened.ok());
         program->journal = std::move(opened).value();
         contents = journal().take_contents();
@@ -79,14 +69,14 @@ struct Machine {
         boot();
     }
     std::vector<uint8_t> block(uint64_t index) {
-        std::vector<uint8_t> bytes = disk().read(path);
+        std::vector<uint8_t> bytes = disk().read(journal_path);
         Bytes block = Bytes(bytes).subspan(index * block_size, block_size);
         return {block.begin(), block.end()};
     }
 
     simulation::Simulation simulation;
     simulation::Node& node;
-    Program* program = nullptr;
+    JournalProgram* program = nullptr;
     JournalContents contents;
 };
 
@@ -117,7 +107,7 @@ TEST(CopyBehind, LosesNothingWhereverAByteOfOneRots) {
     for (uint64_t block = 1; block <= 6; ++block) {
         for (uint64_t byte = 0; byte < 49; ++byte) {
             machine.restore(image);
-            machine.disk().rot(path, block * block_size + byte, byte % 8);
+            machine.disk().rot(journal_path, block * block_size + byte, byte % 8);
             ASSERT_EQ(machine.reopen(), (Texts{"one", "two", "three"})) << block << ", " << byte;
             EXPECT_FALSE(machine.contents.ends_damaged);
             ASSERT_TRUE(machine.commit("four").ok());
@@ -135,12 +125,12 @@ TEST(CopyBehind, DamagedAsTheFirstIsNotTakenForTorn) {
     for (uint64_t byte = 0; byte < 49; ++byte) {
         for (uint64_t other : {0, 9, 17, 25, 35, 45}) {
             machine.restore(image);
-            machine.disk().rot(path, 5 * block_size + byte, 3);
-            machine.disk().rot(path, 6 * block_size + other, 5);
-            const std::vector<uint8_t> damaged = machine.disk().read(path);
+            machine.disk().rot(journal_path, 5 * block_size + byte, 3);
+            machine.disk().rot(journal_path, 6 * block_size + other, 5);
+            const std::vector<uint8_t> damaged = machine.disk().read(journal_path);
             ASSERT_EQ(machine.reopen(), (Texts{"one", "two"})) << byte << ", " << other;
             EXPECT_TRUE(machine.contents.ends_damaged) << byte << ", " << other;
-            EXPECT_EQ(machine.disk().read(path), damaged) << "for the owner to see";
+            EXPECT_EQ(machine.disk().read(journal_path), damaged) << "for the owner to see";
             machine.close();
         }
     }
@@ -156,7 +146,7 @@ TEST(CopyBehind, ThatIsNotThereYetLeavesTheRecordsOfOneCommitExposed) {
     const simulation::DiskImage image = machine.disk().snapshot();
     for (uint64_t byte = 0; byte < 49; ++byte) {
         machine.restore(image);
-        machine.disk().rot(path, 5 * block_size + byte, 3);
+        machine.disk().rot(journal_path, 5 * block_size + byte, 3);
         ASSERT_EQ(machine.reopen(), (Texts{"one", "two"}));
         // Its checksum, and the records: what a torn write may leave, too.
         EXPECT_EQ(machine.contents.ends_damaged, byte >= 8 && byte < 40) << byte;
@@ -165,7 +155,7 @@ TEST(CopyBehind, ThatIsNotThereYetLeavesTheRecordsOfOneCommitExposed) {
     machine.restore(image);
     EXPECT_EQ(machine.reopen().size(), 3u);
     machine.close();
-    machine.disk().rot(path, block_size + 45);
+    machine.disk().rot(journal_path, block_size + 45);
     EXPECT_EQ(machine.reopen().size(), 3u) << "from the next start on it is there twice";
 }
 
@@ -176,11 +166,11 @@ TEST(CopyBehind, TellsAFileThatWasCutOff) {
     machine.copy();
     machine.close();
     const simulation::DiskImage image = machine.disk().snapshot();
-    const uint64_t size = machine.disk().size(path);
+    const uint64_t size = machine.disk().size(journal_path);
     EXPECT_EQ(size, 2 * journal_allocation_step);
     for (uint64_t cut = 2 * block_size; cut < size; cut += 7 * block_size + 512) {
         machine.restore(image);
-        machine.disk().truncate(path, cut);
+        machine.disk().truncate(journal_path, cut);
         Texts found = machine.reopen();
         EXPECT_EQ(machine.contents.ends_damaged, cut <= 401 * block_size) << cut;
         EXPECT_TRUE(found.size() == 200 || cut < 401 * block_size) << cut;
@@ -267,7 +257,7 @@ TEST(CopyBehind, ALargeRewriteIsSeveralCommits) {
     ASSERT_EQ(found.size(), 25u);
     EXPECT_EQ(found.back(), "next");
     machine.close();
-    machine.disk().rot(path, 20'000'000);
+    machine.disk().rot(journal_path, 20'000'000);
     EXPECT_EQ(machine.reopen().size(), 25u);
     EXPECT_EQ(machine.contents.copies_damaged, 1u);
 }
@@ -276,7 +266,7 @@ TEST(CopyBehind, AFailedWriteOfItIsFinal) {
     Machine machine;
     machine.open();
     ASSERT_TRUE(machine.commit("one").ok());
-    machine.disk().fail_next_sync(path);
+    machine.disk().fail_next_sync(journal_path);
     EXPECT_EQ(machine.node.run(machine.journal().write_copy()).error().code, ErrorCode::io_error);
     EXPECT_EQ(machine.commit("two").error().code, ErrorCode::io_error);
     EXPECT_EQ(machine.reopen(), Texts{"one"});
@@ -289,12 +279,13 @@ TEST(CopyBehind, ANewJournalNeverWasWithoutItsFirstRecords) {
             machine.disk().stop_after(step, how);
             World& world = machine.node.world();
             std::vector<JournalRecord> first{as_record("first")};
-            auto opened = machine.node.try_run(Journal::open(world, path, owner, Copies::two_behind, first));
+            auto opened =
+                machine.node.try_run(Journal::open(world, journal_path, journal_owner, Copies::two_behind, first));
             if (opened) machine.program->journal = std::move(*opened).value();
             machine.disk().stop_never();
             if (machine.node.is_running()) machine.node.crash(how);
             machine.boot();
-            if (machine.disk().exists(path)) {
+            if (machine.disk().exists(journal_path)) {
                 EXPECT_EQ(machine.reopen(), Texts{"first"}) << step;
             }
         }

@@ -4,6 +4,7 @@
 
 #include "log/limits.h"
 #include "runtime/task/scope.h"
+#include "tests/log/journal_program.h"
 #include "tests/log/printing.h"
 #include "tests/log/record/samples.h"
 #include "tests/simulation/node.h"
@@ -16,18 +17,9 @@ using record::from_hex;
 using record::to_hex;
 using simulation::Crash;
 
-constexpr const char* path = "data/journal";
-const Uuid owner = record::sample_partition.topic;
-using Texts = std::vector<std::string>;
 
-JournalRecord as_record(const std::string& text) { return {text.begin(), text.end()}; }
-
-// A process that has a journal open, which dies with it.
-struct Program {
-    std::unique_ptr<Journal> journal;
-};
-Program& start(simulation::Node& node) {
-    return node.start([](World&) { return std::make_unique<Program>(); });
+JournalProgram& start_program(simulation::Node& node) {
+    return node.start([](World&) { return std::make_unique<JournalProgram>(); });
 }
 
 // One machine with one journal, opened in a new process whenever it is asked for.
@@ -38,7 +30,7 @@ class JournalTest : public testing::Test {
         EXPECT_TRUE(run(world().disk.make_directory("data")).ok());
         EXPECT_TRUE(run(world().disk.sync_directory(".")).ok());
     }
-    void boot() { program = &start(node); }
+    void boot() { program = &start_program(node); }
     World& world() { return node.world(); }
     simulation::SimulatedDisk& disk() { return node.disk(); }
     template <typename T>
@@ -46,8 +38,8 @@ class JournalTest : public testing::Test {
         return node.run(std::move(task));
     }
 
-    Result<void> open(Uuid of = owner) {
-        Result<std::unique_ptr<Journal>> opened = run(Journal::open(world(), path, of, copies));
+    Result<void> open(Uuid of = journal_owner) {
+        Result<std::unique_ptr<Journal>> opened = run(Journal::open(world(), journal_path, of, copies));
         if (!opened.ok()) return opened.error();
         journal() = std::move(opened).value();
         contents = journal()->take_contents();
@@ -87,7 +79,7 @@ class JournalTest : public testing::Test {
     Copies copies = Copies::one;
     simulation::Simulation simulation{1};
     simulation::Node& node = simulation.node("n1");
-    Program* program = nullptr;
+    JournalProgram* program = nullptr;
     JournalContents contents;
 };
 
@@ -151,17 +143,17 @@ TEST_F(JournalTest, IsThereAsAWholeOrNotAtAll) {
         options.disk.write = simulation::Latency{10ms, 1us};
         simulation::Simulation other(seed, options);
         simulation::Node& machine = other.node("n1");
-        Program* first = &start(machine);
+        JournalProgram* first = &start_program(machine);
         ASSERT_TRUE(machine.run(machine.world().disk.make_directory("data")).ok());
         ASSERT_TRUE(machine.run(machine.world().disk.sync_directory(".")).ok());
-        first->journal = machine.run(Journal::open(machine.world(), path, owner)).value();
+        first->journal = machine.run(Journal::open(machine.world(), journal_path, journal_owner)).value();
         int done = 0;
         machine.run(commit_one(first->journal.get(), "whole", &done));
         machine.spawn(commit_one(first->journal.get(), large, &done));
         other.run_for(5ms);
         machine.crash(seed % 2 == 0 ? Crash::kill : Crash::power_loss);
-        Program& second = start(machine);
-        second.journal = machine.run(Journal::open(machine.world(), path, owner)).value();
+        JournalProgram& second = start_program(machine);
+        second.journal = machine.run(Journal::open(machine.world(), journal_path, journal_owner)).value();
         std::vector<JournalRecord> records = second.journal->take_contents().records;
         ASSERT_GE(records.size(), 1u);
         EXPECT_EQ(as_text(records[0]), "whole");
@@ -212,11 +204,12 @@ TEST_F(JournalTest, RewriteIsOldOrNewWhereverItIsInterrupted) {
 
 TEST_F(JournalTest, EndsBeforeATornCommit) {
     make_three();
-    disk().rot(path, 3 * block_size + 100);
+    disk().rot(journal_path, 3 * block_size + 100);
     EXPECT_EQ(reopen(), (Texts{"one", "two", "three"})) << "the zeros that fill a block count for nothing";
     ASSERT_TRUE(commit({"four"}).ok());
     close();
-    disk().rot(path, 2 * block_size + 20);  // since it was opened, the three are one commit, and this is the next
+    // Since it was opened, the three are one commit, and this is the next.
+    disk().rot(journal_path, 2 * block_size + 20);
     EXPECT_EQ(reopen(), (Texts{"one", "two", "three"}));
     EXPECT_TRUE(contents.ends_torn);
     EXPECT_EQ(contents.commits_lost, 0u);
@@ -227,18 +220,18 @@ TEST_F(JournalTest, EndsBeforeATornCommit) {
 
 TEST_F(JournalTest, SkipsADamagedCommitBetweenGoodOnesAndSaysSo) {
     make_three();
-    disk().rot(path, 2 * block_size + 33);
-    const std::vector<uint8_t> damaged = disk().read(path);
+    disk().rot(journal_path, 2 * block_size + 33);
+    const std::vector<uint8_t> damaged = disk().read(journal_path);
     EXPECT_EQ(reopen(), (Texts{"one", "three"}));
     EXPECT_EQ(contents.commits_lost, 1u);
-    EXPECT_EQ(disk().read(path), damaged) << "for the owner to see";
+    EXPECT_EQ(disk().read(journal_path), damaged) << "for the owner to see";
     EXPECT_EQ(reopen(), (Texts{"one", "three"})) << "still";
     EXPECT_EQ(contents.commits_lost, 1u);
 }
 
 TEST_F(JournalTest, WithADamagedHeadIsKnownByItsCommits) {
     make_three();
-    disk().rot(path, 20);
+    disk().rot(journal_path, 20);
     EXPECT_EQ(reopen(), (Texts{"one", "two", "three"}));
     EXPECT_TRUE(contents.head_damaged);
     std::vector<JournalRecord> live = std::move(contents.records);
@@ -250,10 +243,10 @@ TEST_F(JournalTest, WithADamagedHeadIsKnownByItsCommits) {
 TEST_F(JournalTest, WithADamagedHeadAndNothingReadableIsRefused) {
     ASSERT_TRUE(open().ok());
     close();
-    disk().rot(path, 20);
-    const std::vector<uint8_t> damaged = disk().read(path);
+    disk().rot(journal_path, 20);
+    const std::vector<uint8_t> damaged = disk().read(journal_path);
     EXPECT_EQ(open().error().code, ErrorCode::corrupt_data);
-    EXPECT_EQ(disk().read(path), damaged);
+    EXPECT_EQ(disk().read(journal_path), damaged);
 }
 
 TEST_F(JournalTest, OfAnotherOwnerIsRefused) {
@@ -265,24 +258,24 @@ TEST_F(JournalTest, OfAnotherOwnerIsRefused) {
 TEST_F(JournalTest, OfImpossibleSizeIsRefused) {
     make_three();
     for (uint64_t size : {block_size - 1, uint64_t{1}, uint64_t{0}}) {
-        disk().truncate(path, size);
+        disk().truncate(journal_path, size);
         EXPECT_EQ(open().error().code, ErrorCode::corrupt_data);
-        EXPECT_EQ(disk().size(path), size);
+        EXPECT_EQ(disk().size(journal_path), size);
     }
 }
 
 TEST_F(JournalTest, IgnoresAReplacementThatACrashInterrupted) {
     make_three();
-    disk().replace(std::string(path) + ".new", std::vector<uint8_t>(100, 'x'));
+    disk().replace(std::string(journal_path) + ".new", std::vector<uint8_t>(100, 'x'));
     EXPECT_EQ(reopen().size(), 3u);
-    EXPECT_FALSE(disk().exists(std::string(path) + ".new"));
+    EXPECT_FALSE(disk().exists(std::string(journal_path) + ".new"));
 }
 
 TEST_F(JournalTest, TakesNothingMoreAfterAFailedWriteOrSync) {
     for (bool is_sync : {false, true}) {
         ASSERT_TRUE(open().ok());
         ASSERT_TRUE(commit({"kept"}).ok());
-        is_sync ? disk().fail_next_sync(path) : disk().fail_next_write(path);
+        is_sync ? disk().fail_next_sync(journal_path) : disk().fail_next_write(journal_path);
         EXPECT_EQ(commit({"lost"}).error().code, ErrorCode::io_error);
         EXPECT_EQ(commit({"never"}).error().code, ErrorCode::io_error) << "a sync is not tried again";
         close();
@@ -293,7 +286,7 @@ TEST_F(JournalTest, TakesNothingMoreAfterAFailedWriteOrSync) {
 
 TEST_F(JournalTest, DoesNotTrustWhatAFailedSyncLeftInTheCache) {
     ASSERT_TRUE(open().ok());
-    disk().fail_next_sync(path);
+    disk().fail_next_sync(journal_path);
     ASSERT_FALSE(commit({"written, not synced"}).ok());
     Texts found = reopen();
     disk().evict();
@@ -355,7 +348,7 @@ TEST_F(CopiesTest, LoseNothingWhereverAByteOfOneRots) {
     for (uint64_t copy : {first_copy, second_copy}) {
         for (uint64_t byte = 0; byte < last_size; ++byte) {
             restore(image);
-            disk().rot(path, copy + byte, byte % 8);
+            disk().rot(journal_path, copy + byte, byte % 8);
             ASSERT_EQ(reopen(), (Texts{"one", "two", "three"})) << copy + byte;
             EXPECT_EQ(contents.copies_damaged, copy == first_copy ? 1u : 0u);
             EXPECT_FALSE(contents.ends_damaged);
@@ -373,14 +366,14 @@ TEST_F(CopiesTest, ThatAreBothDamagedAreNotTakenForTorn) {
     for (uint64_t byte = 0; byte < last_size; ++byte) {
         for (uint64_t other : {uint64_t{0}, uint64_t{9}, uint64_t{17}, uint64_t{25}, uint64_t{35}, uint64_t{45}}) {
             restore(image);
-            disk().rot(path, first_copy + byte, 3);
-            disk().rot(path, second_copy + other, 5);
-            const std::vector<uint8_t> damaged = disk().read(path);
+            disk().rot(journal_path, first_copy + byte, 3);
+            disk().rot(journal_path, second_copy + other, 5);
+            const std::vector<uint8_t> damaged = disk().read(journal_path);
             ASSERT_EQ(reopen(), (Texts{"one", "two"})) << byte << ", " << other;
             EXPECT_TRUE(contents.ends_damaged) << byte << ", " << other;
             EXPECT_EQ(contents.commits_lost, 0u);
             EXPECT_EQ(contents.end, first_copy);
-            EXPECT_EQ(disk().read(path), damaged) << "for the owner to see";
+            EXPECT_EQ(disk().read(journal_path), damaged) << "for the owner to see";
             close();
         }
     }
@@ -396,7 +389,7 @@ TEST_F(CopiesTest, OfALargeCommitAreFoundWhereverTheOtherRots) {
     const simulation::DiskImage image = disk().snapshot();
     for (uint64_t block = 3; block < 11; ++block) {
         restore(image);
-        disk().rot(path, block * block_size + 10, 3);
+        disk().rot(journal_path, block * block_size + 10, 3);
         ASSERT_EQ(reopen(), (Texts{"one", large, "three"})) << block;
         EXPECT_EQ(contents.copies_damaged, 1u);
         close();
@@ -405,8 +398,8 @@ TEST_F(CopiesTest, OfALargeCommitAreFoundWhereverTheOtherRots) {
 
 TEST_F(CopiesTest, DamagedBetweenGoodOnesAreALostCommit) {
     make_three();
-    disk().rot(path, 3 * block_size + 33);
-    disk().rot(path, 4 * block_size + 33);
+    disk().rot(journal_path, 3 * block_size + 33);
+    disk().rot(journal_path, 4 * block_size + 33);
     EXPECT_EQ(reopen(), (Texts{"one", "three"}));
     EXPECT_EQ(contents.commits_lost, 1u);
 }
@@ -420,18 +413,18 @@ TEST_F(CopiesTest, ThatACrashInterruptedAreNotDamage) {
         options.disk.write = simulation::Latency{10ms, 1us};
         simulation::Simulation other(seed, options);
         simulation::Node& machine = other.node("n1");
-        Program* first = &start(machine);
+        JournalProgram* first = &start_program(machine);
         ASSERT_TRUE(machine.run(machine.world().disk.make_directory("data")).ok());
         ASSERT_TRUE(machine.run(machine.world().disk.sync_directory(".")).ok());
-        first->journal = machine.run(Journal::open(machine.world(), path, owner, Copies::two)).value();
+        first->journal = machine.run(Journal::open(machine.world(), journal_path, journal_owner, Copies::two)).value();
         int done = 0;
         machine.run(commit_one(first->journal.get(), "whole", &done));
         const std::string next((seed % 4) * 2 * block_size + 10, 'x');
         machine.spawn(commit_one(first->journal.get(), next, &done));
         other.run_for(seed % 2 == 0 ? 5ms : 15ms);
         machine.crash(seed % 3 == 0 ? Crash::kill : Crash::power_loss);
-        Program& second = start(machine);
-        second.journal = machine.run(Journal::open(machine.world(), path, owner, Copies::two)).value();
+        JournalProgram& second = start_program(machine);
+        second.journal = machine.run(Journal::open(machine.world(), journal_path, journal_owner, Copies::two)).value();
         JournalContents found = second.journal->take_contents();
         EXPECT_FALSE(found.ends_damaged) << seed;
         EXPECT_EQ(found.commits_lost, 0u) << seed;
@@ -444,10 +437,10 @@ TEST_F(CopiesTest, ThatACrashInterruptedAreNotDamage) {
 
 TEST_F(CopiesTest, AreWrittenOverATornCommitOnAFullDisk) {
     make_three();
-    std::vector<uint8_t> bytes = disk().read(path);
+    std::vector<uint8_t> bytes = disk().read(journal_path);
     // Of the next commit, all but its first block is there.
     std::fill_n(bytes.begin() + 8 * block_size, 2 * block_size, uint8_t{0x5a});
-    disk().replace(path, bytes);
+    disk().replace(journal_path, bytes);
     disk().set_capacity(disk().used_bytes());
     EXPECT_EQ(reopen(), (Texts{"one", "two", "three"}));
     EXPECT_TRUE(contents.ends_torn);
@@ -473,7 +466,7 @@ TEST_F(CopiesTest, HaveTheseBytes) {
             golden.resize(round_up(golden.size(), block_size));
         }
     }
-    std::vector<uint8_t> file = disk().read(path);
+    std::vector<uint8_t> file = disk().read(journal_path);
     EXPECT_EQ(to_hex(Bytes(file).subspan(block_size, golden.size())), to_hex(golden));
 }
 
@@ -492,7 +485,7 @@ TEST_F(JournalTest, HasTheseBytes) {
         golden.insert(golden.end(), bytes.begin(), bytes.end());
         golden.resize(round_up(golden.size(), block_size));
     }
-    std::vector<uint8_t> file = disk().read(path);
+    std::vector<uint8_t> file = disk().read(journal_path);
     EXPECT_EQ(file.size(), journal_allocation_step);
     EXPECT_EQ(to_hex(Bytes(file).first(golden.size())), to_hex(golden));
 }

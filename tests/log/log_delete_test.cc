@@ -7,17 +7,13 @@
 namespace ironbark::log {
 namespace {
 
-std::string value(int number) {
-    return std::to_string(number) + std::string(3500, '.');
-}
-
 // Records 0 to 16, one a batch, five a segment, a second apart.
 class Deletion : public testing::Test {
   protected:
     Deletion() {
         log = &world.begin();
         for (int number = 0; number < 17; ++number) {
-            world.append(*log, {value(number)}, {ProducerId(4), ProducerEpoch(0), number});
+            world.append(*log, {long_value(number)}, {ProducerId(4), ProducerEpoch(0), number});
             world.simulation().run_for(1s);
         }
         world.make_durable(*log);
@@ -37,7 +33,7 @@ class Deletion : public testing::Test {
         Values values = world.values(*log);
         ASSERT_EQ(values.size(), 17u - static_cast<size_t>(start));
         if (!values.empty()) {
-            EXPECT_EQ(values.front(), value(start));
+            EXPECT_EQ(values.front(), long_value(start));
         }
         EXPECT_EQ(log->producers().last_sequence(ProducerId(4), ProducerEpoch(0)), 16) << "remembered longer";
     }
@@ -115,7 +111,7 @@ TEST_F(Deletion, WorksOnAFullDisk) {
 TEST_F(Deletion, GivesSegmentsToThePoolForTheNextOnes) {
     EXPECT_EQ(world.counters().segments_reused, 0u);
     ASSERT_TRUE(delete_before(10).ok());
-    for (int number = 17; number < 27; ++number) world.append(*log, {value(number)});
+    for (int number = 17; number < 27; ++number) world.append(*log, {long_value(number)});
     world.make_durable(*log);
     EXPECT_EQ(world.counters().segments_reused, 2u);
 }
@@ -124,9 +120,9 @@ TEST_F(Deletion, WaitsForReadersOfTheSegment) {
     Result<ReadFrames> read = world.run(log->read(Offset(0), Offset(5), 1));
     ASSERT_TRUE(read.ok());
     ASSERT_TRUE(delete_before(17).ok());
-    for (int number = 17; number < 40; ++number) world.append(*log, {value(number)});
+    for (int number = 17; number < 40; ++number) world.append(*log, {long_value(number)});
     world.make_durable(*log);
-    EXPECT_EQ(values_of(frames_in(*read, here).front()), Values{value(0)}) << "its file has another life";
+    EXPECT_EQ(values_of(frames_in(*read, here).front()), Values{long_value(0)}) << "its file has another life";
 }
 
 // Retention

@@ -8,7 +8,7 @@
 namespace ironbark::log {
 namespace {
 
-std::string value(int number) {
+std::string numbered_value(int number) {
     return std::to_string(number) + std::string(1000, '.');
 }
 
@@ -18,7 +18,7 @@ class Reading : public testing::TestWithParam<bool> {
     Reading() {
         Log& before = world.begin();
         for (int number = 0; number < 40; ++number) {
-            world.append(before, {value(number)});
+            world.append(before, {numbered_value(number)});
             if (number % 3 == 0) world.make_durable(before);
         }
         world.make_durable(before);
@@ -36,7 +36,7 @@ class Reading : public testing::TestWithParam<bool> {
         std::vector<int> found;
         for (const record::FrameView& frame : frames_in(*read, here)) {
             found.push_back(static_cast<int>(frame.header.base_offset.value));
-            EXPECT_EQ(values_of(frame), Values{value(found.back())});
+            EXPECT_EQ(values_of(frame), Values{numbered_value(found.back())});
         }
         EXPECT_EQ(read->next.value, found.empty() ? from : found.back() + 1);
         return found;

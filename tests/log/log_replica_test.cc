@@ -7,10 +7,6 @@
 namespace ironbark::log {
 namespace {
 
-std::string value(int number) {
-    return std::to_string(number) + std::string(3500, '.');
-}
-
 // A leader's log and a follower's, on two machines.
 class Replica : public testing::Test {
   protected:
@@ -22,7 +18,7 @@ class Replica : public testing::Test {
             ASSERT_TRUE(leader.run(theirs->begin_epoch(Epoch(epoch))).ok());
         }
         for (; count > 0; --count, ++number) {
-            leader.append(*theirs, {value(number)}, {ProducerId(4), ProducerEpoch(0), number});
+            leader.append(*theirs, {long_value(number)}, {ProducerId(4), ProducerEpoch(0), number});
         }
     }
     Result<Appended> take(const record::FrameView& frame) { return world.run(log->append_replica(frame)); }

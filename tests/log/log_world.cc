@@ -30,6 +30,10 @@ std::vector<record::FrameView> frames_in(const ReadFrames& read, const Partition
     return frames;
 }
 
+std::string long_value(int64_t number) {
+    return std::to_string(number) + std::string(3500, '.');
+}
+
 Values values_of(const record::FrameView& frame) {
     record::Decompressor decompressor;
     record::ByteBuffer scratch;

@@ -29,6 +29,9 @@ inline const PartitionIdentity there{*Uuid::parse("0f1e2d3c-4b5a-4697-8879-6a5b4
 
 using Values = std::vector<std::string>;
 
+// The value of a record of which few fill a segment.
+std::string long_value(int64_t number);
+
 // A complete, unstamped frame of records with these values and this timestamp.
 std::vector<uint8_t> make_frame(const PartitionIdentity& identity, const Values& values, Timestamp timestamp,
                                 record::ProducerSequence producer = {});

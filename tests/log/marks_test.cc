@@ -16,8 +16,8 @@ using record::from_hex;
 using record::sample_partition;
 using record::to_hex;
 
-constexpr const char* path = "data/marks-0";
-const Uuid owner = Uuid::from_words(1, 2);
+constexpr const char* marks_path = "data/marks-0";
+const Uuid marks_owner = Uuid::from_words(1, 2);
 
 PartitionMarks sample_marks() {
     PartitionMarks marks;
@@ -37,7 +37,7 @@ PartitionMarks changed_marks() {
     return marks;
 }
 
-PartitionMarks marks_of(int32_t partition, int64_t log_start = 0) {
+PartitionMarks marks_from(int32_t partition, int64_t log_start = 0) {
     PartitionMarks marks;
     marks.identity = {sample_partition.topic, PartitionIndex(partition)};
     marks.log_start = Offset(log_start);
@@ -45,7 +45,7 @@ PartitionMarks marks_of(int32_t partition, int64_t log_start = 0) {
 }
 
 // A process that has marks open, which die with it.
-struct Program {
+struct MarksProgram {
     std::unique_ptr<Marks> marks;
 };
 
@@ -58,7 +58,7 @@ class MarksTest : public testing::Test {
         open();
     }
     void start() {
-        program = &node.start([](World&) { return std::make_unique<Program>(); });
+        program = &node.start([](World&) { return std::make_unique<MarksProgram>(); });
     }
     Marks* marks() { return program->marks.get(); }
     template <typename T>
@@ -66,7 +66,7 @@ class MarksTest : public testing::Test {
         return node.run(std::move(task));
     }
     Result<void> try_open() {
-        Result<std::unique_ptr<Marks>> opened = run(Marks::open(node.world(), path, owner));
+        Result<std::unique_ptr<Marks>> opened = run(Marks::open(node.world(), marks_path, marks_owner));
         if (!opened.ok()) return opened.error();
         program->marks = std::move(opened).value();
         return {};
@@ -88,7 +88,7 @@ class MarksTest : public testing::Test {
 
     simulation::Simulation simulation{1};
     simulation::Node& node = simulation.node("n1");
-    Program* program = nullptr;
+    MarksProgram* program = nullptr;
 };
 
 TEST_F(MarksTest, AreWhatWasSetAndCommitted) {
@@ -102,20 +102,20 @@ TEST_F(MarksTest, AreWhatWasSetAndCommitted) {
 }
 
 TEST_F(MarksTest, AreForgottenWithThePowerUntilTheyAreCommitted) {
-    marks()->set(marks_of(1, 5));
+    marks()->set(marks_from(1, 5));
     commit();
-    marks()->set(marks_of(1, 6));
-    marks()->set(marks_of(2));
+    marks()->set(marks_from(1, 6));
+    marks()->set(marks_from(2));
     lose_power();
     EXPECT_EQ(find(1)->log_start, Offset(5));
     EXPECT_EQ(find(2), nullptr);
 }
 
 TEST_F(MarksTest, OfAPartitionThatWasRemovedAreGone) {
-    marks()->set(marks_of(1));
-    marks()->set(marks_of(2));
+    marks()->set(marks_from(1));
+    marks()->set(marks_from(2));
     commit();
-    marks()->remove(marks_of(1).identity);
+    marks()->remove(marks_from(1).identity);
     commit();
     lose_power();
     EXPECT_EQ(find(1), nullptr);
@@ -136,14 +136,14 @@ TEST_F(MarksTest, RememberACleanStopUntilTheNextStart) {
 
 TEST_F(MarksTest, ManyChangesAreOneCommit) {
     uint64_t before = marks()->journal_bytes();
-    for (int32_t partition = 0; partition < 40; ++partition) marks()->set(marks_of(partition));
+    for (int32_t partition = 0; partition < 40; ++partition) marks()->set(marks_from(partition));
     commit();
     EXPECT_EQ(marks()->journal_bytes() - before, block_size);
 }
 
 TEST_F(MarksTest, AreRewrittenWhenTheJournalIsLong) {
     for (int64_t round = 0; round < 20; ++round) {
-        for (int32_t partition = 0; partition < 8000; ++partition) marks()->set(marks_of(partition, round));
+        for (int32_t partition = 0; partition < 8000; ++partition) marks()->set(marks_from(partition, round));
         commit();
         EXPECT_LE(marks()->journal_bytes(), journal_rewrite_bytes + (uint64_t{1} << 20));
     }
@@ -154,11 +154,11 @@ TEST_F(MarksTest, AreRewrittenWhenTheJournalIsLong) {
 
 TEST_F(MarksTest, WithADamagedEntryKeepTheOthersAndAreWrittenAnew) {
     for (int32_t partition : {1, 2, 3}) {
-        marks()->set(marks_of(partition));
+        marks()->set(marks_from(partition));
         commit();
     }
     close();
-    node.disk().rot(path, 2 * block_size + 40);
+    node.disk().rot(marks_path, 2 * block_size + 40);
     open();
     EXPECT_EQ(marks()->health().commits_lost, 1u);
     EXPECT_TRUE(find(1) != nullptr && find(2) == nullptr && find(3) != nullptr);
@@ -169,10 +169,10 @@ TEST_F(MarksTest, WithADamagedEntryKeepTheOthersAndAreWrittenAnew) {
 }
 
 TEST_F(MarksTest, WithADamagedHeadAreAllThereAndAreWrittenAnew) {
-    marks()->set(marks_of(1));
+    marks()->set(marks_from(1));
     commit();
     close();
-    node.disk().rot(path, 0);
+    node.disk().rot(marks_path, 0);
     open();
     EXPECT_TRUE(marks()->health().head_damaged);
     EXPECT_NE(find(1), nullptr);
@@ -183,10 +183,10 @@ TEST_F(MarksTest, WithADamagedHeadAreAllThereAndAreWrittenAnew) {
 }
 
 TEST_F(MarksTest, WithADamagedHeadOpenOnAFullDisk) {
-    marks()->set(marks_of(1));
+    marks()->set(marks_from(1));
     commit();
     close();
-    node.disk().rot(path, 0);
+    node.disk().rot(marks_path, 0);
     node.disk().set_capacity(node.disk().used_bytes());
     open();
     EXPECT_NE(find(1), nullptr);
@@ -194,7 +194,7 @@ TEST_F(MarksTest, WithADamagedHeadOpenOnAFullDisk) {
 
 TEST_F(MarksTest, OfANewerVersionAreRefusedAndNotForgotten) {
     close();
-    std::unique_ptr<Journal> journal = run(Journal::open(node.world(), path, owner)).value();
+    std::unique_ptr<Journal> journal = run(Journal::open(node.world(), marks_path, marks_owner)).value();
     journal->append({99, 1, 2, 3});
     ASSERT_TRUE(run(journal->commit()).ok());
     run(journal->close());
@@ -208,7 +208,7 @@ TEST(MarksRecord, HasTheseBytes) {
               to_hex(from_hex("01 0f1e2d3c4b5a469788796a5b4c3d2e1f 07000000 0500000000000000 4600000000000000"
                               "3c00000000000000 01 4d00000000000000 2a00000000000000 0040010000000000 8877665544332211"
                               "03000000 02000000 01000000 0000000000000000 03000000 3200000000000000")));
-    EXPECT_EQ(to_hex(encode_marks(marks_of(7))),
+    EXPECT_EQ(to_hex(encode_marks(marks_from(7))),
               to_hex(from_hex("01 0f1e2d3c4b5a469788796a5b4c3d2e1f 07000000 0000000000000000 0000000000000000"
                               "0000000000000000 00 00000000")));
     EXPECT_EQ(to_hex(encode_marks(changed_marks())),
@@ -219,14 +219,14 @@ TEST(MarksRecord, HasTheseBytes) {
 }
 
 TEST_F(MarksTest, OfTheOtherKindsHaveTheseBytes) {
-    marks()->set(marks_of(7));
+    marks()->set(marks_from(7));
     marks()->set_clean_stop(Incarnation(9));
     commit();
-    marks()->remove(marks_of(7).identity);
+    marks()->remove(marks_from(7).identity);
     marks()->set_clean_stop(std::nullopt);
     commit();
     close();
-    std::unique_ptr<Journal> journal = run(Journal::open(node.world(), path, owner)).value();
+    std::unique_ptr<Journal> journal = run(Journal::open(node.world(), marks_path, marks_owner)).value();
     std::vector<JournalRecord> records = journal->take_contents().records;
     run(journal->close());
     ASSERT_EQ(records.size(), 4u);
@@ -237,7 +237,7 @@ TEST_F(MarksTest, OfTheOtherKindsHaveTheseBytes) {
 
 TEST(MarksRecord, GivesItsFieldsBack) {
     EXPECT_TRUE(decode_marks(encode_marks(sample_marks())) == sample_marks());
-    EXPECT_TRUE(decode_marks(encode_marks(marks_of(7, 3))) == marks_of(7, 3));
+    EXPECT_TRUE(decode_marks(encode_marks(marks_from(7, 3))) == marks_from(7, 3));
     PartitionMarks marks = changed_marks();
     EXPECT_TRUE(decode_marks(encode_marks(marks)) == marks);
     marks.abandoned_end = Offset();

@@ -11,7 +11,7 @@ namespace {
 
 constexpr size_t window_size = size_t{1} << 20;
 constexpr size_t windows_max = read_ahead_bytes_max / window_size;
-constexpr const char* path = "data/segment";
+constexpr const char* read_path = "data/segment";
 
 class ReadAheadTest : public testing::Test {
   protected:
@@ -21,7 +21,7 @@ class ReadAheadTest : public testing::Test {
         for (size_t index = 0; index < bytes.size(); ++index)
             bytes[index] = static_cast<uint8_t>(index / window_size + 1);
         EXPECT_TRUE(node.run(world->disk.make_directory("data")).ok());
-        node.disk().replace(path, bytes);
+        node.disk().replace(read_path, bytes);
     }
     ~ReadAheadTest() override {
         for (auto& file : files) node.run(file->close());
@@ -30,7 +30,7 @@ class ReadAheadTest : public testing::Test {
         return ReadAhead::make(*world, budget, begin, size);
     }
     File* open() {
-        files.push_back(node.run(world->disk.open(path, OpenMode::read, true)).value());
+        files.push_back(node.run(world->disk.open(read_path, OpenMode::read, true)).value());
         return files.back().get();
     }
     std::shared_ptr<ReadAhead> make_filled() {
@@ -82,7 +82,7 @@ TEST_F(ReadAheadTest, ThatIsAbandonedGivesNothing) {
 }
 
 TEST_F(ReadAheadTest, ThatCannotBeReadGivesNothing) {
-    node.disk().fail_reads(path, 0);
+    node.disk().fail_reads(read_path, 0);
     EXPECT_EQ(node.run(make_filled()->take()).size, 0u);
     EXPECT_EQ(budget.bytes, 0u);
 }

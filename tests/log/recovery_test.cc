@@ -16,8 +16,6 @@ namespace {
 using simulation::Crash;
 using testing::HasSubstr;
 
-std::string value(int number) { return std::to_string(number) + std::string(3500, '.'); }
-
 using Numbers = std::vector<int>;
 
 Numbers range(int from, int to) {
@@ -31,7 +29,7 @@ Numbers numbers(LogWorld& world, Log& log) {
     Numbers numbers;
     for (const std::string& each : world.values(log)) {
         numbers.push_back(std::atoi(each.c_str()));
-        EXPECT_EQ(each, value(numbers.back()));
+        EXPECT_EQ(each, long_value(numbers.back()));
     }
     return numbers;
 }
@@ -39,7 +37,7 @@ Numbers numbers(LogWorld& world, Log& log) {
 // Appends batches of one record, each durable for itself, so that the next round promises it.
 void append_durable(LogWorld& world, Log& log, int from, int to) {
     for (int number = from; number < to; ++number) {
-        world.append_at(log, {value(number)}, Timestamp(1000 + number));
+        world.append_at(log, {long_value(number)}, Timestamp(1000 + number));
         world.make_durable(log);
     }
 }
@@ -287,7 +285,7 @@ TEST(Recovery, WithoutMarksReadsEverySegmentAndStartsWithTheFirst) {
 void make_emptied(LogWorld& world) {
     Log& log = world.begin();
     for (int number = 0; number < 15; ++number)
-        world.append(log, {value(number)}, {ProducerId(4), ProducerEpoch(0), number});
+        world.append(log, {long_value(number)}, {ProducerId(4), ProducerEpoch(0), number});
     world.make_durable(log);
     log.note_watermarks(log.log_end(), log.log_end());
     log.change_settings([&] { LogSettings old = world.settings; old.retention_ms = 1; return old; }());
@@ -315,7 +313,7 @@ TEST(Recovery, WithoutASnapshotReadsEverySegmentAndRemembersTheProducers) {
     LogWorld world;
     Log& before = world.begin();
     for (int number = 0; number < 15; ++number)
-        world.append(before, {value(number)}, {ProducerId(4), ProducerEpoch(0), number});
+        world.append(before, {long_value(number)}, {ProducerId(4), ProducerEpoch(0), number});
     world.make_durable(before);
     world.stop();
     ASSERT_FALSE(bases(world, producers_suffix).empty());
@@ -436,7 +434,7 @@ TEST(Recovery, RefusesWhereTheDiskCannotRead) {
     Log& before = world.begin();
     append_durable(world, before, 0, 2);
     world.wait_for_marks();
-    world.append_unsynced(before, {value(2)});
+    world.append_unsynced(before, {long_value(2)});
     world.kill();
     world.disk().fail_reads(LogWorld::path(0, log_suffix), position_of(world, 0, 2));
     expect_refused(world, "the disk cannot read what stands behind record 1. Try again. Restore it from a copy");
@@ -447,7 +445,7 @@ TEST(Recovery, EndsBeforeATornFrame) {
     Log& before = world.begin();
     append_durable(world, before, 0, 2);
     world.wait_for_marks();
-    world.append_unsynced(before, {value(2)});
+    world.append_unsynced(before, {long_value(2)});
     world.kill();
     world.disk().rot(LogWorld::path(0, log_suffix), position_of(world, 0, 2) + 700);
     Log& log = world.begin();
@@ -464,7 +462,7 @@ TEST(Recovery, BuriesGoodRecordsBehindATornFrame) {
     Log& before = world.begin();
     append_durable(world, before, 0, 2);
     world.wait_for_marks();
-    for (int number = 2; number < 5; ++number) world.append_unsynced(before, {value(number)});
+    for (int number = 2; number < 5; ++number) world.append_unsynced(before, {long_value(number)});
     world.kill();
     world.disk().rot(LogWorld::path(0, log_suffix), position_of(world, 0, 2) + 700);
     EXPECT_EQ(numbers(world, world.open()), range(0, 2));
@@ -474,7 +472,7 @@ TEST(Recovery, BuriesGoodRecordsBehindATornFrame) {
     ASSERT_TRUE(graves.ok());
     ASSERT_EQ(graves->size(), 1u);
     std::vector<uint8_t> grave = world.disk().read(LogWorld::directory() + "/graveyard/" + graves->front());
-    for (int number : {3, 4}) EXPECT_THAT(as_text(grave), HasSubstr(value(number)));
+    for (int number : {3, 4}) EXPECT_THAT(as_text(grave), HasSubstr(long_value(number)));
 }
 
 TEST(Recovery, OpensEvenIfTheDiskIsTooFullForAGrave) {
@@ -482,7 +480,7 @@ TEST(Recovery, OpensEvenIfTheDiskIsTooFullForAGrave) {
     Log& before = world.begin();
     append_durable(world, before, 0, 2);
     world.wait_for_marks();
-    for (int number = 2; number < 5; ++number) world.append_unsynced(before, {value(number)});
+    for (int number = 2; number < 5; ++number) world.append_unsynced(before, {long_value(number)});
     world.kill();
     world.disk().rot(LogWorld::path(0, log_suffix), position_of(world, 0, 2) + 700);
     world.start();
@@ -519,7 +517,7 @@ TEST(Recovery, EndsAtACutBeforeTheOldFrames) {
 TEST(Recovery, KeepsWhatWasWrittenAndNeverSynced) {
     LogWorld world;
     Log& before = world.begin();
-    for (int number = 0; number < 3; ++number) world.append_unsynced(before, {value(number)});
+    for (int number = 0; number < 3; ++number) world.append_unsynced(before, {long_value(number)});
     world.kill();
     Log& log = world.open();
     EXPECT_EQ(numbers(world, log), range(0, 3));
@@ -531,8 +529,8 @@ TEST(Recovery, KeepsWhatWasWrittenAndNeverSynced) {
 TEST(Recovery, DoesNotTrustWhatAFailedSyncLeftInTheCache) {
     LogWorld world;
     Log& before = world.begin();
-    world.append_unsynced(before, {value(0)});
-    world.append_unsynced(before, {value(1)});
+    world.append_unsynced(before, {long_value(0)});
+    world.append_unsynced(before, {long_value(1)});
     world.disk().fail_next_sync(LogWorld::path(0, log_suffix));
     EXPECT_EQ(world.run(before.reach_durable(Offset(2), never)).error().code, ErrorCode::storage_error);
     world.kill();
@@ -547,7 +545,7 @@ TEST(Recovery, DoesNotTrustWhatAFailedSyncLeftInTheCache) {
 void make_failed_sync(LogWorld& world) {
     Log& before = world.begin();
     append_durable(world, before, 0, 1);
-    world.append_unsynced(before, {value(1)});
+    world.append_unsynced(before, {long_value(1)});
     world.disk().fail_next_sync(LogWorld::path(0, log_suffix));
     EXPECT_EQ(world.run(before.reach_durable(Offset(2), never)).error().code, ErrorCode::storage_error);
     world.kill();
@@ -581,7 +579,7 @@ TEST(Recovery, ForgetsEpochsThatBeganBehindTheEnd) {
     LogWorld world;
     Log& before = world.begin();
     append_durable(world, before, 0, 2);
-    world.append_unsynced(before, {value(2)});
+    world.append_unsynced(before, {long_value(2)});
     world.begin_epoch(before);
     ASSERT_EQ(before.epoch_starts().back(), (EpochStart{Epoch(1), Offset(3)}));
     world.kill();

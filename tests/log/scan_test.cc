@@ -9,8 +9,8 @@
 namespace ironbark::log {
 namespace {
 
-constexpr const char* path = "data/segment";
-const uint64_t seed = here.seed();
+constexpr const char* scan_path = "data/segment";
+const uint64_t scan_seed = here.seed();
 
 class ScanTest : public testing::Test {
   protected:
@@ -23,7 +23,7 @@ class ScanTest : public testing::Test {
     void frame(int count = 1, int32_t epoch = 0, size_t size = 100) {
         Values values(static_cast<size_t>(count), std::string(size, 'v'));
         std::vector<uint8_t> made = make_frame(here, values, Timestamp(1000));
-        chain = record::stamp(made, seed, {.base_offset = next, .leader_epoch = Epoch(epoch), .chain = chain});
+        chain = record::stamp(made, scan_seed, {.base_offset = next, .leader_epoch = Epoch(epoch), .chain = chain});
         next = next + count;
         positions.push_back(block_size + bytes.size());
         put(made);
@@ -32,7 +32,7 @@ class ScanTest : public testing::Test {
     void pad(int64_t durable_end = -1, int32_t epoch = 0) {
         size_t end = round_up(bytes.size() + record::frame_header_size, block_size);
         std::vector<uint8_t> made(end - bytes.size());
-        record::make_pad(made, seed, Offset(durable_end), Epoch(epoch));
+        record::make_pad(made, scan_seed, Offset(durable_end), Epoch(epoch));
         put(made);
     }
     void put(const std::vector<uint8_t>& more) { bytes.insert(bytes.end(), more.begin(), more.end()); }
@@ -44,8 +44,8 @@ class ScanTest : public testing::Test {
         std::vector<uint8_t> file(block_size);
         file.insert(file.end(), bytes.begin(), bytes.end());
         file.resize(round_up(file.size(), block_size) + 8 * block_size);
-        node.disk().replace(path, file);
-        if (unreadable) node.disk().fail_reads(path, *unreadable);
+        node.disk().replace(scan_path, file);
+        if (unreadable) node.disk().fail_reads(scan_path, *unreadable);
         visited.clear();
         node.run(scan_file(this, limit, look_bytes));
         return result;
@@ -74,16 +74,16 @@ class ScanTest : public testing::Test {
   private:
     static Task<void> scan_file(ScanTest* test, Offset limit, uint64_t look_bytes) {
         World& world = test->node.world();
-        Result<std::unique_ptr<File>> file = co_await world.disk.open(path, OpenMode::read, true);
+        Result<std::unique_ptr<File>> file = co_await world.disk.open(scan_path, OpenMode::read, true);
         Result<uint64_t> size = co_await (*file)->size();
         WindowReader reader(**file, world.buffers, *size, test->window);
         ScanVisitor visit = [test](const record::FrameView& frame, uint64_t position) {
             test->visited.emplace_back(frame.header.base_offset.value, position);
         };
         Result<ScanResult> scanned =
-            co_await scan_segment(&reader, seed, test->from, limit, test->starts, std::move(visit));
+            co_await scan_segment(&reader, scan_seed, test->from, limit, test->starts, std::move(visit));
         test->result = scanned.value();
-        Result<Beyond> found = co_await look_beyond(&reader, seed, test->result.place, test->starts, look_bytes);
+        Result<Beyond> found = co_await look_beyond(&reader, scan_seed, test->result.place, test->starts, look_bytes);
         test->beyond = found.value();
         test->unreadable_blocks = reader.unreadable_blocks();
         co_await (*file)->close();
@@ -241,7 +241,7 @@ TEST_F(ScanTest, BelievesPromisesUpToTheStartOfTheNextEpoch) {
 TEST_F(ScanTest, DoesNotTakeAPadForItsOwnThatEndsInsideABlockOrIsOfAnEpochBefore) {
     frame(1, 3);
     std::vector<uint8_t> odd(100);
-    record::make_pad(odd, seed, Offset(1), Epoch(3));
+    record::make_pad(odd, scan_seed, Offset(1), Epoch(3));
     put(odd);
     EXPECT_EQ(scan().promised, Offset(0));
     bytes.resize(bytes.size() - odd.size());

@@ -9,7 +9,7 @@
 namespace ironbark::log {
 namespace {
 
-constexpr uint64_t size = 8 * block_size;
+constexpr uint64_t pooled_size = 8 * block_size;
 
 class SegmentPoolTest : public testing::Test {
   protected:
@@ -22,12 +22,12 @@ class SegmentPoolTest : public testing::Test {
     T run(Task<T> task) {
         return node.run(std::move(task));
     }
-    void put(SegmentPool& pool, const std::string& name, uint64_t bytes = size) {
+    void put(SegmentPool& pool, const std::string& name, uint64_t bytes = pooled_size) {
         node.disk().replace("logs/" + name, std::vector<uint8_t>(bytes, static_cast<uint8_t>(name[0])));
         ASSERT_TRUE(run(pool.put("logs/" + name, bytes)).ok());
     }
     // Which file it is, by its first byte.
-    std::string take(SegmentPool& pool, uint64_t bytes = size) {
+    std::string take(SegmentPool& pool, uint64_t bytes = pooled_size) {
         std::optional<SegmentPool::Taken> taken = run(pool.take(bytes));
         if (!taken) return "";
         EXPECT_EQ(taken->size, bytes);
@@ -53,9 +53,9 @@ TEST_F(SegmentPoolTest, GivesBackWhatWasPut) {
 TEST_F(SegmentPoolTest, GivesOnlyFilesOfTheSizeThatIsAskedFor) {
     SegmentPool pool(node.world(), "pool", 4);
     put(pool, "a");
-    put(pool, "b", 2 * size);
-    EXPECT_EQ(take(pool, 3 * size), "");
-    EXPECT_EQ(take(pool, 2 * size), "b");
+    put(pool, "b", 2 * pooled_size);
+    EXPECT_EQ(take(pool, 3 * pooled_size), "");
+    EXPECT_EQ(take(pool, 2 * pooled_size), "b");
     EXPECT_EQ(take(pool), "a");
 }
 
@@ -80,13 +80,13 @@ TEST_F(SegmentPoolTest, KnowsTheFilesOfAnEarlierRun) {
     {
         SegmentPool before(node.world(), "pool", 4);
         put(before, "a");
-        put(before, "b", 2 * size);
+        put(before, "b", 2 * pooled_size);
     }
     SegmentPool pool(node.world(), "pool", 4);
     pool.adopt(names());
     EXPECT_EQ(pool.count(), 2u);
     EXPECT_EQ(take(pool), "a");
-    EXPECT_EQ(take(pool, 2 * size), "b");
+    EXPECT_EQ(take(pool, 2 * pooled_size), "b");
 }
 
 TEST_F(SegmentPoolTest, RemovesFilesOfAnEarlierRunThatAreOfNoUse) {
@@ -109,7 +109,7 @@ TEST_F(SegmentPoolTest, HasAFileDurablyBeforeItGetsAnotherLife) {
 
 TEST_F(SegmentPoolTest, LeavesTheFileWhereItIsWhenItCannotBeMoved) {
     SegmentPool pool(node.world(), "pool", 4);
-    EXPECT_EQ(run(pool.put("logs/missing", size)).error().code, ErrorCode::not_found);
+    EXPECT_EQ(run(pool.put("logs/missing", pooled_size)).error().code, ErrorCode::not_found);
     EXPECT_EQ(pool.count(), 0u);
 }
 

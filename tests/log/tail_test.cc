@@ -10,7 +10,7 @@
 namespace ironbark::log {
 namespace {
 
-constexpr uint64_t seed = 42;
+constexpr uint64_t tail_seed = 42;
 
 class TailTest : public testing::Test {
   protected:
@@ -27,7 +27,7 @@ class TailTest : public testing::Test {
         position += size;
     }
     void end_chunk() {
-        position += tail.pad(seed, Offset(0), Epoch(0));
+        position += tail.pad(tail_seed, Offset(0), Epoch(0));
         tail.close_chunk();
     }
     std::string read(Offset from, Offset limit = Offset(INT64_MAX), size_t bytes_max = SIZE_MAX) {
@@ -84,7 +84,7 @@ TEST_F(TailTest, EndsBeforeALimitAndBeforeTooManyBytes) {
 
 TEST_F(TailTest, SkipsPadsBetweenFrames) {
     add(100);
-    position += tail.pad(seed, Offset(0), Epoch(0));
+    position += tail.pad(tail_seed, Offset(0), Epoch(0));
     add(200);
     EXPECT_EQ(read(Offset(10)), frames({{10, 100}, {11, 200}}));
     EXPECT_EQ(slices.size(), 2u);
@@ -92,11 +92,11 @@ TEST_F(TailTest, SkipsPadsBetweenFrames) {
 
 TEST_F(TailTest, PadsToABlockBoundaryOnce) {
     add(100);
-    EXPECT_EQ(tail.pad(seed, Offset(3), Epoch(2)), block_size - 100);
-    EXPECT_EQ(tail.pad(seed, Offset(3), Epoch(2)), 0u);
+    EXPECT_EQ(tail.pad(tail_seed, Offset(3), Epoch(2)), block_size - 100);
+    EXPECT_EQ(tail.pad(tail_seed, Offset(3), Epoch(2)), 0u);
     const Chunk& chunk = tail.chunks().back();
     Result<record::FrameView> pad =
-        record::parse_frame(Bytes(chunk.buffer->data() + 100, block_size - 100), seed);
+        record::parse_frame(Bytes(chunk.buffer->data() + 100, block_size - 100), tail_seed);
     ASSERT_TRUE(pad.ok());
     EXPECT_EQ(pad->header.base_offset, Offset(3));
     EXPECT_EQ(pad->header.leader_epoch, Epoch(2));
@@ -104,7 +104,7 @@ TEST_F(TailTest, PadsToABlockBoundaryOnce) {
 
 TEST_F(TailTest, PadsEvenAFrameThatEndsOnABlockBoundary) {
     add(block_size);
-    EXPECT_EQ(tail.pad(seed, Offset(0), Epoch(0)), block_size);
+    EXPECT_EQ(tail.pad(tail_seed, Offset(0), Epoch(0)), block_size);
     EXPECT_EQ(pad_end(block_size - 64), block_size);
     EXPECT_EQ(pad_end(block_size - 63), 2 * block_size) << "no room for a header";
 }
@@ -128,7 +128,7 @@ TEST_F(TailTest, AFrameThatIsLargerThanAChunkGetsOneOfItsOwn) {
 TEST_F(TailTest, KnowsWhatIsNotWritten) {
     add(100);
     EXPECT_EQ(tail.unwritten_bytes(), 100u);
-    tail.pad(seed, Offset(0), Epoch(0));
+    tail.pad(tail_seed, Offset(0), Epoch(0));
     EXPECT_EQ(tail.unwritten_bytes(), block_size);
     tail.note_written(Offset(0), block_size);
     EXPECT_EQ(tail.unwritten_bytes(), 0u);
@@ -152,7 +152,7 @@ TEST_F(TailTest, ForgetsTheOldestChunkOnlyWhenAllOfItIsWritten) {
 
 TEST_F(TailTest, ReadersKeepTheBytesOfAChunkThatIsForgotten) {
     add(100);
-    tail.pad(seed, Offset(0), Epoch(0));
+    tail.pad(tail_seed, Offset(0), Epoch(0));
     std::string before = read(Offset(10));
     tail.note_written(Offset(0), block_size);
     tail.close_chunk();

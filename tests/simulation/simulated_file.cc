@@ -15,7 +15,7 @@ constexpr Error file_closed(ErrorCode::closed, "the file was closed");
 constexpr Error read_only(ErrorCode::io_error, "the file was opened for reading", EBADF);
 constexpr uint64_t end_of_everything = ~uint64_t{0};
 
-uint64_t hash_of(const std::vector<BufferSlice>& slices) {
+uint64_t hash_of_content(const std::vector<BufferSlice>& slices) {
     std::vector<uint8_t> bytes;
     for (const BufferSlice& slice : slices) bytes.insert(bytes.end(), slice.bytes().begin(), slice.bytes().end());
     return xxh3(bytes, 0);
@@ -81,7 +81,7 @@ Task<Result<size_t>> SimulatedFile::write(uint64_t position, std::vector<BufferS
     for (const BufferSlice& slice : slices) check_aligned(slice);
     Completion<Result<size_t>> done(executor_);
     uint64_t length = total_size(slices);
-    uint64_t hash = hash_of(slices);
+    uint64_t hash = hash_of_content(slices);
     auto request = std::make_shared<WriteRequest>(inode_, position, std::move(slices), sync, is_direct_, hash);
     DiskOperation operation;
     operation.latency = disk_.options().write;

@@ -13,7 +13,7 @@ namespace {
 constexpr Error socket_closed(ErrorCode::closed, "the socket was closed by this side");
 constexpr Error connection_reset(ErrorCode::connection_closed, "the connection was reset");
 
-uint64_t hash_of(const std::vector<BufferSlice>& slices) {
+uint64_t hash_of_slices(const std::vector<BufferSlice>& slices) {
     uint64_t hash = 0;
     for (const BufferSlice& slice : slices) hash = xxh3(slice.bytes(), hash);
     return hash;
@@ -70,12 +70,12 @@ Task<Result<size_t>> SimulatedSocket::receive_some(BufferSlice into) {
 
 Task<Result<void>> SimulatedSocket::send(std::vector<BufferSlice> slices) {
     if (std::exchange(is_sending_, true)) fail("two sends of one socket are in flight");
-    uint64_t hash = hash_of(slices);
+    uint64_t hash = hash_of_slices(slices);
     Result<void> result;
     for (size_t index = 0; index < slices.size() && result.ok(); ++index) {
         result = co_await send_all(slices[index].bytes());
     }
-    if (hash_of(slices) != hash) fail("a buffer was changed while it was being sent");
+    if (hash_of_slices(slices) != hash) fail("a buffer was changed while it was being sent");
     is_sending_ = false;
     co_return result;
 }

@@ -16,7 +16,7 @@ using broker::ReceiptSeen;
 using broker::Seen;
 using simulation::Crash;
 
-constexpr int64_t records = 12;
+constexpr int64_t records_written = 12;
 
 std::string value_of(int64_t number) {
     return std::to_string(number) + std::string(20'000, 'x');
@@ -26,7 +26,7 @@ std::string value_of(int64_t number) {
 struct AcceptLossTest {
     explicit AcceptLossTest(uint64_t seed = 1) : world(1, broker::small_config(), {}, seed) {
         partition = world.make_topic("t", {.settings = {{"segment.bytes", "64KiB"}}});
-        for (int64_t number = 0; number < records; ++number) {
+        for (int64_t number = 0; number < records_written; ++number) {
             world.produce(partition, broker::make_batch(partition, {value_of(number)}));
         }
         world.stop();
@@ -92,7 +92,7 @@ TEST(AcceptLoss, ALogThatOpensLosesNothing) {
     EXPECT_EQ(found.problem, "");
     EXPECT_FALSE(found.is_accepted);
     EXPECT_EQ(test.graves(), 0u);
-    test.expect_records(0, records);
+    test.expect_records(0, records_written);
 }
 
 TEST(AcceptLoss, TheRefusalNamesTheCommand) {
@@ -128,7 +128,7 @@ TEST(AcceptLoss, BehindDamagedRecordsTheLogEndsBeforeThem) {
     EXPECT_TRUE(found.is_accepted);
     EXPECT_EQ(found.remaining, "");
     EXPECT_EQ(found.lost->first, test.base_of(newest));
-    EXPECT_EQ(found.lost->end.value, records);
+    EXPECT_EQ(found.lost->end.value, records_written);
     EXPECT_EQ(test.graves(), 1u);
     test.expect_records(0, test.base_of(newest).value);
 }
@@ -140,21 +140,21 @@ TEST(AcceptLoss, ADamagedHeadInTheMiddleCostsWhatIsBeforeIt) {
     EXPECT_EQ(found.lost->first.value, 0);
     EXPECT_EQ(found.lost->end, test.base_of(2));
     EXPECT_EQ(test.graves(), 1u);
-    test.expect_records(test.base_of(2).value, records);
+    test.expect_records(test.base_of(2).value, records_written);
 }
 
 TEST(AcceptLoss, AMissingSegmentCostsWhatIsBeforeItsEnd) {
     AcceptLossTest test;
     test.world.server.disk().remove(test.segments[1]);
     EXPECT_EQ(test.accept().lost->end, test.base_of(2));
-    test.expect_records(test.base_of(2).value, records);
+    test.expect_records(test.base_of(2).value, records_written);
 }
 
 TEST(AcceptLoss, AMissingFirstSegmentCostsItsRecords) {
     AcceptLossTest test;
     test.world.server.disk().remove(test.segments[0]);
     EXPECT_EQ(test.accept().lost->end, test.base_of(1));
-    test.expect_records(test.base_of(1).value, records);
+    test.expect_records(test.base_of(1).value, records_written);
 }
 
 TEST(AcceptLoss, ADamagedNewestHeadCostsItsRecords) {
@@ -163,7 +163,7 @@ TEST(AcceptLoss, ADamagedNewestHeadCostsItsRecords) {
     test.rot(newest, in_the_head);
     LossFound found = test.accept();
     EXPECT_EQ(found.lost->first, test.base_of(newest));
-    EXPECT_EQ(found.lost->end.value, records);
+    EXPECT_EQ(found.lost->end.value, records_written);
     test.expect_records(0, test.base_of(newest).value);
 }
 
@@ -172,17 +172,17 @@ TEST(AcceptLoss, WithAllHeadsDamagedTheLogGoesOnEmptyAtItsEnd) {
     for (size_t segment = 0; segment < test.segments.size(); ++segment) test.rot(segment, in_the_head);
     LossFound found = test.accept();
     EXPECT_EQ(found.lost->first.value, 0);
-    EXPECT_EQ(found.lost->end.value, records);
+    EXPECT_EQ(found.lost->end.value, records_written);
     EXPECT_EQ(test.graves(), 1u);
-    test.expect_records(records, records);
+    test.expect_records(records_written, records_written);
 }
 
 TEST(AcceptLoss, WithoutAnyFileTheLogGoesOnEmptyAtItsEnd) {
     AcceptLossTest test;
     for (const std::string& path : test.world.files_of(test.partition)) test.world.server.disk().remove(path);
     EXPECT_NE(test.refusal(), "");
-    EXPECT_EQ(test.accept().lost->end.value, records);
-    test.expect_records(records, records);
+    EXPECT_EQ(test.accept().lost->end.value, records_written);
+    test.expect_records(records_written, records_written);
 }
 
 TEST(AcceptLoss, WhatTheDiskCannotReadIsGivenUpToo) {
@@ -225,7 +225,7 @@ TEST(AcceptLoss, InterruptedAnywhereItCanBeRepeated) {
             const size_t newest = test.segments.size() - 1;
             if (is_tail) {
                 test.world.server.disk().remove(test.directory() + "/" +
-                                                log::segment_file_name(Offset(records), log::producers_suffix));
+                                                log::segment_file_name(Offset(records_written), log::producers_suffix));
             }
             test.rot(is_tail ? newest : 1, is_tail ? in_the_first_record : in_the_head);
             World& offline = test.world.server.boot();
@@ -237,7 +237,7 @@ TEST(AcceptLoss, InterruptedAnywhereItCanBeRepeated) {
             LossFound again = test.accept();
             EXPECT_EQ(again.remaining, "");
             is_tail ? test.expect_records(0, test.base_of(newest).value)
-                    : test.expect_records(test.base_of(2).value, records);
+                    : test.expect_records(test.base_of(2).value, records_written);
             if (testing::Test::HasFailure()) return;
         }
     }

@@ -7,12 +7,12 @@
 namespace ironbark::tools {
 namespace {
 
-struct Sample {
+struct SegmentSample {
     processes::TemporaryDirectory directory;
     OfflineWorld offline;
     Bytestring frames;
 
-    Sample() { append_frame(frames, 43, append_frame(frames, 41, 0)); }
+    SegmentSample() { append_frame(frames, 43, append_frame(frames, 41, 0)); }
 
     static Task<Result<KafkaSegment>> write(World* world, std::string directory, Bytestring bytes) {
         KafkaSegmentWriter writer(world);
@@ -34,7 +34,7 @@ struct Sample {
 };
 
 TEST(KafkaSegment, HoldsTheBatchesAndNothingElse) {
-    Sample sample;
+    SegmentSample sample;
     KafkaSegment segment = sample.written();
     EXPECT_EQ(segment.path, sample.directory / "00000000000000000041.log");
     EXPECT_EQ(segment.batches, 2u);
@@ -50,14 +50,16 @@ TEST(KafkaSegment, HoldsTheBatchesAndNothingElse) {
 }
 
 TEST(KafkaSegment, IsNeverWrittenOverAnother) {
-    Sample sample;
+    SegmentSample sample;
     (void)sample.written();
     EXPECT_FALSE(
-        sample.offline.run(Sample::write(&sample.offline.writing(), sample.directory.path(), sample.frames)).ok());
+        sample.offline
+            .run(SegmentSample::write(&sample.offline.writing(), sample.directory.path(), sample.frames))
+            .ok());
 }
 
 TEST(KafkaSegment, IsNotGoodWithAnyBitOfItsPayloadChanged) {
-    Sample sample;
+    SegmentSample sample;
     KafkaSegment segment = sample.written();
     const std::string good = read_text(segment.path);
     for (size_t at = record::batch_crc_begin; at < good.size() / 2; ++at) {
@@ -69,7 +71,7 @@ TEST(KafkaSegment, IsNotGoodWithAnyBitOfItsPayloadChanged) {
 }
 
 TEST(KafkaSegment, IsNotGoodWithoutItsLastBatch) {
-    Sample sample;
+    SegmentSample sample;
     KafkaSegment segment = sample.written();
     const std::string good = read_text(segment.path);
     write_bytes(segment.path, Bytestring(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(good.size() / 2)));

@@ -9,11 +9,11 @@ namespace {
 
 using std::string_view_literals::operator""sv;
 
-struct Sample {
+struct RecordSample {
     Header headers[2] = {{"trace", "7"}, {"empty", std::nullopt}};
     ConsumerRecord record;
 
-    Sample() {
+    RecordSample() {
         record.topic = "orders";
         record.partition = 3;
         record.leader_epoch = 5;
@@ -32,7 +32,7 @@ struct Sample {
 };
 
 TEST(RecordFormat, ReplacesEveryVerb) {
-    Sample sample;
+    RecordSample sample;
     EXPECT_EQ(sample.formatted("%t/%p@%o %T %e"), "orders/3@42 1714979289123 5");
     EXPECT_EQ(sample.formatted("%k=%v"), "k\0y=value"sv);
     EXPECT_EQ(sample.formatted("%K %V"), "3 5");
@@ -40,7 +40,7 @@ TEST(RecordFormat, ReplacesEveryVerb) {
 }
 
 TEST(RecordFormat, KeepsTextAndReplacesEscapes) {
-    Sample sample;
+    RecordSample sample;
     EXPECT_EQ(sample.formatted("%v\\n"), "value\n");
     EXPECT_EQ(sample.formatted("a\\tb\\x00c"), "a\tb\0c"sv);
     EXPECT_EQ(sample.formatted("100%%"), "100%");
@@ -48,7 +48,7 @@ TEST(RecordFormat, KeepsTextAndReplacesEscapes) {
 }
 
 TEST(RecordFormat, PrintsNothingForWhatIsNotThere) {
-    Sample sample;
+    RecordSample sample;
     sample.record.key.reset();
     sample.record.value.reset();
     sample.record.headers = {};
@@ -56,7 +56,7 @@ TEST(RecordFormat, PrintsNothingForWhatIsNotThere) {
 }
 
 TEST(RecordFormat, TellsAnEmptyValueFromNone) {
-    Sample sample;
+    RecordSample sample;
     sample.record.value = "";
     EXPECT_EQ(sample.formatted("%V"), "0");
 }
@@ -66,7 +66,7 @@ TEST(RecordFormat, RefusesUnknownVerbsAndEscapes) {
 }
 
 TEST(RecordJson, HoldsEverything) {
-    Sample sample;
+    RecordSample sample;
     nlohmann::json json = to_json(sample.record);
     EXPECT_EQ(json["topic"], "orders");
     EXPECT_EQ(json["partition"], 3);
@@ -81,13 +81,13 @@ TEST(RecordJson, HoldsEverything) {
 }
 
 TEST(RecordJson, EscapesWhatJsonNeedsEscaped) {
-    Sample sample;
+    RecordSample sample;
     sample.record.value = "quote \" backslash \\ newline \n bell \a \xc3\xa9";
     EXPECT_EQ(to_json(sample.record)["value"], *sample.record.value);
 }
 
 TEST(RecordJson, PutsBytesThatAreNoTextIntoBase64) {
-    Sample sample;
+    RecordSample sample;
     sample.record.key.reset();
     sample.record.value = "\xff\xfe\xfd";
     nlohmann::json json = to_json(sample.record);

@@ -8,7 +8,7 @@
 namespace ironbark::tools {
 namespace {
 
-constexpr size_t buffer_size = size_t{4} << 20;  // one write
+constexpr size_t write_buffer_size = size_t{4} << 20;  // one write
 
 Error differs(const char* text) { return {ErrorCode::corrupt_data, text}; }
 
@@ -31,7 +31,7 @@ Task<Result<void>> KafkaSegmentWriter::append(record::FrameView frame) {
     segment_.records += static_cast<uint64_t>(frame.batch.records_count);
     segment_.bytes += batch.size();
     segment_.end = frame.next_offset();
-    if (buffer_.size() >= buffer_size) CO_TRY_VOID(co_await write_buffer());
+    if (buffer_.size() >= write_buffer_size) CO_TRY_VOID(co_await write_buffer());
     co_return Result<void>();
 }
 

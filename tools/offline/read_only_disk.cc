@@ -3,7 +3,7 @@
 namespace ironbark::tools {
 namespace {
 
-constexpr Error refused(ErrorCode::permission_denied, "this command only reads");
+constexpr Error only_reads(ErrorCode::permission_denied, "this command only reads");
 
 // Opened for writing by code that recovers; here every change is refused before the operating system is asked.
 class ReadOnlyFile final : public File {
@@ -14,10 +14,10 @@ class ReadOnlyFile final : public File {
     Task<Result<size_t>> read(uint64_t position, BufferSlice into) override {
         return file_->read(position, std::move(into));
     }
-    Task<Result<size_t>> write(uint64_t, std::vector<BufferSlice>, Sync) override { co_return refused; }
-    Task<Result<void>> sync() override { co_return refused; }
-    Task<Result<void>> allocate(uint64_t, uint64_t) override { co_return refused; }
-    Task<Result<void>> truncate(uint64_t) override { co_return refused; }
+    Task<Result<size_t>> write(uint64_t, std::vector<BufferSlice>, Sync) override { co_return only_reads; }
+    Task<Result<void>> sync() override { co_return only_reads; }
+    Task<Result<void>> allocate(uint64_t, uint64_t) override { co_return only_reads; }
+    Task<Result<void>> truncate(uint64_t) override { co_return only_reads; }
     Task<Result<uint64_t>> size() override { return file_->size(); }
     Task<void> close() override { return file_->close(); }
 
@@ -32,20 +32,20 @@ Task<Result<std::unique_ptr<File>>> ReadOnlyDisk::open(std::string path, OpenMod
     co_return std::unique_ptr<File>(new ReadOnlyFile(std::move(file)));
 }
 
-Task<Result<void>> ReadOnlyDisk::rename(std::string, std::string) { co_return refused; }
+Task<Result<void>> ReadOnlyDisk::rename(std::string, std::string) { co_return only_reads; }
 
-Task<Result<void>> ReadOnlyDisk::remove(std::string) { co_return refused; }
+Task<Result<void>> ReadOnlyDisk::remove(std::string) { co_return only_reads; }
 
-Task<Result<void>> ReadOnlyDisk::remove_directory(std::string) { co_return refused; }
+Task<Result<void>> ReadOnlyDisk::remove_directory(std::string) { co_return only_reads; }
 
-Task<Result<void>> ReadOnlyDisk::make_directory(std::string) { co_return refused; }
+Task<Result<void>> ReadOnlyDisk::make_directory(std::string) { co_return only_reads; }
 
-Task<Result<void>> ReadOnlyDisk::sync_directory(std::string) { co_return refused; }
+Task<Result<void>> ReadOnlyDisk::sync_directory(std::string) { co_return only_reads; }
 
 Task<Result<std::vector<std::string>>> ReadOnlyDisk::list(std::string path) { return disk_.list(std::move(path)); }
 
 Task<Result<DiskSpace>> ReadOnlyDisk::space(std::string path) { return disk_.space(std::move(path)); }
 
-Task<Result<std::unique_ptr<DirectoryLock>>> ReadOnlyDisk::lock(std::string) { co_return refused; }
+Task<Result<std::unique_ptr<DirectoryLock>>> ReadOnlyDisk::lock(std::string) { co_return only_reads; }
 
 }  // namespace ironbark::tools

@@ -3,28 +3,13 @@
 #include <fmt/format.h>
 
 #include "broker/control/control.h"
+#include "tests/broker/cluster/mishaps.h"
 
 namespace ironbark::broker {
 namespace {
 
-constexpr size_t rounds = 40;
-constexpr Duration ready_limit = 300s;  // after everything is well: TCP and disks have their own patience
 constexpr Duration agree_limit = 60s;
 constexpr size_t versions_kept = 2000;
-
-// What the network does, and what disks do that loses nothing. Broken disks are the business of tests/broker/voter.
-Options options_of(uint64_t seed) {
-    Options drawn = Options::swarm(seed);
-    Options options;
-    options.tie = drawn.tie;
-    options.shuffle = drawn.shuffle;
-    options.network = drawn.network;
-    options.disk.stall = drawn.disk.stall;
-    options.disk.short_read = drawn.disk.short_read;
-    options.disk.short_write = drawn.disk.short_write;
-    options.disk.torn_pages = drawn.disk.torn_pages;
-    return options;
-}
 
 size_t voters_of(uint64_t seed) {
     constexpr size_t choices[] = {3, 3, 5, 1};
@@ -49,12 +34,12 @@ Chaos::Chaos(uint64_t seed)
     : random_(seed, "chaos"),
       voters_(voters_of(seed)),
       nodes_(voters_ + random_.between(0, 1)),
-      world_(nodes_, voters_, seed, options_of(seed)) {}
+      world_(nodes_, voters_, seed, mishaps_of(seed)) {}
 
 ChaosCounts Chaos::run() {
     for (size_t id = 1; id <= nodes_; ++id) world_.start(static_cast<int32_t>(id));
     world_.simulation().run_for(random_.duration({0ns, 2s}));
-    for (size_t round = 0; round < rounds; ++round) {
+    for (size_t round = 0; round < chaos_rounds; ++round) {
         mishap();
         for (uint64_t changes = random_.between(0, 3); changes > 0; --changes) begin_change();
         settle();

@@ -4,16 +4,12 @@
 
 #include "tests/broker/cluster/chaos.h"
 
-#include <cstdlib>
 #include <gtest/gtest.h>
+
+#include "tests/broker/cluster/mishaps.h"
 
 namespace ironbark::broker {
 namespace {
-
-uint64_t number_of(const char* variable, uint64_t otherwise) {
-    const char* text = std::getenv(variable);
-    return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
 
 TEST(Chaos, NeverMakesControllersDisagreeOrForget) {
     const uint64_t first = number_of("IRONBARK_CLUSTER_FIRST", 1);

@@ -5,29 +5,15 @@
 #include <fmt/ranges.h>
 #include <set>
 
+#include "tests/broker/cluster/mishaps.h"
+
 namespace ironbark::broker {
 namespace {
 
 constexpr const char* last_value = "the last one";  // whose every attempt is a record of its own
-constexpr size_t rounds = 40;
-constexpr Duration ready_limit = 300s;
 constexpr Duration sync_limit = 120s;
 constexpr Duration patience = 3s;
 constexpr int32_t produce_timeout_ms = 1'000;
-
-// What the network does, and what disks do that loses nothing.
-Options options_of(uint64_t seed) {
-    Options drawn = Options::swarm(seed);
-    Options options;
-    options.tie = drawn.tie;
-    options.shuffle = drawn.shuffle;
-    options.network = drawn.network;
-    options.disk.stall = drawn.disk.stall;
-    options.disk.short_read = drawn.disk.short_read;
-    options.disk.short_write = drawn.disk.short_write;
-    options.disk.torn_pages = drawn.disk.torn_pages;
-    return options;
-}
 
 }  // namespace
 
@@ -50,7 +36,7 @@ void RecordChaosCounts::add(const RecordChaosCounts& other) {
 }
 
 RecordChaos::RecordChaos(uint64_t seed)
-    : random_(seed, "records"), nodes_(3 + random_.between(0, 1)), world_(nodes_, 3, seed, options_of(seed)) {}
+    : random_(seed, "records"), nodes_(3 + random_.between(0, 1)), world_(nodes_, 3, seed, mishaps_of(seed)) {}
 
 RecordChaosCounts RecordChaos::run() {
     for (size_t id = 1; id <= nodes_; ++id) world_.start(static_cast<int32_t>(id));
@@ -64,7 +50,7 @@ RecordChaosCounts RecordChaos::run() {
         begin_anew(sender);
     }
     readers_.resize(2);
-    for (size_t round = 0; round < rounds; ++round) {
+    for (size_t round = 0; round < chaos_rounds; ++round) {
         mishap();
         settle();
     }

@@ -5,12 +5,8 @@ namespace ironbark::broker {
 namespace {
 
 // Brokers 1 to 3, and topic 1 with one partition on them, led by 1.
-Metadata three(int32_t min_in_sync = 2) {
+Metadata three_brokers(int32_t min_in_sync = 2) {
     return after({create_topic(topic("t", 1, min_in_sync), on(1, {1, 2, 3}))}, cluster_of(3));
-}
-
-const PartitionRecord& partition(const Metadata& state, uint64_t topic_id = 1) {
-    return state.find(uuid(topic_id))->partitions[0];
 }
 
 TEST(MetadataBrokers, AreKeptWithEverythingTheySaid) {
@@ -88,7 +84,7 @@ TEST(MetadataBrokers, AStartThatWasUncleanIsRepeatedAsSuch) {
 }
 
 TEST(MetadataBrokers, AnEndLeavesNoLeaderAndHigherEpochsAndTheInSyncSet) {
-    Metadata state = after({create_topic(topic("other", 2), on(1, {2, 1}))}, three());
+    Metadata state = after({create_topic(topic("other", 2), on(1, {2, 1}))}, three_brokers());
     const auto untouched = state.find(uuid(2));
     ASSERT_TRUE(state.apply(end(1, 1)).ok());
     EXPECT_EQ(partition(state).leader, BrokerId(-1));
@@ -110,7 +106,7 @@ TEST(MetadataBrokers, OnlyTheIncarnationThatLivesCanEnd) {
 }
 
 TEST(MetadataBrokers, ANewIncarnationEndsTheOldOneFirst) {
-    Metadata state = after({register_broker(start(1, 2, 1))}, three());
+    Metadata state = after({register_broker(start(1, 2, 1))}, three_brokers());
     EXPECT_EQ(partition(state).leader, BrokerId(-1)) << "somebody else may be the better one";
     EXPECT_EQ(partition(state).leader_epoch, Epoch(1));
     EXPECT_EQ(partition(state).in_sync, ids({1, 2, 3})) << "it stopped cleanly";
@@ -118,14 +114,14 @@ TEST(MetadataBrokers, ANewIncarnationEndsTheOldOneFirst) {
 }
 
 TEST(MetadataBrokers, ACleanStartChangesNoPartitionItDidNotLead) {
-    Metadata state = three();
+    Metadata state = three_brokers();
     const auto before = state.find(uuid(1));
     ASSERT_TRUE(state.apply(register_broker(start(2, 2, 1))).ok());
     EXPECT_EQ(state.find(uuid(1)), before);
 }
 
 TEST(MetadataBrokers, AnUncleanStartLeavesTheCleanTier) {
-    Metadata state = after({register_broker(start(3, 2))}, three());
+    Metadata state = after({register_broker(start(3, 2))}, three_brokers());
     EXPECT_EQ(partition(state).in_sync, ids({1, 2}));
     EXPECT_EQ(partition(state).holders, ids({}));
     EXPECT_EQ(partition(state).durable, ids({1, 2})) << "records go on to be acknowledged by these two";
@@ -138,7 +134,7 @@ TEST(MetadataBrokers, AnUncleanStartLeavesTheCleanTier) {
 }
 
 TEST(MetadataBrokers, WithoutALeaderAStartDoesNotShrinkTheDurableTier) {
-    Metadata state = after({end(1, 1), end(2, 1), end(3, 1), register_broker(start(1, 2))}, three());
+    Metadata state = after({end(1, 1), end(2, 1), end(3, 1), register_broker(start(1, 2))}, three_brokers());
     EXPECT_EQ(partition(state).in_sync, ids({2, 3}));
     EXPECT_EQ(partition(state).durable, ids({1, 2, 3}));
     ASSERT_TRUE(state.apply(register_broker(start(2, 2))).ok());
@@ -150,7 +146,7 @@ TEST(MetadataBrokers, WithoutALeaderAStartDoesNotShrinkTheDurableTier) {
 }
 
 TEST(MetadataBrokers, ALeaderThatCrashesAndStartsLeavesTheDurableTierOpenForItself) {
-    Metadata state = after({register_broker(start(1, 2))}, three());
+    Metadata state = after({register_broker(start(1, 2))}, three_brokers());
     EXPECT_EQ(partition(state).leader, BrokerId(-1));
     EXPECT_EQ(partition(state).in_sync, ids({2, 3}));
     EXPECT_EQ(partition(state).durable, ids({1, 2, 3}));
@@ -158,7 +154,7 @@ TEST(MetadataBrokers, ALeaderThatCrashesAndStartsLeavesTheDurableTierOpenForItse
 }
 
 TEST(MetadataBrokers, AnotherDirectoryLeavesTheDurableTierToo) {
-    Metadata state = after({end(1, 1), end(2, 1), register_broker(start_on_other_disk(2, 2))}, three());
+    Metadata state = after({end(1, 1), end(2, 1), register_broker(start_on_other_disk(2, 2))}, three_brokers());
     EXPECT_EQ(partition(state).in_sync, ids({1, 3}));
     EXPECT_EQ(partition(state).durable, ids({1, 3}));
     // Where it was in the durable tier alone.
@@ -171,7 +167,7 @@ TEST(MetadataBrokers, AnotherDirectoryLeavesTheDurableTierToo) {
 
 TEST(MetadataBrokers, AHolderThatStartsUncleanlyIsNoneAnyMore) {
     InSyncChange alone{uuid(1), PartitionIndex(0), BrokerId(1), Epoch(0), 0, ids({1}), {}};
-    Metadata state = after({change_in_sync({alone})}, three());
+    Metadata state = after({change_in_sync({alone})}, three_brokers());
     ASSERT_EQ(partition(state).holders, ids({2, 3}));
     ASSERT_TRUE(state.apply(register_broker(start(2, 2, 1))).ok());
     EXPECT_EQ(partition(state).holders, ids({2, 3})) << "a clean start keeps what it held";

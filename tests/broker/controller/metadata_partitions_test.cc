@@ -5,12 +5,8 @@ namespace ironbark::broker {
 namespace {
 
 // Brokers 1 to 4, and topic 1 with one partition on 1 to 3, led by 1.
-Metadata three(int32_t min_in_sync = 2) {
+Metadata four_brokers(int32_t min_in_sync = 2) {
     return after({create_topic(topic("t", 1, min_in_sync), on(1, {1, 2, 3}))}, cluster_of(4));
-}
-
-const PartitionRecord& partition(const Metadata& state) {
-    return state.find(uuid(1))->partitions[0];
 }
 
 // At the current partition epoch, of the current incarnation.
@@ -63,7 +59,7 @@ ErrorCode propose(Metadata& state, std::initializer_list<int32_t> in_sync) {
 }
 
 TEST(MetadataPartitions, ALeaderIsAppointedFromTheInSyncSet) {
-    Metadata state = after({end(1, 1)}, three());
+    Metadata state = after({end(1, 1)}, four_brokers());
     EXPECT_EQ(appoint(state, 2, {2, 3}), ErrorCode::none);
     EXPECT_EQ(partition(state).leader, BrokerId(2));
     EXPECT_EQ(partition(state).leader_epoch, Epoch(2));
@@ -76,7 +72,7 @@ TEST(MetadataPartitions, ALeaderIsAppointedFromTheInSyncSet) {
 }
 
 TEST(MetadataPartitions, WhoDoesNotAnswerBecomesAHolderWhenTooFewAreLeft) {
-    Metadata state = after({end(1, 1)}, three());
+    Metadata state = after({end(1, 1)}, four_brokers());
     EXPECT_EQ(appoint(state, 3, {3}), ErrorCode::none);
     EXPECT_EQ(partition(state).in_sync, ids({3}));
     EXPECT_EQ(partition(state).holders, ids({1, 2}));
@@ -88,7 +84,7 @@ TEST(MetadataPartitions, WhoDoesNotAnswerBecomesAHolderWhenTooFewAreLeft) {
 }
 
 TEST(MetadataPartitions, AnAppointmentOfAnotherTimeIsFenced) {
-    Metadata state = after({end(1, 1)}, three());
+    Metadata state = after({end(1, 1)}, four_brokers());
     for (int32_t epoch : {0, 2, -1}) {
         Appointment one = appointment(state, 2, {2, 3});
         one.partition_epoch = epoch;
@@ -103,7 +99,7 @@ TEST(MetadataPartitions, AnAppointmentOfAnotherTimeIsFenced) {
 }
 
 TEST(MetadataPartitions, OnlyALivingReplicaOfTheIncarnationThatAnsweredLeads) {
-    Metadata state = after({end(1, 1)}, three());
+    Metadata state = after({end(1, 1)}, four_brokers());
     EXPECT_EQ(appoint(state, 4, {4}), ErrorCode::invalid_request) << "no replica";
     EXPECT_EQ(appoint(state, 9, {9}), ErrorCode::invalid_request) << "nobody";
     EXPECT_EQ(appoint(state, 1, {1}), ErrorCode::stale_broker_epoch) << "not alive";
@@ -121,7 +117,7 @@ TEST(MetadataPartitions, OnlyALivingReplicaOfTheIncarnationThatAnsweredLeads) {
 
 TEST(MetadataPartitions, SilenceOfACleanMemberOpensNothing) {
     // Broker 3 lost its memory; 1 and 2 are silent, and may have what it lacks.
-    Metadata state = after({register_broker(start(3, 2)), end(1, 1), end(2, 1)}, three());
+    Metadata state = after({register_broker(start(3, 2)), end(1, 1), end(2, 1)}, four_brokers());
     ASSERT_EQ(partition(state).in_sync, ids({1, 2}));
     EXPECT_EQ(appoint(state, 3, {3}), ErrorCode::invalid_request);
     EXPECT_EQ(appoint_by_hand(state, 3, {3, 2}), ErrorCode::invalid_request) << "nobody knows what 2 has against 3";
@@ -133,7 +129,7 @@ TEST(MetadataPartitions, SilenceOfACleanMemberOpensNothing) {
 }
 
 TEST(MetadataPartitions, AfterAPowerLossTheDurableTierLeads) {
-    Metadata state = after({end(1, 1), end(2, 1), end(3, 1), register_broker(start(1, 2))}, three());
+    Metadata state = after({end(1, 1), end(2, 1), end(3, 1), register_broker(start(1, 2))}, four_brokers());
     EXPECT_EQ(appoint(state, 1, {1}), ErrorCode::invalid_request) << "2 and 3 may have stopped cleanly";
     ASSERT_TRUE(state.apply(register_broker(start(2, 2))).ok());
     EXPECT_EQ(appoint(state, 1, {1, 2}), ErrorCode::invalid_request) << "and 3";
@@ -150,7 +146,7 @@ TEST(MetadataPartitions, AfterAPowerLossTheDurableTierLeads) {
 }
 
 TEST(MetadataPartitions, APermissionThatIsNotNeededChangesNothing) {
-    Metadata clean = after({end(1, 1)}, three());
+    Metadata clean = after({end(1, 1)}, four_brokers());
     Metadata permitted = clean;
     EXPECT_EQ(appoint(clean, 2, {2, 3}), ErrorCode::none);
     EXPECT_EQ(appoint_by_hand(permitted, 2, {2, 3}), ErrorCode::none);
@@ -158,7 +154,7 @@ TEST(MetadataPartitions, APermissionThatIsNotNeededChangesNothing) {
 }
 
 TEST(MetadataPartitions, ALivingLeaderIsReplacedInTwoEntries) {
-    Metadata state = three();
+    Metadata state = four_brokers();
     EXPECT_EQ(appoint(state, 2, {2, 3}), ErrorCode::invalid_request);
     EXPECT_EQ(appoint(state, -1, {}), ErrorCode::none);
     EXPECT_EQ(partition(state).leader, BrokerId(-1));
@@ -196,7 +192,7 @@ TEST(MetadataPartitions, EachElementOfABatchIsJudgedByItself) {
 }
 
 TEST(MetadataPartitions, TheLeaderChangesTheInSyncSet) {
-    Metadata state = three();
+    Metadata state = four_brokers();
     EXPECT_EQ(propose(state, {1, 2}), ErrorCode::none);
     EXPECT_EQ(partition(state).in_sync, ids({1, 2}));
     EXPECT_EQ(partition(state).holders, ids({}));
@@ -213,7 +209,7 @@ TEST(MetadataPartitions, TheLeaderChangesTheInSyncSet) {
 }
 
 TEST(MetadataPartitions, BelowTheMinimumWhoLeavesAndWhoJoinsKeepsEverything) {
-    Metadata state = three(3);
+    Metadata state = four_brokers(3);
     EXPECT_EQ(propose(state, {1}), ErrorCode::none);
     EXPECT_EQ(partition(state).holders, ids({2, 3}));
     EXPECT_EQ(propose(state, {1, 3}), ErrorCode::none);
@@ -224,7 +220,7 @@ TEST(MetadataPartitions, BelowTheMinimumWhoLeavesAndWhoJoinsKeepsEverything) {
 }
 
 TEST(MetadataPartitions, AProposalOfAnotherTimeHasNoEffect) {
-    Metadata state = three();
+    Metadata state = four_brokers();
     const auto before = state.find(uuid(1));
     auto stale = [&](auto spoil) {
         InSyncChange one = change(state, {1, 2});
@@ -245,7 +241,7 @@ TEST(MetadataPartitions, AProposalOfAnotherTimeHasNoEffect) {
 }
 
 TEST(MetadataPartitions, ARefusalRaisesThePartitionEpochSoThatTheLeaderGoesOn) {
-    Metadata state = three();
+    Metadata state = four_brokers();
     ASSERT_EQ(propose(state, {1, 2}), ErrorCode::none);
     InSyncChange joining = change(state, {1, 2, 3});
     ASSERT_TRUE(state.apply(register_broker(start(3, 2, 1))).ok()) << "it started again meanwhile";
@@ -269,7 +265,7 @@ TEST(MetadataPartitions, ARefusalRaisesThePartitionEpochSoThatTheLeaderGoesOn) {
 }
 
 TEST(MetadataPartitions, ACommandCopiesTheTopicsItChangesAndNoOthers) {
-    Metadata state = after({create_topic(topic("u", 2), on(1, {1, 2}))}, three());
+    Metadata state = after({create_topic(topic("u", 2), on(1, {1, 2}))}, four_brokers());
     const auto other = state.find(uuid(2));
     EXPECT_EQ(propose(state, {1, 2}), ErrorCode::none);
     EXPECT_EQ(state.find(uuid(2)), other);

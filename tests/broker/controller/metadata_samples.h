@@ -80,6 +80,10 @@ inline Metadata cluster_of(int32_t count) {
     return state;
 }
 
+inline const PartitionRecord& partition(const Metadata& state, uint64_t topic_id = 1) {
+    return state.find(uuid(topic_id))->partitions[0];
+}
+
 inline Metadata restored(const Metadata& state) {
     Metadata again;
     for (const Command& command : state.snapshot()) EXPECT_TRUE(again.apply(command).ok());

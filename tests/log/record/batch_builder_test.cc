@@ -12,7 +12,6 @@
 namespace ironbark::record {
 namespace {
 
-const uint64_t seed = sample_partition.seed();
 constexpr Timestamp any_time_max(std::numeric_limits<int64_t>::max());
 
 NewRecord text_record(std::string_view value, int64_t time = sample_time) {
@@ -20,7 +19,7 @@ NewRecord text_record(std::string_view value, int64_t time = sample_time) {
 }
 
 Result<FrameView> check(Bytes frame) {
-    return check_produced(frame, seed, batch_size_max, any_time_max);
+    return check_produced(frame, sample_seed, batch_size_max, any_time_max);
 }
 
 std::vector<std::string> values_of(const FrameView& frame) {
@@ -42,7 +41,7 @@ TEST(BatchBuilder, WritesTheGoldenBytes) {
     second.headers = {&header, 1};
     EXPECT_EQ(*builder.append(first), 0);
     EXPECT_EQ(*builder.append(second), 1);
-    EXPECT_EQ(to_hex(builder.seal(seed, {})), to_hex(sample_frame()));
+    EXPECT_EQ(to_hex(builder.seal(sample_seed, {})), to_hex(sample_frame()));
 }
 
 TEST(BatchBuilder, TellsBeforehandWhatFitsToTheByte) {
@@ -57,7 +56,7 @@ TEST(BatchBuilder, TellsBeforehandWhatFitsToTheByte) {
         EXPECT_FALSE(builder.fits(record, ahead.batch_size() - 1)) << index;
         ASSERT_TRUE(builder.append(record).ok());
     }
-    EXPECT_EQ(builder.seal(seed, {}).size(), builder.batch_size() + frame_header_size);
+    EXPECT_EQ(builder.seal(sample_seed, {}).size(), builder.batch_size() + frame_header_size);
 }
 
 TEST(BatchBuilder, CompressesWhatShrinks) {
@@ -68,7 +67,7 @@ TEST(BatchBuilder, CompressesWhatShrinks) {
         size_t before = builder.batch_size();
         builder.compress(codec, &compressor);
         EXPECT_LT(builder.batch_size(), before / 2);
-        Result<FrameView> frame = check(builder.seal(seed, {}));
+        Result<FrameView> frame = check(builder.seal(sample_seed, {}));
         ASSERT_TRUE(frame.ok()) << frame.error().text;
         EXPECT_EQ(frame->batch.codec(), codec);
         EXPECT_EQ(values_of(*frame), std::vector<std::string>(50, "again and again"));
@@ -81,7 +80,7 @@ TEST(BatchBuilder, LeavesWhatDoesNotShrinkAsItIs) {
         Compressor compressor;
         ASSERT_TRUE(builder.append(text_record("short")).ok());
         builder.compress(codec, &compressor);
-        Result<FrameView> frame = check(builder.seal(seed, {}));
+        Result<FrameView> frame = check(builder.seal(sample_seed, {}));
         ASSERT_TRUE(frame.ok()) << frame.error().text;
         EXPECT_EQ(frame->batch.codec(), Codec::none);
         EXPECT_EQ(values_of(*frame), std::vector<std::string>{"short"});
@@ -94,7 +93,7 @@ TEST(BatchBuilder, SealsAgainWithOtherIds) {
         Compressor compressor;
         for (int index = 0; index < 20; ++index) ASSERT_TRUE(builder.append(text_record("the same")).ok());
         if (codec != Codec::none) builder.compress(codec, &compressor);
-        ASSERT_TRUE(check(builder.seal(seed, {ProducerId(9), ProducerEpoch(1), 1000})).ok());
+        ASSERT_TRUE(check(builder.seal(sample_seed, {ProducerId(9), ProducerEpoch(1), 1000})).ok());
 
         PartitionIdentity other = sample_partition;
         other.partition = PartitionIndex(1);
@@ -114,11 +113,11 @@ TEST(BatchBuilder, StartsAnewAfterReset) {
     Compressor compressor;
     for (int index = 0; index < 20; ++index) ASSERT_TRUE(builder.append(text_record("old", sample_time * 2)).ok());
     builder.compress(Codec::zstd, &compressor);
-    builder.seal(seed, {ProducerId(9), ProducerEpoch(1), 1000});
+    builder.seal(sample_seed, {ProducerId(9), ProducerEpoch(1), 1000});
     builder.reset();
     EXPECT_TRUE(builder.is_empty());
     ASSERT_TRUE(builder.append(text_record("new")).ok());
-    Result<FrameView> frame = check(builder.seal(seed, {}));
+    Result<FrameView> frame = check(builder.seal(sample_seed, {}));
     ASSERT_TRUE(frame.ok()) << frame.error().text;
     EXPECT_EQ(frame->batch.max_timestamp, Timestamp(sample_time));
     EXPECT_EQ(values_of(*frame), std::vector<std::string>{"new"});
@@ -129,7 +128,7 @@ TEST(BatchBuilder, HoldsTheMostRecordsThatABatchMayHave) {
     for (int32_t index = 0; index < batch_records_max; ++index) ASSERT_TRUE(builder.append(text_record("")).ok());
     EXPECT_FALSE(builder.fits(text_record(""), batch_size_max));
     EXPECT_EQ(builder.append(text_record("")).error().code, ErrorCode::message_too_large);
-    Result<FrameView> frame = check(builder.seal(seed, {}));
+    Result<FrameView> frame = check(builder.seal(sample_seed, {}));
     ASSERT_TRUE(frame.ok()) << frame.error().text;
     EXPECT_EQ(frame->batch.records_count, batch_records_max);
 }
@@ -139,7 +138,7 @@ TEST(BatchBuilder, RefusesARecordThatNoBatchCanHold) {
     ASSERT_TRUE(builder.append(text_record("small")).ok());
     std::string value(batch_size_max, 'x');
     EXPECT_EQ(builder.append(text_record(value)).error().code, ErrorCode::message_too_large);
-    Result<FrameView> frame = check(builder.seal(seed, {}));
+    Result<FrameView> frame = check(builder.seal(sample_seed, {}));
     ASSERT_TRUE(frame.ok());
     EXPECT_EQ(values_of(*frame), std::vector<std::string>{"small"}) << "the refused one left nothing behind";
 }
@@ -150,7 +149,7 @@ TEST(BatchBuilder, HoldsTheLargestBatch) {
     std::string value(batch_size_max - batch_header_size - around_value, 'x');
     ASSERT_TRUE(builder.append(text_record(value)).ok());
     EXPECT_EQ(builder.batch_size(), batch_size_max);
-    EXPECT_TRUE(check(builder.seal(seed, {})).ok());
+    EXPECT_TRUE(check(builder.seal(sample_seed, {})).ok());
 }
 
 TEST(BatchBuilder, RefusesTooManyHeadersAndTimesBefore1970) {
@@ -178,7 +177,7 @@ class RandomBatch {
         constexpr Codec codecs[] = {Codec::none, Codec::lz4, Codec::zstd};
         Codec codec = codecs[below(3)];
         if (codec != Codec::none) builder.compress(codec, &compressor);
-        Result<FrameView> frame = check(builder.seal(seed, {}));
+        Result<FrameView> frame = check(builder.seal(sample_seed, {}));
         ASSERT_TRUE(frame.ok()) << frame.error().text;
         expect_equal(*frame, records);
     }

@@ -9,17 +9,16 @@
 namespace ironbark::record {
 namespace {
 
-const uint64_t seed = sample_partition.seed();
 
 std::vector<uint8_t> stamped_frame() {
     std::vector<uint8_t> frame = sample_frame();
-    stamp(frame, seed, sample_stamp);
+    stamp(frame, sample_seed, sample_stamp);
     return frame;
 }
 
 std::vector<uint8_t> pad_frame(size_t size) {
     std::vector<uint8_t> pad(size, 0xff);
-    make_pad(pad, seed);
+    make_pad(pad, sample_seed);
     return pad;
 }
 
@@ -28,7 +27,7 @@ template <typename Number>
 std::vector<uint8_t> with_little(std::vector<uint8_t> frame, size_t position, Number number) {
     store_le(frame.data() + position, number);
     bool is_pad = (load_le<uint32_t>(frame.data() + 44) & flag_pad) != 0;
-    store_le(frame.data(), xxh3(Bytes(frame).subspan(8, (is_pad ? 64 : 125) - 8), seed));
+    store_le(frame.data(), xxh3(Bytes(frame).subspan(8, (is_pad ? 64 : 125) - 8), sample_seed));
     return frame;
 }
 template <typename Number>
@@ -37,7 +36,7 @@ std::vector<uint8_t> with_big(std::vector<uint8_t> frame, size_t position, Numbe
 }
 
 void expect_refused(const std::vector<uint8_t>& frame, std::string_view text) {
-    Result<FrameView> parsed = parse_frame(frame, seed);
+    Result<FrameView> parsed = parse_frame(frame, sample_seed);
     ASSERT_FALSE(parsed.ok()) << "expected: " << text;
     EXPECT_EQ(parsed.error().code, ErrorCode::corrupt_data);
     EXPECT_EQ(parsed.error().text, text);
@@ -74,9 +73,9 @@ TEST(Pad, HasTheseBytesWithThePromiseOfADurableEnd) {
         "98e142d07a5b6fff 49424631 48000000 0000000000000000 0000000000000000 2900000000000000 03000000 01000000"
         "0000000000000000 0000000000000000  0000000000000000");
     std::vector<uint8_t> pad(72, 0xff);
-    make_pad(pad, seed, Offset(41), Epoch(3));
+    make_pad(pad, sample_seed, Offset(41), Epoch(3));
     EXPECT_EQ(to_hex(pad), to_hex(golden));
-    Result<FrameView> parsed = parse_frame(pad, seed);
+    Result<FrameView> parsed = parse_frame(pad, sample_seed);
     ASSERT_TRUE(parsed.ok()) << parsed.error().text;
     EXPECT_EQ(parsed->header.base_offset, Offset(41));
     EXPECT_EQ(parsed->header.leader_epoch, Epoch(3));
@@ -84,7 +83,7 @@ TEST(Pad, HasTheseBytesWithThePromiseOfADurableEnd) {
 
 TEST(Frame, GivesItsFieldsBack) {
     std::vector<uint8_t> bytes = stamped_frame();
-    Result<FrameView> frame = parse_frame(bytes, seed);
+    Result<FrameView> frame = parse_frame(bytes, sample_seed);
     ASSERT_TRUE(frame.ok()) << frame.error().text;
     EXPECT_TRUE(frame->is_stamped());
     EXPECT_FALSE(frame->header.is_pad());
@@ -102,8 +101,8 @@ TEST(Frame, GivesItsFieldsBack) {
 
 TEST(Frame, StampReturnsTheChecksumThatTheNextFrameNames) {
     std::vector<uint8_t> bytes = sample_frame();
-    uint64_t checksum = stamp(bytes, seed, sample_stamp);
-    EXPECT_EQ(parse_frame(bytes, seed)->header.checksum, checksum);
+    uint64_t checksum = stamp(bytes, sample_seed, sample_stamp);
+    EXPECT_EQ(parse_frame(bytes, sample_seed)->header.checksum, checksum);
 }
 
 TEST(Frame, StampLeavesPayloadAndCrcAsTheProducerMadeThem) {
@@ -115,8 +114,8 @@ TEST(Frame, StampLeavesPayloadAndCrcAsTheProducerMadeThem) {
 
 TEST(Frame, StampedAgainCarriesTheNewStamp) {
     std::vector<uint8_t> bytes = stamped_frame();
-    stamp(bytes, seed, {.base_offset = Offset(50), .leader_epoch = Epoch(4), .flags = flag_chain_restarts});
-    Result<FrameView> frame = parse_frame(bytes, seed);
+    stamp(bytes, sample_seed, {.base_offset = Offset(50), .leader_epoch = Epoch(4), .flags = flag_chain_restarts});
+    Result<FrameView> frame = parse_frame(bytes, sample_seed);
     ASSERT_TRUE(frame.ok()) << frame.error().text;
     EXPECT_EQ(frame->header.base_offset, Offset(50));
     EXPECT_EQ(frame->header.flags, flag_chain_restarts);
@@ -126,12 +125,12 @@ TEST(Frame, EndsBeforeWhatFollowsIt) {
     std::vector<uint8_t> bytes = stamped_frame();
     size_t size = bytes.size();
     bytes.resize(size + 1000, 0xab);
-    EXPECT_EQ(parse_frame(bytes, seed)->bytes.size(), size);
+    EXPECT_EQ(parse_frame(bytes, sample_seed)->bytes.size(), size);
 }
 
 TEST(Frame, HeaderIsVerifiedWithoutThePayload) {
     std::vector<uint8_t> bytes = stamped_frame();
-    Result<FrameView> frame = parse_header(Bytes(bytes).first(frame_prefix_size), seed);
+    Result<FrameView> frame = parse_header(Bytes(bytes).first(frame_prefix_size), sample_seed);
     ASSERT_TRUE(frame.ok());
     EXPECT_EQ(frame->header.length, bytes.size());
     EXPECT_EQ(frame->bytes.size(), frame_prefix_size);
@@ -141,7 +140,7 @@ TEST(Frame, AnyFlippedBitIsDetected) {
     for (std::vector<uint8_t> bytes : {sample_frame(), stamped_frame()}) {
         for (size_t bit = 0; bit < bytes.size() * 8; ++bit) {
             bytes[bit / 8] ^= static_cast<uint8_t>(1 << bit % 8);
-            EXPECT_FALSE(parse_frame(bytes, seed).ok()) << "bit " << bit;
+            EXPECT_FALSE(parse_frame(bytes, sample_seed).ok()) << "bit " << bit;
             bytes[bit / 8] ^= static_cast<uint8_t>(1 << bit % 8);
         }
     }
@@ -151,7 +150,7 @@ TEST(Frame, AnyFlippedBitInThePadsHeaderIsDetected) {
     std::vector<uint8_t> bytes = pad_frame(frame_header_size);
     for (size_t bit = 0; bit < bytes.size() * 8; ++bit) {
         bytes[bit / 8] ^= static_cast<uint8_t>(1 << bit % 8);
-        EXPECT_FALSE(parse_frame(bytes, seed).ok()) << "bit " << bit;
+        EXPECT_FALSE(parse_frame(bytes, sample_seed).ok()) << "bit " << bit;
         bytes[bit / 8] ^= static_cast<uint8_t>(1 << bit % 8);
     }
 }
@@ -160,7 +159,7 @@ TEST(Frame, AnyTruncationIsDetected) {
     for (const std::vector<uint8_t>& bytes : {sample_frame(), pad_frame(200)}) {
         for (size_t size = 0; size < bytes.size(); ++size) {
             std::vector<uint8_t> part(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(size));
-            EXPECT_FALSE(parse_frame(part, seed).ok()) << "size " << size;
+            EXPECT_FALSE(parse_frame(part, sample_seed).ok()) << "size " << size;
         }
     }
 }
@@ -178,7 +177,7 @@ TEST(Frame, WithFlagsOfTheLowHalfThatNobodyKnowsIsRefused) {
 }
 
 TEST(Frame, WithFlagsOfTheHighHalfThatNobodyKnowsIsAccepted) {
-    EXPECT_TRUE(parse_frame(with_little(stamped_frame(), 44, uint32_t{0x80010000}), seed).ok());
+    EXPECT_TRUE(parse_frame(with_little(stamped_frame(), 44, uint32_t{0x80010000}), sample_seed).ok());
 }
 
 TEST(Frame, WithSomethingInTheZeroFieldIsRefused) {
@@ -233,7 +232,7 @@ TEST(Frame, WithGapsIsAcceptedOnlyWhenMarkedAsCompacted) {
     frame = with_little(frame, 16, xxh3(Bytes(frame).subspan(85), 0));
     expect_refused(frame,
                    "the number of records is not the number of offsets, and the frame is not marked as compacted");
-    Result<FrameView> compacted = parse_frame(with_little(frame, 44, flag_compacted), seed);
+    Result<FrameView> compacted = parse_frame(with_little(frame, 44, flag_compacted), sample_seed);
     ASSERT_TRUE(compacted.ok()) << compacted.error().text;
     EXPECT_EQ(compacted->next_offset(), Offset(43));
 }
@@ -241,13 +240,13 @@ TEST(Frame, WithGapsIsAcceptedOnlyWhenMarkedAsCompacted) {
 TEST(Frame, WithALargestLengthIsAcceptedAndNotOneMore) {
     std::vector<uint8_t> frame = with_big(stamped_frame(), 64 + 8, static_cast<int32_t>(batch_size_max - 12));
     frame = with_little(frame, 12, frame_size_max);
-    EXPECT_TRUE(parse_header(frame, seed).ok());
+    EXPECT_TRUE(parse_header(frame, sample_seed).ok());
     expect_refused(frame, "the bytes end within a frame");
 }
 
 TEST(Pad, IsAsLongAsItSaysAndZeroBehindItsHeader) {
     std::vector<uint8_t> bytes = pad_frame(4096 - 153);
-    Result<FrameView> pad = parse_frame(bytes, seed);
+    Result<FrameView> pad = parse_frame(bytes, sample_seed);
     ASSERT_TRUE(pad.ok());
     EXPECT_TRUE(pad->header.is_pad());
     EXPECT_EQ(pad->bytes.size(), 4096u - 153);
@@ -255,7 +254,7 @@ TEST(Pad, IsAsLongAsItSaysAndZeroBehindItsHeader) {
 }
 
 TEST(Pad, OfTheSmallestSizeIsItsHeaderAlone) {
-    Result<FrameView> pad = parse_frame(pad_frame(frame_header_size), seed);
+    Result<FrameView> pad = parse_frame(pad_frame(frame_header_size), sample_seed);
     ASSERT_TRUE(pad.ok());
     EXPECT_TRUE(pad->batch_bytes().empty());
 }

@@ -11,15 +11,14 @@
 namespace ironbark::record {
 namespace {
 
-const uint64_t seed = sample_partition.seed();
-constexpr Timestamp time_max(sample_time + 1000);
+constexpr Timestamp produced_time_max(sample_time + 1000);
 
-Result<FrameView> check(Bytes frame, size_t size_max = batch_size_max) {
-    return check_produced(frame, seed, size_max, time_max);
+Result<FrameView> check_frame(Bytes frame, size_t size_max = batch_size_max) {
+    return check_produced(frame, sample_seed, size_max, produced_time_max);
 }
 
 void expect_refused(const std::vector<uint8_t>& frame, ErrorCode code, std::string_view text) {
-    Result<FrameView> checked = check(frame);
+    Result<FrameView> checked = check_frame(frame);
     ASSERT_FALSE(checked.ok()) << "expected: " << text;
     EXPECT_EQ(checked.error().code, code) << name(checked.error().code);
     EXPECT_EQ(checked.error().text, text);
@@ -41,7 +40,7 @@ constexpr ErrorCode invalid_time = ErrorCode::invalid_timestamp;
 
 TEST(Produced, AcceptsWhatAProducerMakes) {
     std::vector<uint8_t> frame = sample_frame();
-    Result<FrameView> checked = check(frame);
+    Result<FrameView> checked = check_frame(frame);
     ASSERT_TRUE(checked.ok()) << checked.error().text;
     EXPECT_EQ(checked->bytes.size(), frame.size());
 }
@@ -51,14 +50,14 @@ TEST(Produced, AcceptsAnIdempotentBatch) {
     header.producer_id = ProducerId(0);
     header.producer_epoch = ProducerEpoch(0);
     header.base_sequence = std::numeric_limits<int32_t>::max();
-    EXPECT_TRUE(check(make_frame(header, sample_records)).ok());
+    EXPECT_TRUE(check_frame(make_frame(header, sample_records)).ok());
 }
 
 TEST(Produced, RefusesEveryTruncation) {
     std::vector<uint8_t> frame = sample_frame();
     for (size_t size = 0; size < frame.size(); ++size) {
         std::vector<uint8_t> part(frame.begin(), frame.begin() + static_cast<ptrdiff_t>(size));
-        EXPECT_EQ(check(part).error().code, corrupt) << size;
+        EXPECT_EQ(check_frame(part).error().code, corrupt) << size;
     }
 }
 
@@ -66,13 +65,13 @@ TEST(Produced, RefusesAnyFlippedBit) {
     std::vector<uint8_t> frame = sample_frame();
     for (size_t bit = 0; bit < frame.size() * 8; ++bit) {
         frame[bit / 8] ^= static_cast<uint8_t>(1 << bit % 8);
-        EXPECT_EQ(check(frame).error().code, corrupt) << bit;
+        EXPECT_EQ(check_frame(frame).error().code, corrupt) << bit;
         frame[bit / 8] ^= static_cast<uint8_t>(1 << bit % 8);
     }
 }
 
 TEST(Produced, RefusesAFrameOfAnotherPartition) {
-    std::vector<uint8_t> frame = make_frame(sample_header(), sample_records, seed + 1);
+    std::vector<uint8_t> frame = make_frame(sample_header(), sample_records, sample_seed + 1);
     expect_refused(frame, corrupt,
                    "the header checksum does not match: altered bytes, or a frame of another partition");
 }
@@ -80,27 +79,27 @@ TEST(Produced, RefusesAFrameOfAnotherPartition) {
 TEST(Produced, RefusesAWrongCrc) {
     std::vector<uint8_t> frame = sample_frame();
     frame[64 + 17] ^= 1;
-    seal_unstamped(frame, seed);
+    seal_unstamped(frame, sample_seed);
     expect_refused(frame, corrupt, "the batch's CRC-32C does not match its bytes");
 }
 
 TEST(Produced, RefusesAPad) {
     std::vector<uint8_t> pad(200);
-    make_pad(pad, seed);
+    make_pad(pad, sample_seed);
     expect_refused(pad, invalid, "a pad frame is not a batch");
 }
 
 TEST(Produced, RefusesAStampedFrame) {
     std::vector<uint8_t> frame = sample_frame();
-    stamp(frame, seed, sample_stamp);
+    stamp(frame, sample_seed, sample_stamp);
     expect_refused(frame, invalid, "the frame is stamped already: only a leader gives out offsets");
 }
 
 TEST(Produced, RefusesABatchLargerThanTheTopicAllows) {
     std::vector<uint8_t> frame = sample_frame();
     size_t size = frame.size() - frame_header_size;
-    EXPECT_TRUE(check(frame, size).ok());
-    Result<FrameView> checked = check(frame, size - 1);
+    EXPECT_TRUE(check_frame(frame, size).ok());
+    Result<FrameView> checked = check_frame(frame, size - 1);
     EXPECT_EQ(checked.error().code, ErrorCode::message_too_large);
     EXPECT_STREQ(checked.error().text, "the batch is larger than the topic's max.message.bytes");
 }
@@ -159,7 +158,7 @@ TEST(Produced, RefusesMoreRecordsThanABatchMayHave) {
     header.records_count = batch_records_max;
     header.last_offset_delta = batch_records_max - 1;
     std::vector<uint8_t> blob = from_hex("04224d18 00");
-    EXPECT_TRUE(check(make_frame(header, blob)).ok());
+    EXPECT_TRUE(check_frame(make_frame(header, blob)).ok());
     header.records_count = batch_records_max + 1;
     header.last_offset_delta = batch_records_max;
     expect_refused(make_frame(header, blob), ErrorCode::message_too_large,
@@ -234,7 +233,7 @@ TEST(Produced, RefusesARecordWithTooManyHeaders) {
     header.records_count = 1;
     header.last_offset_delta = 0;
     header.max_timestamp = header.base_timestamp;
-    EXPECT_TRUE(check(make_frame(header, records_with_headers(64))).ok());
+    EXPECT_TRUE(check_frame(make_frame(header, records_with_headers(64))).ok());
     expect_refused(make_frame(header, records_with_headers(65)), invalid, "a record has more than 64 headers");
 }
 

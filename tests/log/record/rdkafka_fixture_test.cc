@@ -14,8 +14,7 @@
 namespace ironbark::record {
 namespace {
 
-const uint64_t seed = sample_partition.seed();
-constexpr Timestamp time_max(sample_time * 2);
+constexpr Timestamp fixture_time_max(sample_time * 2);
 
 // The batch of that name; empty if the fixture has none.
 std::vector<uint8_t> load_batch(const std::string& name) {
@@ -61,7 +60,7 @@ void expect_records(const BatchHeader& header, Bytes records, const std::vector<
 std::vector<uint8_t> framed(Bytes batch) {
     std::vector<uint8_t> frame(frame_header_size + batch.size());
     std::copy(batch.begin(), batch.end(), frame.begin() + frame_header_size);
-    seal_unstamped(frame, seed);
+    seal_unstamped(frame, sample_seed);
     return frame;
 }
 
@@ -94,7 +93,7 @@ TEST_P(RdkafkaBatch, IsAcceptedAndDecodesToWhatWasProduced) {
     EXPECT_EQ(batch_crc(batch), decode_batch_header(batch).crc);
 
     std::vector<uint8_t> bytes = framed(batch);
-    Result<FrameView> frame = check_produced(bytes, seed, batch_size_max, time_max);
+    Result<FrameView> frame = check_produced(bytes, sample_seed, batch_size_max, fixture_time_max);
     ASSERT_TRUE(frame.ok()) << frame.error().text;
     EXPECT_EQ(frame->batch.codec(), fixture.codec);
     EXPECT_EQ(frame->batch.producer_id, fixture.producer_id);
@@ -108,8 +107,8 @@ TEST_P(RdkafkaBatch, KeepsItsRecordsAndCrcWhenALeaderStampsIt) {
     std::vector<uint8_t> batch = load_batch(fixture.name);
     ASSERT_GE(batch.size(), batch_header_size);
     std::vector<uint8_t> bytes = framed(batch);
-    stamp(bytes, seed, sample_stamp);
-    Result<FrameView> frame = parse_frame(bytes, seed);
+    stamp(bytes, sample_seed, sample_stamp);
+    Result<FrameView> frame = parse_frame(bytes, sample_seed);
     ASSERT_TRUE(frame.ok()) << frame.error().text;
     EXPECT_EQ(batch_crc(frame->batch_bytes()), frame->batch.crc);
     expect_records(frame->batch, frame->record_bytes(),
@@ -123,7 +122,7 @@ TEST(RdkafkaBatchOfGzipOrSnappy, IsRefusedByName) {
         BatchHeader header = decode_batch_header(batch);
         ASSERT_EQ(header.codec(), codec);
         EXPECT_EQ(batch_crc(batch), header.crc);
-        EXPECT_EQ(check_produced(framed(batch), seed, batch_size_max, time_max).error().code,
+        EXPECT_EQ(check_produced(framed(batch), sample_seed, batch_size_max, fixture_time_max).error().code,
                   ErrorCode::unsupported_compression);
         Decompressor decompressor;
         ByteBuffer scratch;
@@ -146,7 +145,7 @@ TEST(BatchBuilder, EncodesTheBytesThatRdkafkaDoes) {
         NewRecord record{Timestamp(sample.timestamp), bytes(sample.key), bytes(sample.value), headers};
         ASSERT_TRUE(builder.append(record).ok());
     }
-    Bytes frame = builder.seal(seed, {ProducerId(4711), ProducerEpoch(3), 7});
+    Bytes frame = builder.seal(sample_seed, {ProducerId(4711), ProducerEpoch(3), 7});
     std::vector<uint8_t> expected = load_batch("idempotent-2");
     ASSERT_GE(expected.size(), batch_header_size);
     store_batch_position(expected, Offset(0), Epoch(-1));  // librdkafka writes 0 where Kafka's own clients write -1

@@ -54,8 +54,10 @@ inline BatchHeader sample_header() {
     return header;
 }
 
+inline const uint64_t sample_seed = sample_partition.seed();
+
 // A frame around a batch of this header and these record bytes; lengths and checksums are right, the rest is as given.
-inline std::vector<uint8_t> make_frame(BatchHeader header, Bytes records, uint64_t seed = sample_partition.seed()) {
+inline std::vector<uint8_t> make_frame(BatchHeader header, Bytes records, uint64_t seed = sample_seed) {
     std::vector<uint8_t> frame(frame_prefix_size + records.size());
     std::copy(records.begin(), records.end(), frame.begin() + frame_prefix_size);
     MutableBytes batch = MutableBytes(frame).subspan(frame_header_size);

@@ -9,7 +9,7 @@
 namespace ironbark::rpc {
 namespace {
 
-constexpr size_t payload_size = 300;
+constexpr size_t lost_payload_size = 300;
 
 // How many bytes a handshake and one produce take, each way.
 struct Sizes {
@@ -19,7 +19,7 @@ Sizes measure() {
     ChannelTest test;
     Sizes sizes;
     sizes.handshake_sent = handshake_frame(1).size();
-    EXPECT_TRUE(test.client.run(test.produce(Text(payload_size, 'p'))).ok());
+    EXPECT_TRUE(test.client.run(test.produce(Text(lost_payload_size, 'p'))).ok());
     sizes.all_sent = test.program->network.sent;
     sizes.all_received = test.program->network.received;
     std::vector<ReceivedFrame> answer = test.exchange_frames(handshake_frame(1), 1s);
@@ -32,7 +32,7 @@ TEST(Channel, KnowsWhatWasSentWhereverTheRequestIsCut) {
     for (bool is_silent : {false, true}) {
         for (size_t cut = 0; cut <= sizes.all_sent; ++cut) {
             ChannelTest test(one_attempt(), Cut{cut, SIZE_MAX, is_silent, true});
-            CallResult result = test.client.run(test.produce(Text(payload_size, 'p')));
+            CallResult result = test.client.run(test.produce(Text(lost_payload_size, 'p')));
             test.simulation.run_for(1s);
             size_t written = test.broker->handler.produced.size();
             // Cut right behind the handshake, too: the socket was given the request, and what it took is not known.
@@ -54,7 +54,7 @@ TEST(Channel, KnowsWhatWasSentWhereverTheAnswerIsCut) {
     Sizes sizes = measure();
     for (size_t cut = 0; cut <= sizes.all_received; ++cut) {
         ChannelTest test(one_attempt(), Cut{SIZE_MAX, cut, false, true});
-        CallResult result = test.client.run(test.produce(Text(payload_size, 'p')));
+        CallResult result = test.client.run(test.produce(Text(lost_payload_size, 'p')));
         test.simulation.run_for(1s);
         // Cut right behind the handshake's answer, the request may have gone out already, or not.
         Delivery expected = cut < sizes.handshake_received    ? Delivery::never_sent
@@ -73,7 +73,7 @@ TEST(Channel, SendsAgainWhatWasCertainlyNeverSent) {
     Sizes sizes = measure();
     for (size_t cut = 0; cut < sizes.handshake_sent; ++cut) {
         ChannelTest test({}, Cut{cut, SIZE_MAX, false, false});
-        CallResult result = test.client.run(test.produce(Text(payload_size, 'p')));
+        CallResult result = test.client.run(test.produce(Text(lost_payload_size, 'p')));
         EXPECT_TRUE(result.ok());
         EXPECT_EQ(test.broker->handler.produced.size(), 1u);
         EXPECT_EQ(test.program->network.connections, 2u);

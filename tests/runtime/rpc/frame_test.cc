@@ -7,10 +7,10 @@
 namespace ironbark::rpc {
 namespace {
 
-const Text metadata{'m', 'e', 't', 'a', 'd', 'a', 't', 'a'};
-const Text payload{'p', 'a', 'y'};
+const Text sample_metadata{'m', 'e', 't', 'a', 'd', 'a', 't', 'a'};
+const Text sample_payload{'p', 'a', 'y'};
 
-Text sample() { return frame_of(9, 0x1122334455667788, metadata, payload, flag_one_way); }
+Text sample() { return frame_of(9, 0x1122334455667788, sample_metadata, sample_payload, flag_one_way); }
 
 Refusal refusal_of(const Text& bytes, size_t size_max = frame_size_max) {
     FrameHeader header;
@@ -45,7 +45,7 @@ TEST(Frame, IsReadAsItWasWritten) {
 }
 
 TEST(Frame, IsRefusedWhenAnyBitOfHeaderOrMetadataWasChanged) {
-    for (size_t bit = 0; bit < (frame_header_size + metadata.size()) * 8; ++bit) {
+    for (size_t bit = 0; bit < (frame_header_size + sample_metadata.size()) * 8; ++bit) {
         Text bytes = sample();
         bytes[bit / 8] = static_cast<uint8_t>(bytes[bit / 8] ^ (1 << bit % 8));
         FrameHeader header;
@@ -70,7 +70,7 @@ TEST(Frame, IsRefusedWhenItsMetadataIsLargerThanItsBody) {
 
 TEST(Frame, IsRefusedForAnUnknownLowFlagOnly) {
     for (int bit = 0; bit < 16; ++bit) {
-        Text bytes = frame_of(9, 1, metadata, {}, static_cast<uint16_t>(1 << bit));
+        Text bytes = frame_of(9, 1, sample_metadata, {}, static_cast<uint16_t>(1 << bit));
         bool is_refused = bit >= 3 && bit < 8;
         EXPECT_EQ(refusal_of(bytes), is_refused ? Refusal::malformed_header : Refusal::none) << "bit " << bit;
     }

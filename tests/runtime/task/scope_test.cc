@@ -33,11 +33,6 @@ TEST(Scope, RunsTasksBesideEachOtherAndJoinsThem) {
     EXPECT_EQ(log, ".abc!");
 }
 
-Task<void> note(std::string* log, char letter) {
-    log->push_back(letter);
-    co_return;
-}
-
 TEST(Scope, StartsTasksInTheOrderOfTheCalls) {
     TaskWorld world;
     std::string log;

@@ -27,11 +27,6 @@ TEST(Task, ReturnsItsValueNowOrLater) {
     EXPECT_EQ(world.run(sum(&world.executor)), 3);
 }
 
-Task<void> note(std::string* log, char letter) {
-    log->push_back(letter);
-    co_return;
-}
-
 Task<void> start_late(std::string* log) {
     Task<void> task = note(log, 'b');
     log->push_back('a');

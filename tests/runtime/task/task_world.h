@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
 #include <utility>
 
 #include "runtime/task/scope.h"
@@ -11,6 +12,11 @@
 #include "tests/simulation/simulation.h"
 
 namespace ironbark {
+
+inline Task<void> note(std::string* log, char letter) {
+    log->push_back(letter);
+    co_return;
+}
 
 struct TaskWorld {
     TaskWorld() : simulation(1, in_order()), node(simulation.node("n1")), executor(node.boot().executor) {}
