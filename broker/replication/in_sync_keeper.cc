@@ -195,9 +195,9 @@ Task<void> InSyncKeeper::tell_of_moves(std::vector<Proposal> proposals) {
             break;
         }
         may_have_arrived = true;
-        (void)co_await stopping_.wait(shard_.executor().now() + retry_pause);
+        (void)co_await stopping_.wait(shard_.executor().now() + in_sync_retry_pause);
     }
-    (void)co_await stopping_.wait(shard_.executor().now() + retry_pause);
+    (void)co_await stopping_.wait(shard_.executor().now() + in_sync_retry_pause);
     look();
 }
 

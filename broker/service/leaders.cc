@@ -14,7 +14,7 @@ namespace ironbark::broker {
 namespace {
 
 constexpr int32_t leader_time_max_ms = 300'000;
-constexpr Duration repeat_pause = 20ms;
+constexpr Duration naming_pause = 20ms;
 
 using rpc::respond;
 
@@ -160,7 +160,7 @@ Task<rpc::Response> ClientService::move_leaders(rpc::Request request) {
         if (is_settled(wishes)) break;
         // One whose naming was refused is tried again.
         const Wake wake =
-            co_await shard_.wait_for_metadata(is_naming ? std::min(deadline, now + repeat_pause) : deadline);
+            co_await shard_.wait_for_metadata(is_naming ? std::min(deadline, now + naming_pause) : deadline);
         if (wake == Wake::closed) break;
     }
     flatbuffers::FlatBufferBuilder builder;

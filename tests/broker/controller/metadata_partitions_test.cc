@@ -296,7 +296,7 @@ ErrorCode hand_over(Metadata& state, const LeaderHandover& one) {
 }
 
 TEST(MetadataPartitions, ALeaderHandsOverAsPlanned) {
-    Metadata state = three();
+    Metadata state = four_brokers();
     EXPECT_EQ(move(state, 3), ErrorCode::none);
     EXPECT_EQ(partition(state).target, BrokerId(3));
     EXPECT_EQ(partition(state).leader, BrokerId(1)) << "until it has promised that the target has everything";
@@ -313,7 +313,7 @@ TEST(MetadataPartitions, ALeaderHandsOverAsPlanned) {
 }
 
 TEST(MetadataPartitions, AMoveIsToALivingMemberThatDoesNotLead) {
-    Metadata state = three();
+    Metadata state = four_brokers();
     EXPECT_EQ(move(state, 1), ErrorCode::invalid_request) << "it leads already";
     EXPECT_EQ(move(state, 4), ErrorCode::invalid_request) << "no replica";
     EXPECT_EQ(move(state, -1), ErrorCode::invalid_request) << "there is nothing to withdraw";
@@ -331,7 +331,7 @@ TEST(MetadataPartitions, AMoveIsToALivingMemberThatDoesNotLead) {
 
 // A promise is of one partition epoch: what happened since may have let the leader go on.
 TEST(MetadataPartitions, APromiseOfAnotherTimeMovesNothing) {
-    Metadata state = three();
+    Metadata state = four_brokers();
     ASSERT_EQ(move(state, 3), ErrorCode::none);
     const LeaderHandover first = handover(state);
     ASSERT_EQ(move(state, -1), ErrorCode::none);
@@ -353,7 +353,7 @@ TEST(MetadataPartitions, APromiseOfAnotherTimeMovesNothing) {
 }
 
 TEST(MetadataPartitions, WhatEndsTheLeadershipOrLosesTheTargetWithdrawsTheMove) {
-    Metadata named = three();
+    Metadata named = four_brokers();
     ASSERT_EQ(move(named, 3), ErrorCode::none);
     Metadata ended = after({end(1, 1)}, named);
     EXPECT_EQ(partition(ended).target, BrokerId(-1));
@@ -375,7 +375,7 @@ TEST(MetadataPartitions, WhatEndsTheLeadershipOrLosesTheTargetWithdrawsTheMove) 
 }
 
 TEST(MetadataPartitions, FailoverIsManualUntilItIsAutomaticAgain) {
-    Metadata state = after({set_failover(true, Timestamp(7000))}, three());
+    Metadata state = after({set_failover(true, Timestamp(7000))}, four_brokers());
     EXPECT_TRUE(state.is_failover_manual());
     EXPECT_EQ(text(state.events().back()), "failover is manual: leaders that fail are replaced by hand only");
     EXPECT_TRUE(restored(state).is_failover_manual());

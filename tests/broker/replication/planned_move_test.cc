@@ -9,12 +9,12 @@ namespace {
 
 using Step = PlannedMove::Step;
 
-struct Script {
+struct MoveScript {
     PartitionRecord record;
     PlannedMove move;
     Instant now{1s};
 
-    Script() {
+    MoveScript() {
         record.leader = BrokerId(1);
         decide(-1);
     }
@@ -28,14 +28,14 @@ struct Script {
 };
 
 TEST(PlannedMove, WithoutOneTheLeaderGoesOn) {
-    Script script;
+    MoveScript script;
     EXPECT_FALSE(script.move.stops_appends());
     EXPECT_EQ(script.look(true), std::nullopt);
     EXPECT_EQ(script.move.due(), never);
 }
 
 TEST(PlannedMove, TheLeaderStopsAndPromisesOnce) {
-    Script script;
+    MoveScript script;
     script.decide(3);
     EXPECT_TRUE(script.move.stops_appends());
     EXPECT_EQ(script.look(false), std::nullopt);
@@ -48,7 +48,7 @@ TEST(PlannedMove, TheLeaderStopsAndPromisesOnce) {
 }
 
 TEST(PlannedMove, OnlyTheRecordLetsALeaderGoOnThatHasPromised) {
-    Script script;
+    MoveScript script;
     script.decide(3);
     ASSERT_EQ(script.look(true), Step::hand_over);
     script.move.take(script.record, script.now);
@@ -63,7 +63,7 @@ TEST(PlannedMove, OnlyTheRecordLetsALeaderGoOnThatHasPromised) {
 }
 
 TEST(PlannedMove, APromiseIsMadeAnewForAHigherPartitionEpoch) {
-    Script script;
+    MoveScript script;
     script.decide(3);
     ASSERT_EQ(script.look(true), Step::hand_over);
     script.decide(3);  // somebody else has left the in-sync set
@@ -73,7 +73,7 @@ TEST(PlannedMove, APromiseIsMadeAnewForAHigherPartitionEpoch) {
 }
 
 TEST(PlannedMove, ATargetThatTakesTooLongIsGivenUp) {
-    Script script;
+    MoveScript script;
     script.decide(3);
     EXPECT_EQ(script.move.due(), script.now + PlannedMove::patience);
     script.now += PlannedMove::patience;
@@ -89,7 +89,7 @@ TEST(PlannedMove, ATargetThatTakesTooLongIsGivenUp) {
 }
 
 TEST(PlannedMove, WhatNobodyWasToldIsToldAgain) {
-    Script script;
+    MoveScript script;
     script.decide(3);
     ASSERT_EQ(script.look(true), Step::hand_over);
     script.move.untold();
