@@ -17,7 +17,7 @@ constexpr Duration probe_time_max = 500ms;
 // the heartbeats. Less than a heartbeat together, in a session of the usual length.
 constexpr Duration watch_interval = 100ms;
 constexpr Duration held_up_time = 150ms;
-constexpr Duration appointing_pause = 50ms;
+constexpr Duration command_retry_pause = 50ms;
 
 constexpr const char* disk_failed = "the controller's log cannot be written; restart the daemon when the disk is well";
 
@@ -247,7 +247,7 @@ Task<void> Controller::watch_brokers() {
         if (now() > expected + held_up_time) liveness_.begin(now(), session_timeout(), machine_.state());
         co_await end_silent(now());
         // One that could not be given up is tried again after a pause.
-        expected = std::max(now() + appointing_pause, liveness_.next_due(session_timeout(), machine_.state()));
+        expected = std::max(now() + command_retry_pause, liveness_.next_due(session_timeout(), machine_.state()));
         // Not later than the next look: a pause of this thread that is longer shows, however it was woken.
         expected = std::min(expected, now() + watch_interval);
         co_await changed_.wait(expected);
@@ -333,7 +333,7 @@ Task<void> Controller::watch_partitions() {
             continue;
         }
         // The same once more: nobody has confirmed it.
-        if (decision.appointments == before) co_await sleep_for(world_.executor, appointing_pause);
+        if (decision.appointments == before) co_await sleep_for(world_.executor, command_retry_pause);
         before = decision.appointments;
         const Timestamp time(world_.executor.wall_milliseconds());
         Executed done = co_await execute(appoint_leaders(decision.appointments, time), now() + command_time_max);
@@ -380,7 +380,7 @@ Task<Controller::Appointed> Controller::appoint(PartitionIdentity identity,
         appointed.executed.error = ErrorCode::not_enough_replicas;
         appointed.executed.hint =
             unclean ? fmt::format("no replica that lives has said what it has: start one of brokers {}",
-                                  fmt::join(numbers_of(partition.replicas), ", "))
+                                  list_of(partition.replicas))
                     : why_nobody_leads(machine_.state(), *topic, partition);
         co_return appointed;
     }

@@ -63,17 +63,22 @@ void Appointer::take(BrokerId broker, Incarnation incarnation, const std::vector
     }
 }
 
+bool Appointer::is_current(const Metadata& metadata,
+                           const PartitionRecord& partition,
+                           BrokerId id,
+                           const Heard& heard) {
+    const BrokerRecord* broker = metadata.find(id);
+    return broker != nullptr && broker->is_alive && broker->incarnation == heard.incarnation &&
+           partition.leader.value == -1 && heard.report.leader_epoch == partition.leader_epoch;
+}
+
 Appointer::Decision Appointer::decide(const Metadata& metadata, Instant now) {
     Decision decision;
     for (auto place = heard_.begin(); place != heard_.end();) {
         const auto topic = metadata.find(place->first.topic);
         const PartitionRecord* partition = topic == nullptr ? nullptr : record_of(*topic, place->first.partition);
         std::erase_if(place->second, [&](const auto& each) {
-            const BrokerRecord* broker = metadata.find(each.first);
-            const bool is_same =
-                broker != nullptr && broker->is_alive && broker->incarnation == each.second.incarnation;
-            return !is_same || partition == nullptr || partition->leader.value != -1 ||
-                   each.second.report.leader_epoch != partition->leader_epoch;
+            return partition == nullptr || !is_current(metadata, *partition, each.first, each.second);
         });
         if (place->second.empty()) {
             place = heard_.erase(place);
@@ -126,13 +131,10 @@ std::optional<Appointer::Proposal> Appointer::propose(const Metadata& metadata,
     const auto topic = metadata.find(identity.topic);
     const PartitionRecord* partition = topic == nullptr ? nullptr : record_of(*topic, identity.partition);
     auto heard = heard_.find(identity);
-    if (partition == nullptr || partition->leader.value != -1 || heard == heard_.end()) return std::nullopt;
+    if (partition == nullptr || heard == heard_.end()) return std::nullopt;
     Replies replies = heard->second;
-    std::erase_if(replies, [&](const auto& each) {
-        const BrokerRecord* broker = metadata.find(each.first);
-        return broker == nullptr || !broker->is_alive || broker->incarnation != each.second.incarnation ||
-               each.second.report.leader_epoch != partition->leader_epoch;
-    });
+    std::erase_if(replies,
+                  [&](const auto& each) { return !is_current(metadata, *partition, each.first, each.second); });
     const Question question{identity, *topic, *partition, metadata};
     Choice choice = choose(question, electable(*partition, topic->has_durable_floor), replies);
     if (choice.best == nullptr && unclean) {

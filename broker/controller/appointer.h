@@ -67,6 +67,8 @@ class Appointer {
         size_t living = 0;            // of the candidates
         Instant first = never;        // report
     };
+    // Whether what was heard of a broker is of the incarnation and the epoch that are current.
+    static bool is_current(const Metadata& metadata, const PartitionRecord& partition, BrokerId id, const Heard& heard);
     static Choice choose(const Question& question, const BrokerIds& candidates, const Replies& replies);
     void judge(const Question& question, const Replies& replies, Instant now, Decision& decision) const;
 

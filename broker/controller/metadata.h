@@ -101,6 +101,9 @@ class Metadata {
 
     void put(std::shared_ptr<const TopicRecord> topic);
     void happened(ClusterEvent event);
+    void happened(std::vector<ClusterEvent> events, Timestamp time);
+    template <typename List, typename Judge>
+    Result<void> apply_batch(const List* list, Verdicts* verdicts, Judge judge);
 
     int64_t version_ = 0;
     int64_t next_producer_id_ = 0;

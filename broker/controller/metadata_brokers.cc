@@ -11,7 +11,6 @@ namespace {
 
 using rpc::from_wire;
 
-
 void add_partition(ClusterEvent& event, const TopicRecord& topic, size_t partition) {
     ++event.count;
     if (event.names.size() < event_names_max) add_name(event, fmt::format("{}-{}", topic.name, partition));

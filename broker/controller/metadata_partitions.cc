@@ -83,6 +83,24 @@ void tell(const TopicRecord& topic,
 
 }  // namespace
 
+// `judge` looks at one element, and changes what it concerns.
+template <typename List, typename Judge>
+Result<void> Metadata::apply_batch(const List* list, Verdicts* verdicts, Judge judge) {
+    Elements elements(list);
+    if (elements.size() == 0 || elements.size() > batch_partitions_max) return too_large;
+    TopicDrafts drafts(*this);
+    for (const auto* element : elements) verdicts->push_back(judge(*element, drafts));
+    for (auto& [id, topic] : drafts.take()) put(std::move(topic));
+    return {};
+}
+
+void Metadata::happened(std::vector<ClusterEvent> events, Timestamp time) {
+    for (ClusterEvent& event : events) {
+        event.time = time;
+        happened(std::move(event));
+    }
+}
+
 Result<void> Metadata::appoint(const wire::Appointment& appointment,
                                TopicDrafts& drafts,
                                std::vector<ClusterEvent>* changes) const {
@@ -132,18 +150,12 @@ Result<void> Metadata::appoint(const wire::Appointment& appointment,
 }
 
 Result<void> Metadata::apply_body(const wire::AppointLeaderCommand& command, Verdicts* verdicts) {
-    Elements appointments(command.appointments());
-    if (appointments.size() == 0 || appointments.size() > batch_partitions_max) return too_large;
-    TopicDrafts drafts(*this);
     std::vector<ClusterEvent> changes;
-    for (const wire::Appointment* appointment : appointments) {
-        verdicts->push_back(appoint(*appointment, drafts, &changes));
-    }
-    for (auto& [id, topic] : drafts.take()) put(std::move(topic));
-    for (ClusterEvent& event : changes) {
-        event.time = Timestamp(command.time_ms());
-        happened(std::move(event));
-    }
+    TRY_VOID(
+        apply_batch(command.appointments(), verdicts, [&](const wire::Appointment& appointment, TopicDrafts& drafts) {
+            return appoint(appointment, drafts, &changes);
+        }));
+    happened(std::move(changes), Timestamp(command.time_ms()));
     return {};
 }
 
@@ -184,12 +196,8 @@ Result<void> Metadata::change(const wire::InSyncChange& change, TopicDrafts& dra
 }
 
 Result<void> Metadata::apply_body(const wire::ChangeInSyncCommand& command, Verdicts* verdicts) {
-    Elements changes(command.changes());
-    if (changes.size() == 0 || changes.size() > batch_partitions_max) return too_large;
-    TopicDrafts drafts(*this);
-    for (const wire::InSyncChange* one : changes) verdicts->push_back(change(*one, drafts));
-    for (auto& [id, topic] : drafts.take()) put(std::move(topic));
-    return {};
+    return apply_batch(command.changes(), verdicts,
+                       [&](const wire::InSyncChange& one, TopicDrafts& drafts) { return change(one, drafts); });
 }
 
 // ---- planned moves -------------------------------------------------------------------------------------------------
@@ -217,12 +225,8 @@ Result<void> Metadata::move(const wire::LeaderMove& move, TopicDrafts& drafts) c
 }
 
 Result<void> Metadata::apply_body(const wire::MoveLeaderCommand& command, Verdicts* verdicts) {
-    Elements moves(command.moves());
-    if (moves.size() == 0 || moves.size() > batch_partitions_max) return too_large;
-    TopicDrafts drafts(*this);
-    for (const wire::LeaderMove* one : moves) verdicts->push_back(move(*one, drafts));
-    for (auto& [id, topic] : drafts.take()) put(std::move(topic));
-    return {};
+    return apply_batch(command.moves(), verdicts,
+                       [&](const wire::LeaderMove& one, TopicDrafts& drafts) { return move(one, drafts); });
 }
 
 Result<void> Metadata::hand_over(const wire::LeaderHandover& one,
@@ -249,16 +253,11 @@ Result<void> Metadata::hand_over(const wire::LeaderHandover& one,
 }
 
 Result<void> Metadata::apply_body(const wire::HandOverLeaderCommand& command, Verdicts* verdicts) {
-    Elements handovers(command.handovers());
-    if (handovers.size() == 0 || handovers.size() > batch_partitions_max) return too_large;
-    TopicDrafts drafts(*this);
     std::vector<ClusterEvent> changes;
-    for (const wire::LeaderHandover* one : handovers) verdicts->push_back(hand_over(*one, drafts, &changes));
-    for (auto& [id, topic] : drafts.take()) put(std::move(topic));
-    for (ClusterEvent& event : changes) {
-        event.time = Timestamp(command.time_ms());
-        happened(std::move(event));
-    }
+    TRY_VOID(apply_batch(command.handovers(), verdicts, [&](const wire::LeaderHandover& one, TopicDrafts& drafts) {
+        return hand_over(one, drafts, &changes);
+    }));
+    happened(std::move(changes), Timestamp(command.time_ms()));
     return {};
 }
 

@@ -20,7 +20,7 @@ inline std::string list_of(const BrokerIds& brokers) {
     return text;
 }
 
-// As they stand in messages, and for people.
+// As they stand in messages.
 inline std::vector<int32_t> numbers_of(const BrokerIds& brokers) {
     std::vector<int32_t> numbers;
     numbers.reserve(brokers.size());

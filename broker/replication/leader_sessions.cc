@@ -26,18 +26,6 @@ Marks marks_of(const Partition& partition) {
     return {partition.high_watermark(), partition.durable_watermark(), partition.log_start(), partition.sync_to()};
 }
 
-// What a frame says of the one before it.
-struct FrameStart {
-    Offset base;
-    uint64_t chain = 0;
-};
-std::optional<FrameStart> start_of(const log::ReadFrames& frames, uint64_t seed) {
-    if (frames.slices.empty()) return std::nullopt;
-    Result<record::FrameView> frame = record::parse_header(frames.slices.front().bytes(), seed);
-    if (!frame.ok()) return std::nullopt;
-    return FrameStart{frame->header.base_offset, frame->header.chain};
-}
-
 }  // namespace
 
 struct LeaderSessions::Stream {
@@ -244,11 +232,12 @@ Task<LeaderSessions::Answer> LeaderSessions::gather(std::shared_ptr<Session> ses
     co_return answer;
 }
 
-// Whether these frames are what the follower has to get next.
+// Whether these frames, read from the log's start on, are what the follower has to get next.
 bool LeaderSessions::goes_on(const log::ReadFrames& frames, const log::Log& log, const Stream& stream) {
-    const std::optional<FrameStart> start = start_of(frames, log.seed());
-    if (!start || start->base != stream.next) return false;
-    return !stream.checksum_before_start || *stream.checksum_before_start == start->chain;
+    if (frames.slices.empty()) return false;
+    Result<record::FrameView> first = record::parse_header(frames.slices.front().bytes(), log.seed());
+    if (!first.ok() || first->header.base_offset != stream.next) return false;
+    return !stream.checksum_before_start || *stream.checksum_before_start == first->header.chain;
 }
 
 // Whether there is more to say of it at once.
@@ -267,7 +256,7 @@ Task<bool> LeaderSessions::add(Session* session, uint32_t handle, size_t bytes_m
         // The start may lie within a frame.
         const Offset from = std::max(stream.next, partition->log_start());
         Result<log::ReadFrames> read = co_await partition->log()->read(from, partition->log_end(), bytes_max);
-        if (read.ok() && !goes_on(*read, *partition->log(), stream)) {
+        if (read.ok() && from != stream.next && !goes_on(*read, *partition->log(), stream)) {
             stream.kind = wire::ReplicaAnswer::restart;
         } else if (read.ok()) {
             frames = *std::move(read);

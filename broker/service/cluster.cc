@@ -17,14 +17,6 @@ constexpr Duration waiter_look_interval = 1s;  // whether anybody still waits fo
 
 using rpc::respond;
 
-rpc::Response refuse(const rpc::CallResult& result) {
-    flatbuffers::FlatBufferBuilder builder;
-    const std::string hint = result.hint.empty() ? describe(result.error) : result.hint;
-    rpc::Response response = respond(builder, error_info(builder, result.error, result.outcome, hint));
-    response.is_error = true;
-    return response;
-}
-
 struct Load {
     int32_t partitions = 0;
     int32_t leads = 0;
@@ -128,25 +120,17 @@ Task<rpc::Response> ClientService::cluster_events(rpc::Session* session, rpc::Re
 }
 
 Task<rpc::Response> ClientService::replace_voter(rpc::Request request) {
-    struct Ask {
-        static Task<rpc::CallResult> run(Control* control, int32_t voter, int32_t timeout_ms) {
-            ControllerCall call;
-            call.method = rpc::Method::admit_voter;
-            call.make = [voter, timeout_ms] {
-                flatbuffers::FlatBufferBuilder builder;
-                return rpc::finish(builder, wire::CreateAdmitVoterRequest(builder, voter, timeout_ms));
-            };
-            const Instant deadline = control->executor().now() + std::chrono::milliseconds(timeout_ms);
-            co_return co_await control->controllers().call(std::move(call), deadline);
-        }
-    };
     const auto& message = request.as<wire::ReplaceVoterRequest>();
     const int32_t timeout_ms = std::clamp(message.timeout_ms(), 0, replace_time_max_ms);
-    Control* control = facts_.control;
-    auto make = [control, voter = message.voter(), timeout_ms] { return Ask::run(control, voter, timeout_ms); };
-    rpc::CallResult result =
-        co_await run_on<rpc::CallResult>(shard_.executor(), control->executor(), control->scope(), std::move(make));
-    if (!result.ok()) co_return refuse(result);
+    ControllerCall call;
+    call.method = rpc::Method::admit_voter;
+    call.make = [voter = message.voter(), timeout_ms] {
+        flatbuffers::FlatBufferBuilder builder;
+        return rpc::finish(builder, wire::CreateAdmitVoterRequest(builder, voter, timeout_ms));
+    };
+    const Instant deadline = shard_.executor().now() + std::chrono::milliseconds(timeout_ms);
+    rpc::CallResult result = co_await ask_controller(std::move(call), deadline);
+    if (!result.ok()) co_return pass_on(result);
     const auto& answer = result.as<wire::AdmitVoterResponse>();
     flatbuffers::FlatBufferBuilder builder;
     co_return respond(builder, wire::CreateReplaceVoterResponse(builder, 0, answer.before(), answer.now()));

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "broker/control/control.h"
 #include "broker/controller/appointer.h"
@@ -57,9 +56,8 @@ void check(const Metadata& metadata, Wish& wish) {
     wish.before = partition.leader;
     wish.epoch = partition.leader_epoch;
     if (!contains(partition.replicas, wish.target)) {
-        return wish.refuse(ErrorCode::invalid_request,
-                           fmt::format("broker {} has no replica of it; brokers {} have", wish.target.value,
-                                       fmt::join(numbers_of(partition.replicas), ", ")));
+        return wish.refuse(ErrorCode::invalid_request, fmt::format("broker {} has no replica of it; brokers {} have",
+                                                                   wish.target.value, list_of(partition.replicas)));
     }
     if (partition.leader.value < 0) {
         return wish.refuse(ErrorCode::not_leader_or_follower, why_nobody_leads(metadata, *wish.topic, partition));
@@ -69,11 +67,10 @@ void check(const Metadata& metadata, Wish& wish) {
         return;
     }
     if (!contains(partition.in_sync, wish.target)) {
-        return wish.refuse(
-            ErrorCode::not_enough_replicas,
-            fmt::format("broker {} is not in sync (brokers {} are): it may lack acknowledged records; "
-                        "`ironbark leader list {}` shows how far it is behind",
-                        wish.target.value, fmt::join(numbers_of(partition.in_sync), ", "), wish.topic->name));
+        return wish.refuse(ErrorCode::not_enough_replicas,
+                           fmt::format("broker {} is not in sync (brokers {} are): it may lack acknowledged records; "
+                                       "`ironbark leader list {}` shows how far it is behind",
+                                       wish.target.value, list_of(partition.in_sync), wish.topic->name));
     }
     if (!metadata.is_alive(wish.target)) {
         return wish.refuse(ErrorCode::not_enough_replicas,
@@ -95,7 +92,6 @@ void look(const Metadata& metadata, Wish& wish, Instant now) {
         wish.refuse(
             ErrorCode::fenced_leader_epoch,
             fmt::format("broker {} failed meanwhile: the move is off, and another leads or will", wish.before.value));
-        wish.outcome = Outcome::not_written;
         return;
     }
     if (partition->target == wish.target) wish.named_in = partition->partition_epoch;
@@ -176,11 +172,6 @@ Task<rpc::Response> ClientService::move_leaders(rpc::Request request) {
 }
 
 Task<rpc::Response> ClientService::elect_leader(rpc::Request request) {
-    struct Ask {
-        static Task<rpc::CallResult> run(Control* control, ControllerCall call, Instant deadline) {
-            co_return co_await control->controllers().call(std::move(call), deadline);
-        }
-    };
     static constexpr Error unknown(ErrorCode::unknown_topic_or_partition, "there is no such topic");
     const auto& message = request.as<wire::ElectLeaderRequest>();
     auto topic = find_topic(message.topic(), message.topic_id());
@@ -196,23 +187,15 @@ Task<rpc::Response> ClientService::elect_leader(rpc::Request request) {
         return rpc::finish(builder, wire::CreateAppointLeaderRequest(builder, &topic_id, partition, unclean,
                                                                      validate_only, timeout_ms));
     };
-    Control* control = facts_.control;
-    auto make = [control, call = std::move(call), deadline] { return Ask::run(control, call, deadline); };
-    rpc::CallResult result =
-        co_await run_on<rpc::CallResult>(shard_.executor(), control->executor(), control->scope(), std::move(make));
-    flatbuffers::FlatBufferBuilder builder;
-    if (!result.ok()) {
-        const std::string hint = result.hint.empty() ? describe(result.error) : result.hint;
-        rpc::Response response = respond(builder, error_info(builder, result.error, result.outcome, hint));
-        response.is_error = true;
-        co_return response;
-    }
+    rpc::CallResult result = co_await ask_controller(std::move(call), deadline);
+    if (!result.ok()) co_return pass_on(result);
     const auto& answer = result.as<wire::AppointLeaderResponse>();
     // Whoever asks this broker next hears of the leader.
     while (shard_.metadata()->version() < answer.metadata_version() && shard_.executor().now() < deadline) {
         const Wake wake = co_await shard_.wait_for_metadata(deadline);
         if (wake == Wake::closed) break;
     }
+    flatbuffers::FlatBufferBuilder builder;
     const std::string loss(rpc::from_wire(answer.loss()));
     co_return respond(
         builder, wire::CreateElectLeaderResponseDirect(builder, 0, answer.leader(), answer.log_end(), loss.c_str()));
@@ -222,14 +205,8 @@ Task<rpc::Response> ClientService::set_failover(rpc::Request request) {
     const auto& message = request.as<wire::SetFailoverRequest>();
     Command command = broker::set_failover(message.is_manual(), now());
     Execution done = co_await execute(std::move(command), message.timeout_ms());
+    if (!done.executed.ok()) co_return refuse(done.executed);
     flatbuffers::FlatBufferBuilder builder;
-    if (!done.executed.ok()) {
-        const Executed& executed = done.executed;
-        const std::string hint = executed.hint.empty() ? describe(executed.error) : executed.hint;
-        rpc::Response response = respond(builder, error_info(builder, executed.error, executed.outcome, hint));
-        response.is_error = true;
-        co_return response;
-    }
     co_return respond(builder, wire::CreateSetFailoverResponse(builder, 0));
 }
 

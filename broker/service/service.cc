@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "broker/control/control.h"
+#include "runtime/rpc/respond.h"
+
 namespace ironbark::broker {
 
 flatbuffers::Offset<wire::ErrorInfo> error_info(flatbuffers::FlatBufferBuilder& builder,
@@ -14,6 +17,22 @@ flatbuffers::Offset<wire::ErrorInfo> error_info(flatbuffers::FlatBufferBuilder& 
     }
     auto text = builder.CreateString(hint.empty() ? std::string_view(error.text) : hint);
     return wire::CreateErrorInfo(builder, static_cast<int16_t>(error.code), static_cast<wire::Outcome>(outcome), text);
+}
+
+rpc::Response refuse(ErrorCode code, const std::string& hint, Outcome outcome) {
+    flatbuffers::FlatBufferBuilder builder;
+    rpc::Response response = rpc::respond(builder, error_info(builder, code, outcome, hint));
+    response.is_error = true;
+    return response;
+}
+
+rpc::Response refuse(const Executed& executed) {
+    return refuse(executed.error.code, executed.hint.empty() ? describe(executed.error) : executed.hint,
+                  executed.outcome);
+}
+
+rpc::Response pass_on(const rpc::CallResult& result) {
+    return refuse(result.error.code, result.hint.empty() ? describe(result.error) : result.hint, result.outcome);
 }
 
 Error check_partition_count(size_t count) {
@@ -46,6 +65,18 @@ Task<rpc::Response> ClientService::handle(rpc::Session& session, rpc::Request re
     }
     if (response.is_error) ++metrics.errors[static_cast<size_t>(method)];
     co_return response;
+}
+
+Task<rpc::CallResult> ClientService::ask_controller(ControllerCall call, Instant deadline) {
+    struct Ask {
+        static Task<rpc::CallResult> run(Control* control, ControllerCall call, Instant deadline) {
+            co_return co_await control->controllers().call(std::move(call), deadline);
+        }
+    };
+    Control* control = facts_.control;
+    auto make = [control, call = std::move(call), deadline] { return Ask::run(control, call, deadline); };
+    co_return co_await run_on<rpc::CallResult>(shard_.executor(), control->executor(), control->scope(),
+                                               std::move(make));
 }
 
 Task<rpc::Response> ClientService::dispatch(rpc::Session* session, rpc::Request request) {

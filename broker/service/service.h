@@ -18,6 +18,7 @@
 namespace ironbark::broker {
 
 class Control;
+struct ControllerCall;
 
 // What all handlers of a broker know. Immutable once serving has begun; `control` belongs to a thread of its own.
 struct BrokerFacts {
@@ -76,6 +77,8 @@ class ClientService final : public rpc::Handler {
         bool was_repeated = false;
     };
     Task<Execution> execute(Command command, int32_t timeout_ms);
+    // Asks the active controller, on the control thread.
+    Task<rpc::CallResult> ask_controller(ControllerCall call, Instant deadline);
     Task<Execution> change_settings(Uuid topic, SettingsChange change, int32_t timeout_ms);
     Task<Execution> place_and_create(TopicRecord topic, int32_t partitions, int32_t replicas, int32_t timeout_ms);
     Timestamp now() const { return Timestamp(shard_.executor().wall_milliseconds()); }
@@ -95,5 +98,12 @@ flatbuffers::Offset<wire::ErrorInfo> error_info(flatbuffers::FlatBufferBuilder& 
                                                 const Error& error,
                                                 Outcome outcome = Outcome::not_written,
                                                 std::string_view hint = {});
+
+// An error whose text has values in it: the answer's own ErrorInfo carries it.
+rpc::Response refuse(ErrorCode code, const std::string& hint, Outcome outcome = Outcome::not_written);
+// A command that is refused changes nothing; one that nobody has answered may yet be carried out.
+rpc::Response refuse(const Executed& executed);
+// What another daemon has refused.
+rpc::Response pass_on(const rpc::CallResult& result);
 
 }  // namespace ironbark::broker

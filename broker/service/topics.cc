@@ -28,20 +28,6 @@ rpc::Response refuse(const Error& error) {
     return rpc::error_response(error, Outcome::not_written);
 }
 
-// An error whose text has values in it: the answer's own ErrorInfo carries it.
-rpc::Response refuse(ErrorCode code, const std::string& hint, Outcome outcome = Outcome::not_written) {
-    flatbuffers::FlatBufferBuilder builder;
-    rpc::Response response = respond(builder, error_info(builder, code, outcome, hint));
-    response.is_error = true;
-    return response;
-}
-
-// A command that is refused changes nothing; one that nobody has answered may yet be carried out.
-rpc::Response refuse(const Executed& executed) {
-    return refuse(executed.error.code, executed.hint.empty() ? describe(executed.error) : executed.hint,
-                  executed.outcome);
-}
-
 Result<std::map<std::string, std::string>> checked_settings(const SettingsVector* settings, std::string* problem) {
     std::map<std::string, std::string> checked;
     for (size_t index = 0; settings != nullptr && index < settings->size(); ++index) {

@@ -224,8 +224,7 @@ TEST(Failover, WhoseLogBeginsBehindTheCommonPartBeginsAnew) {
     Replicated topic(cluster, {.replicas = 2, .min_in_sync = 1});
     ASSERT_TRUE(topic.wait_in_sync(2));
     const int32_t first = topic.wait_leader();
-    const PartitionRecord record = topic.record();
-    const int32_t second = record.replicas[0].value == first ? record.replicas[1].value : record.replicas[0].value;
+    const int32_t second = topic.other_than(first);
     ASSERT_TRUE(topic.produce(first, "both").said.ok());
     cluster.kill(second);
     ASSERT_TRUE(cluster.simulation().run_until([&] { return topic.record().in_sync.size() == 1; }, 20s));

@@ -16,6 +16,22 @@ int32_t other_than(int32_t one, int32_t two = -1) {
     return -1;
 }
 
+// A topic with one record, whose second replica does not reach the leader any more.
+struct CutOff {
+    Replicated topic;
+    int32_t first;
+    int32_t second;
+};
+CutOff cut_off(ClusterWorld& cluster) {
+    Replicated topic(cluster);
+    EXPECT_TRUE(topic.wait_in_sync(3));
+    const int32_t first = topic.wait_leader();
+    const int32_t second = other_than(first);
+    EXPECT_TRUE(topic.produce(first, "before").said.ok());
+    cluster.simulation().network().cut(cluster.node(second), cluster.node(first));
+    return {topic, first, second};
+}
+
 TEST(Move, ALeaderHandsOverAndNothingOfAnyLevelIsLost) {
     ClusterWorld cluster(3, 3);
     cluster.start_all();
@@ -128,12 +144,7 @@ TEST(Move, AnImpossibleOneIsRefusedWithTheReason) {
 TEST(Move, ATargetThatDoesNotCatchUpIsGivenUp) {
     ClusterWorld cluster(3, 3);
     cluster.start_all();
-    Replicated topic(cluster);
-    ASSERT_TRUE(topic.wait_in_sync(3));
-    const int32_t first = topic.wait_leader();
-    const int32_t second = other_than(first);
-    ASSERT_TRUE(topic.produce(first, "before").said.ok());
-    cluster.simulation().network().cut(cluster.node(second), cluster.node(first));
+    auto [topic, first, second] = cut_off(cluster);
     const ReceiptSeen written = topic.produce(first, "alone", AckLevel::leader);
     ASSERT_TRUE(written.said.ok()) << written.said;
     const MovedSeen moved = topic.move(first, second);
@@ -149,12 +160,7 @@ TEST(Move, ATargetThatDoesNotCatchUpIsGivenUp) {
 TEST(Move, ALeaderThatDiesInTheMiddleIsReplacedAsEver) {
     ClusterWorld cluster(3, 3);
     cluster.start_all();
-    Replicated topic(cluster);
-    ASSERT_TRUE(topic.wait_in_sync(3));
-    const int32_t first = topic.wait_leader();
-    const int32_t second = other_than(first);
-    ASSERT_TRUE(topic.produce(first, "before").said.ok());
-    cluster.simulation().network().cut(cluster.node(second), cluster.node(first));
+    auto [topic, first, second] = cut_off(cluster);
     ASSERT_TRUE(topic.produce(first, "alone", AckLevel::leader).said.ok());
     rpc::Metadata request = move_request(topic.identity(), second);
     auto move = cluster.begin(other_than(first, second), rpc::Method::move_leaders, std::move(request));
@@ -239,8 +245,7 @@ TEST(Move, AnUncleanElectionIsAPersonsWordAndSaysWhatMayBeLost) {
     Replicated topic(cluster, {.replicas = 2, .min_in_sync = 1});
     ASSERT_TRUE(topic.wait_in_sync(2));
     const int32_t first = topic.wait_leader();
-    const PartitionRecord record = topic.record();
-    const int32_t second = record.replicas[0].value == first ? record.replicas[1].value : record.replicas[0].value;
+    const int32_t second = topic.other_than(first);
     ASSERT_TRUE(topic.produce(first, "both").said.ok());
     cluster.kill(second);
     ASSERT_TRUE(cluster.simulation().run_until([&] { return topic.record().in_sync.size() == 1; }, 20s));

@@ -58,6 +58,11 @@ int32_t Replicated::wait_leader(Duration limit, int32_t other) {
     return leader();
 }
 
+int32_t Replicated::other_than(int32_t id) {
+    const BrokerIds replicas = record().replicas;
+    return replicas[0].value == id ? replicas[1].value : replicas[0].value;
+}
+
 bool Replicated::wait_in_sync(size_t count, Duration limit) {
     return cluster_.simulation().run_until([&] { return record().in_sync.size() == count; }, limit);
 }

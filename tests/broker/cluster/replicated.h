@@ -25,6 +25,8 @@ class Replicated {
     int32_t leader() { return record().leader.value; }
     // Waits for a leader that is not `other`, of a later epoch than the known one.
     int32_t wait_leader(Duration limit = 60s, int32_t other = -1);
+    // The first replica that is not this one.
+    int32_t other_than(int32_t id);
     // Waits until so many replicas are in sync.
     bool wait_in_sync(size_t count, Duration limit = 60s);
 
