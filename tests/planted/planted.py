@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Puts mistakes that others made back into the replication, one at a time, and says how many seeds it took to notice.
 
-    tests/planted/planted.py [--build DIR] [--seeds N] [NAME ...]
+    tests/planted/planted.py [--build DIR] [--seeds N] [--with record_chaos|simulate] [NAME ...]
 
-Works on a copy of the tree (in --build, which is made and kept: the first build takes long). A mistake that is not
+Noticed by RecordChaos (cluster_test), or by `simulate --nodes 3`. Works on a copy of the tree (in --build, which is made and kept: the first build takes long). A mistake that is not
 noticed, or whose place in the code is not found, makes it exit with 1.
 """
 
@@ -76,20 +76,30 @@ PLANTED = {
 }
 
 
-def build(folder):
-    done = subprocess.run(["ninja", "-C", folder, "-j2", "cluster_test"], capture_output=True, text=True, check=False)
+TARGETS = {"record_chaos": "cluster_test", "simulate": "simulate"}
+PROGRAMS = {"record_chaos": "tests/broker/cluster/cluster_test", "simulate": "tests/simulation/cluster/simulate"}
+
+
+def build(folder, target, jobs):
+    done = subprocess.run(["ninja", "-C", folder, f"-j{jobs}", target], capture_output=True, text=True, check=False)
     return "" if done.returncode == 0 else done.stdout[-2000:]
 
 
-def notice(program, seeds, patience):
+def notice(program, simulator, seeds, patience):
     """The number of seeds until the simulator stops, or None; and what it said."""
     for first in range(1, seeds + 1):
         environment = {"IRONBARK_RECORD_FIRST": str(first), "IRONBARK_RECORD_SEEDS": "1"}
         command = [program, "--gtest_filter=RecordChaos.*"]
+        if simulator == "simulate":
+            command = [program, "--nodes", "3", "--seed", str(first)]
         try:
             done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=patience, check=False)
         except subprocess.TimeoutExpired:
             return first, "it does not end"
+        if simulator == "simulate" and done.returncode != 0:
+            said = re.search(r"expected: .*\n  seen: .*|simulation failed: .*", done.stderr)
+            lines = done.stderr.strip().splitlines() or ["?"]
+            return first, lines[0] if said is None else re.sub(r"\s+", " ", said.group(0))
         if done.returncode != 0 and "Expected: (counts" not in done.stdout:
             said = re.search(r"(?:failed|broken|seed \d+)[:,]? .*", done.stderr + done.stdout)
             return first, (done.stderr.strip().splitlines() or ["?"])[0] if said is None else said.group(0)
@@ -100,15 +110,18 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "planted")
     parser.add_argument("--seeds", type=int, default=200)
+    parser.add_argument("--with", dest="simulator", choices=sorted(TARGETS), default="record_chaos")
+    parser.add_argument("--jobs", type=int, default=2, help="of the build")
     parser.add_argument("names", nargs="*", default=list(PLANTED))
     options = parser.parse_args()
     copy = options.build / "tree"
     shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns("build", ".git"), dirs_exist_ok=True)
     folder = copy / "build" / "dev"
     subprocess.run(["cmake", "--preset", "dev"], cwd=copy, check=True, capture_output=True)
-    if problem := build(folder):
+    target = TARGETS[options.simulator]
+    if problem := build(folder, target, options.jobs):
         sys.exit(f"the tree does not build as it is:\n{problem}")
-    program = folder / "tests" / "broker" / "cluster" / "cluster_test"
+    program = folder / PROGRAMS[options.simulator]
     missed = 0
     for name in options.names:
         file, before, after = PLANTED[name]
@@ -120,11 +133,11 @@ def main():
             continue
         path.write_text(text.replace(before, after))
         begin = time.monotonic()
-        if problem := build(folder):
+        if problem := build(folder, target, options.jobs):
             print(f"{name:45} does not build: {problem.strip().splitlines()[-1]}")
             missed += 1
         else:
-            seeds, said = notice(program, options.seeds, 600)
+            seeds, said = notice(program, options.simulator, options.seeds, 600)
             missed += seeds is None
             verdict = f"noticed after {seeds} seeds: {said[:110]}" if seeds else f"NOT noticed in {options.seeds} seeds"
             print(f"{name:45} {verdict} ({time.monotonic() - begin:.0f} s)", flush=True)

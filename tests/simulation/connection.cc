@@ -97,7 +97,7 @@ void Connection::vanish(Side side) {
 void Connection::drain(Side side) {
     End& end = ends_[side];
     while (!is_over() && !end.coming.empty() && end.coming.front().arrival <= network_.now()) {
-        if (is_blackhole_ || !network_.is_open(node(other(side)), node(side))) return;
+        if (is_blackhole_ || !network_.is_open(node(other(side)), node(side), port_)) return;
         Piece piece = std::move(end.coming.front());
         end.coming.pop_front();
         arrive(side, std::move(piece));

@@ -9,37 +9,51 @@ struct FaultClass {
     const char* name;
     void (*turn_on)(Options&);
     bool (*is_on)(const Options&);
+    void (*turn_off)(Options&);
 };
 
 // In the order in which the swarm draws them: new ones go to the end. Sectors torn inside are not among them: that is a
 // device that breaks what the log format relies on, and a class that a test turns on by itself.
 constexpr FaultClass fault_classes[] = {
     {"disk-stall", [](Options& options) { options.disk.stall = one_in(2000); },
-     [](const Options& options) { return options.disk.stall.numerator != 0; }},
+     [](const Options& options) { return options.disk.stall.numerator != 0; },
+     [](Options& options) { options.disk.stall = Chance{}; }},
     {"short-read", [](Options& options) { options.disk.short_read = one_in(50); },
-     [](const Options& options) { return options.disk.short_read.numerator != 0; }},
+     [](const Options& options) { return options.disk.short_read.numerator != 0; },
+     [](Options& options) { options.disk.short_read = Chance{}; }},
     {"short-write", [](Options& options) { options.disk.short_write = one_in(50); },
-     [](const Options& options) { return options.disk.short_write.numerator != 0; }},
+     [](const Options& options) { return options.disk.short_write.numerator != 0; },
+     [](Options& options) { options.disk.short_write = Chance{}; }},
     {"write-error", [](Options& options) { options.disk.write_error = one_in(5000); },
-     [](const Options& options) { return options.disk.write_error.numerator != 0; }},
+     [](const Options& options) { return options.disk.write_error.numerator != 0; },
+     [](Options& options) { options.disk.write_error = Chance{}; }},
     {"sync-error", [](Options& options) { options.disk.sync_error = one_in(5000); },
-     [](const Options& options) { return options.disk.sync_error.numerator != 0; }},
+     [](const Options& options) { return options.disk.sync_error.numerator != 0; },
+     [](Options& options) { options.disk.sync_error = Chance{}; }},
     {"read-error", [](Options& options) { options.disk.read_error = one_in(5000); },
-     [](const Options& options) { return options.disk.read_error.numerator != 0; }},
+     [](const Options& options) { return options.disk.read_error.numerator != 0; },
+     [](Options& options) { options.disk.read_error = Chance{}; }},
     {"rot", [](Options& options) { options.disk.rot = one_in(5000); },
-     [](const Options& options) { return options.disk.rot.numerator != 0; }},
+     [](const Options& options) { return options.disk.rot.numerator != 0; },
+     [](Options& options) { options.disk.rot = Chance{}; }},
     {"full-disk", [](Options& options) { options.disk.full = one_in(5000); },
-     [](const Options& options) { return options.disk.full.numerator != 0; }},
+     [](const Options& options) { return options.disk.full.numerator != 0; },
+     [](Options& options) { options.disk.full = Chance{}; }},
     {"torn-pages", [](Options& options) { options.disk.torn_pages = true; },
-     [](const Options& options) { return options.disk.torn_pages; }},
+     [](const Options& options) { return options.disk.torn_pages; },
+     [](Options& options) { options.disk.torn_pages = false; }},
     {"split", [](Options& options) { options.network.split = true; },
-     [](const Options& options) { return options.network.split; }},
+     [](const Options& options) { return options.network.split; },
+     [](Options& options) { options.network.split = false; }},
     {"reset", [](Options& options) { options.network.reset = one_in(2000); },
-     [](const Options& options) { return options.network.reset.numerator != 0; }},
+     [](const Options& options) { return options.network.reset.numerator != 0; },
+     [](Options& options) { options.network.reset = Chance{}; }},
     {"blackhole", [](Options& options) { options.network.blackhole = one_in(5000); },
-     [](const Options& options) { return options.network.blackhole.numerator != 0; }},
+     [](const Options& options) { return options.network.blackhole.numerator != 0; },
+     [](Options& options) { options.network.blackhole = Chance{}; }},
     {"delay", [](Options& options) { options.network.delay = one_in(500); },
-     [](const Options& options) { return options.network.delay.numerator != 0; }},
+     [](const Options& options) { return options.network.delay.numerator != 0; },
+     [](Options& options) { options.network.delay = Chance{}; }},
 };
 
 const char* name(Tie tie) {
@@ -79,6 +93,12 @@ void Options::end_faults() {
     network.reset = good_network.reset;
     network.blackhole = good_network.blackhole;
     network.delay = good_network.delay;
+}
+
+void Options::turn_off(const std::string& word) {
+    for (const FaultClass& fault : fault_classes) {
+        if (word == fault.name) fault.turn_off(*this);
+    }
 }
 
 std::string Options::to_string() const {

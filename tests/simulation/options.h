@@ -70,6 +70,8 @@ struct Options {
     static Options swarm(uint64_t seed);
     // Turns every fault class off.
     void end_faults();
+    // Turns one off, by the word that to_string has for it; other words do nothing.
+    void turn_off(const std::string& word);
     // The fault classes that are on, one word each, for the first line of a report.
     std::string to_string() const;
 };

@@ -38,6 +38,17 @@ void SimulatedNetwork::heal(Node& from, Node& to) {
     drain_all();
 }
 
+void SimulatedNetwork::cut_plane(Node& from, Node& to, uint16_t port) {
+    plane_cuts_.insert({from.id(), to.id(), port});
+    record(TraceKind::link_changed, from, to.id(), 1);
+}
+
+void SimulatedNetwork::heal_plane(Node& from, Node& to, uint16_t port) {
+    plane_cuts_.erase({from.id(), to.id(), port});
+    record(TraceKind::link_changed, from, to.id(), 0);
+    drain_all();
+}
+
 void SimulatedNetwork::cut_both(Node& left, Node& right) {
     cut(left, right);
     cut(right, left);
@@ -56,13 +67,20 @@ void SimulatedNetwork::isolate(Node& node) {
 
 void SimulatedNetwork::heal_all() {
     cuts_.clear();
+    plane_cuts_.clear();
     simulation_.record(TraceKind::link_changed, 0);
     drain_all();
 }
 
 bool SimulatedNetwork::is_cut(const Node& from, const Node& to) const { return cuts_.contains({from.id(), to.id()}); }
 
-bool SimulatedNetwork::is_open(Node& from, Node& to) const { return !is_cut(from, to) && to.has_power(); }
+bool SimulatedNetwork::is_carried(Node& from, Node& to, uint16_t port) const {
+    return !is_cut(from, to) && !plane_cuts_.contains({from.id(), to.id(), port});
+}
+
+bool SimulatedNetwork::is_open(Node& from, Node& to, uint16_t port) const {
+    return is_carried(from, to, port) && to.has_power();
+}
 
 void SimulatedNetwork::set_latency(Node& from, Node& to, Latency latency) {
     latencies_[{from.id(), to.id()}] = latency;
@@ -146,7 +164,7 @@ void SimulatedNetwork::attempt_arrives(uint64_t number) {
     auto found = attempts_.find(number);
     if (found == attempts_.end()) return;
     Attempt& attempt = found->second;
-    if (!is_open(*attempt.from, *attempt.to)) return retry(number);
+    if (!is_open(*attempt.from, *attempt.to, attempt.port)) return retry(number);
     Listening* listener = find_listener(*attempt.from, *attempt.to, attempt.port);
     if (listener != nullptr && listener->backlog.size() >= backlog_max) return retry(number);
     bool is_accepted = listener != nullptr;
@@ -159,7 +177,7 @@ void SimulatedNetwork::attempt_answered(uint64_t number, bool is_accepted) {
     auto found = attempts_.find(number);
     if (found == attempts_.end()) return;
     Attempt attempt = found->second;
-    if (is_cut(*attempt.to, *attempt.from)) return retry(number);
+    if (!is_carried(*attempt.to, *attempt.from, attempt.port)) return retry(number);
     attempts_.erase(found);
     if (!is_accepted) {
         record(TraceKind::refused, *attempt.from, attempt.to->id(), attempt.port);

@@ -11,6 +11,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -47,6 +48,9 @@ class SimulatedNetwork {
     // For scripts.
     void cut(Node& from, Node& to);  // one direction
     void heal(Node& from, Node& to);
+    // The same of the connections to one port, whichever side listens there.
+    void cut_plane(Node& from, Node& to, uint16_t port);
+    void heal_plane(Node& from, Node& to, uint16_t port);
     void cut_both(Node& left, Node& right);
     void heal_both(Node& left, Node& right);
     void isolate(Node& node);  // from all nodes there are
@@ -82,7 +86,7 @@ class SimulatedNetwork {
     RandomStream& random() { return random_; }
     StreamFault draw_fault(Node& from, Node& to, uint64_t size);
     Instant arrival(Node& from, Node& to);
-    bool is_open(Node& from, Node& to) const;
+    bool is_open(Node& from, Node& to, uint16_t port) const;
     void schedule_drain(uint64_t connection, Connection::Side side, Instant at);
     // Queues the connection for a listener; false if nobody listens (any more) or the queue is full.
     bool offer(Connection& connection);
@@ -98,6 +102,7 @@ class SimulatedNetwork {
     static Port port_of(const Node& node, uint16_t port);
     Listening* find_listener(Node& from, Node& to, uint16_t port);
     uint16_t free_port(Node& node);
+    bool is_carried(Node& from, Node& to, uint16_t port) const;
     void attempt_arrives(uint64_t attempt);
     void attempt_answered(uint64_t attempt, bool is_accepted);
     void attempt_expired(uint64_t attempt);
@@ -109,6 +114,7 @@ class SimulatedNetwork {
     RandomStream random_;
     RandomStream faults_;
     std::set<std::pair<uint64_t, uint64_t>> cuts_;
+    std::set<std::tuple<uint64_t, uint64_t, uint16_t>> plane_cuts_;
     std::map<std::pair<uint64_t, uint64_t>, Latency> latencies_;
     std::map<Port, Listening> listeners_;
     std::map<uint64_t, std::unique_ptr<Connection>> connections_;

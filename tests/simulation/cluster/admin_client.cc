@@ -26,6 +26,8 @@ Settings settings_of(const Plan& plan) {
 const AdminClient::Operation AdminClient::operations_[] = {
     &AdminClient::create_another, &AdminClient::delete_topic,   &AdminClient::add_partitions,
     &AdminClient::alter,          &AdminClient::delete_records, &AdminClient::describe,
+    &AdminClient::move_leader,    &AdminClient::balance_leaders, &AdminClient::elect_leader,
+    &AdminClient::set_failover,   &AdminClient::describe_cluster,
 };
 
 AdminClient::AdminClient(World& world, Stage& stage)
@@ -55,6 +57,10 @@ Task<void> AdminClient::run() {
         for (; draw >= stage_.plan.admin.weights[index]; ++index) draw -= stage_.plan.admin.weights[index];
         co_await (this->*operations_[index])();
     }
+    while (may_be_manual_) {
+        bool is_automatic = co_await ask_failover(false);
+        if (is_automatic) may_be_manual_ = false;
+    }
     while (stage_.phase != Phase::settled) co_await sleep_for(world_.executor, 100ms);
     co_await end_retention();
     co_await check_topics();
@@ -73,6 +79,8 @@ Task<bool> AdminClient::create(TopicPlan plan) {
     TopicSpecification specification;
     specification.name = plan.name;
     specification.partitions = plan.partitions;
+    specification.replicas = plan.replicas;
+    specification.min_in_sync = plan.min_in_sync;
     specification.settings = plan.settings;
     std::erase(stage_.deleted, plan.name);  // from here on nobody can say
     has_retention_[plan.name] = plan.settings.contains("retention.ms") || plan.settings.contains("retention.bytes");
@@ -82,15 +90,20 @@ Task<bool> AdminClient::create(TopicPlan plan) {
     stage_.history.say(who, "creates " + plan.name + ": " + (created.ok() ? "ok" : created.error().to_string()));
     // It may be there by an earlier attempt of which nobody knew.
     if (!created.ok() && created.error().code != ErrorCode::topic_already_exists) co_return false;
-    co_return co_await learn_topic(plan.name);
+    std::string id = created.ok() ? created->id : std::string();
+    co_return co_await learn_topic(plan.name, std::move(id));
 }
 
-Task<bool> AdminClient::learn_topic(std::string name) {
+// `id`: which it must be, if that is known.
+Task<bool> AdminClient::learn_topic(std::string name, std::string id) {
     std::vector<std::string> names{name};
     Instant deadline = world_.executor.now() + request_time;
     rpc::CallResult refreshed = co_await router_.refresh(std::move(names), deadline);
     const client::TopicView* view = router_.find(name);
     if (!refreshed.ok() || view == nullptr) co_return false;
+    // A broker that does not know yet of a deletion, or whose deletion nobody knows the outcome of.
+    const bool is_another = stage_.history.is_deleted(view->id) || (!id.empty() && view->id.to_string() != id);
+    if (stage_.plan.nodes > 1 && is_another) co_return false;
     ++stage_.history.counts().topics_made;
     forget(name);
     stage_.topics.push_back({name, view->id, view->partition_count()});
@@ -120,6 +133,7 @@ Task<void> AdminClient::create_another() {
     std::string name = "t" + std::to_string(number);
     if (stage_.topics.size() >= topics_max || stage_.topic(name) != nullptr) co_return;
     TopicPlan plan = simulation::draw_topic(random_, name);
+    if (stage_.plan.nodes > 1) draw_replication(random_, stage_.plan.nodes, plan);
     co_await create(std::move(plan));
 }
 

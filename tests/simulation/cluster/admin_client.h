@@ -20,7 +20,7 @@ class AdminClient {
 
   private:
     using Operation = Task<void> (AdminClient::*)();
-    static const Operation operations_[6];
+    static const Operation operations_[11];  // the last five are for clusters
 
     Task<void> run();
     Task<rpc::CallResult> call(rpc::Method method, rpc::Metadata metadata);
@@ -31,10 +31,17 @@ class AdminClient {
     Task<void> alter();
     Task<void> delete_records();
     Task<void> describe();
+    Task<void> move_leader();
+    Task<void> balance_leaders();
+    Task<void> elect_leader();
+    Task<void> set_failover();
+    Task<void> describe_cluster();
+    Task<bool> ask_failover(bool is_manual);
+    Task<void> move_leaders(std::vector<LeaderMove> moves);
     // Nothing is deleted any more: what the readers find at the end is what there is.
     Task<void> end_retention();
     Task<void> check_topics();
-    Task<bool> learn_topic(std::string name);
+    Task<bool> learn_topic(std::string name, std::string id);
     void forget(const std::string& name);
     void note_retention(const KnownTopic& topic);
     KnownTopic* draw_topic();
@@ -45,6 +52,7 @@ class AdminClient {
     client::Router router_;
     uint64_t topics_made_ = 0;
     std::map<std::string, bool> has_retention_;  // by topic: whether it has, or may have had
+    bool may_be_manual_ = false;
     bool is_ready_ = false;
     bool is_done_ = false;
     Scope running_;

@@ -20,7 +20,7 @@ void BrokerNode::ended(bool in_order, const std::string& how) {
     broker_ = nullptr;
     stage_.history.say(node_.name(), how);
     // After an error of its disk, what was in memory only is lost even then.
-    stage_.history.broker_ended(in_order && !stage_.plan.has_disk_errors());
+    stage_.history.broker_ended(stage_.plan.config.broker_id, in_order && !stage_.plan.has_disk_errors());
 }
 
 bool BrokerNode::try_start() {

@@ -14,8 +14,16 @@ using Fate = SentRecord::Fate;
 
 constexpr size_t lines_max = 60;  // what a person reads of a failed run
 
-bool is_durable_level(Acks level) {
-    return level == Acks::leader_durable || level == Acks::isr_durable;
+Path receipt_path(Acks level) {
+    switch (level) {
+        case Acks::leader: return Path::receipt_leader;
+        case Acks::leader_durable: return Path::receipt_leader_durable;
+        case Acks::isr: return Path::receipt_isr;
+        case Acks::isr_durable: return Path::receipt_isr_durable;
+        case Acks::none:
+        case Acks::topic: break;
+    }
+    return Path::receipt_none;
 }
 
 std::string place(const PartitionIdentity& partition, int64_t offset) {
@@ -75,25 +83,41 @@ void History::refused(const std::string& who, uint64_t number, const Failure& fa
     if (refused_record.was_shown) fail(named(number) + " was shown to a consumer", "it is not accepted");
 }
 
+Told History::told_by(const PartitionIdentity& partition, Acks level, int32_t epoch) const {
+    Told told;
+    told.epoch = epoch;
+    told.is_on_leaders_disk = level == Acks::leader_durable || level == Acks::isr_durable;
+    told.is_replicated = level == Acks::isr || level == Acks::isr_durable;
+    told.is_durable = level == Acks::isr_durable || (told.is_on_leaders_disk && excuses_.is_single(partition));
+    return told;
+}
+
 void History::resolved(const std::string& who, uint64_t number, const Expected<Receipt>& result) {
     SentRecord& sent = record(number);
     if (result.ok()) {
         const Receipt& receipt = *result;
         ++counts_.written;
         counts_.duplicates += receipt.duplicate ? 1 : 0;
+        atlas_.note(receipt_path(receipt.level));
+        if (receipt.duplicate) atlas_.note(Path::receipt_duplicate);
         say(who, named(number) + " is written at " + place(sent.partition, receipt.offset) + " epoch " +
                      std::to_string(receipt.leader_epoch) + " level " + ironbark::name(receipt.level) +
                      (receipt.duplicate ? " (found written)" : ""));
         settle(sent, Fate::written);
-        bool is_kept = is_durable_level(receipt.level);
-        counts_.written_durable += is_kept ? 1 : 0;
+        const Told told = told_by(sent.partition, receipt.level, receipt.leader_epoch);
+        counts_.written_durable += told.is_durable ? 1 : 0;
+        sent.told = told;
         sent.has_no_place = receipt.offset < 0 && sent.asked != Acks::none;
         if (receipt.offset < 0) return;
         sent.told_at = receipt.offset;
-        if (is_durable_level(sent.asked) && !is_kept) {
-            fail("a receipt of a durable level", named(number) + ": " + ironbark::name(receipt.level));
+        bool is_short = (sent.asked == Acks::isr_durable && !told.is_durable) ||
+                        (sent.asked == Acks::leader_durable && !told.is_on_leaders_disk) ||
+                        (sent.asked == Acks::isr && !told.is_replicated && !excuses_.is_single(sent.partition));
+        if (is_short) {
+            fail(std::string("a receipt of level ") + ironbark::name(sent.asked),
+                 named(number) + ": " + ironbark::name(receipt.level));
         }
-        claim(who, sent, receipt.offset, receipt.leader_epoch, is_kept);
+        claim(who, sent, receipt.offset, told);
         return;
     }
     const Failure& failure = result.error();
@@ -101,6 +125,7 @@ void History::resolved(const std::string& who, uint64_t number, const Expected<R
     bool is_certain = failure.outcome == Outcome::not_written;
     settle(sent, is_certain ? Fate::not_written : Fate::unknown);
     ++(is_certain ? counts_.not_written : counts_.unknown);
+    atlas_.note(is_certain ? Path::not_written : Path::unknown);
     if (is_certain && sent.was_shown) fail(named(number) + " was shown to a consumer", failure.to_string());
 }
 
@@ -115,7 +140,9 @@ std::vector<SentRecord*> History::acknowledged(uint64_t producer, const Partitio
 
 void History::check_may_be_lost(const SentRecord& sent) const {
     if (sent.durable_at) fail(named(sent.number) + " is durable", "its producer is told that it is lost");
-    if (!may_be_undone(sent)) fail(named(sent.number) + " is in the log", "its producer is told that it is lost");
+    if (!may_be_undone(sent, sent.told)) {
+        fail(named(sent.number) + " is in the log", "its producer is told that it is lost");
+    }
     if (!sent.told_at) return;
     const Partition& partition = partitions_.at(sent.partition);
     auto claim = partition.claims.find(*sent.told_at);
@@ -126,6 +153,7 @@ void History::check_may_be_lost(const SentRecord& sent) const {
 
 void History::lost(const std::string& who, uint64_t producer, const PartitionIdentity& name, const Loss& loss) {
     ++counts_.losses;
+    atlas_.note(loss.is_fatal ? Path::loss_fatal : Path::loss);
     std::string text = std::to_string(loss.records) + " records of " + place(name, loss.first_offset) + ".." +
                        std::to_string(loss.last_offset) + ", level " + ironbark::name(loss.level) +
                        (loss.is_final ? ", final" : "") + (loss.is_fatal ? ", fatal" : "");
@@ -135,7 +163,10 @@ void History::lost(const std::string& who, uint64_t producer, const PartitionIde
     if (loss.records <= 0 || told.size() < static_cast<size_t>(loss.records)) {
         fail("a loss of some of " + std::to_string(told.size()) + " records", who + " is told of " + text);
     }
-    if (loss.is_fatal) fail("what every in-sync replica has is not lost", who + " is told of " + text);
+    // In a cluster it may be excused: by the loss of as many memories as the level does not survive.
+    if (loss.is_fatal && !excuses_.has_cluster()) {
+        fail("what every in-sync replica has is not lost", who + " is told of " + text);
+    }
     told.erase(told.begin(), told.end() - static_cast<std::ptrdiff_t>(loss.records));
     if (loss.first_offset >= 0 && told.front()->told_at.value_or(-1) != loss.first_offset) {
         fail("the first one is " + named(told.front()->number), who + " is told of " + text);
@@ -146,6 +177,8 @@ void History::lost(const std::string& who, uint64_t producer, const PartitionIde
     for (SentRecord* sent : told) {
         check_may_be_lost(*sent);
         sent->is_lost = true;
+        sent->is_lost_for_good = loss.is_final || !excuses_.has_cluster();
+        sent->lost_at = simulation_.now();
     }
     counts_.records_lost += told.size();
 }
@@ -163,18 +196,26 @@ size_t History::open_records(uint64_t producer) const {
     return found == open_.end() ? 0 : found->second;
 }
 
-// What has been in the log long enough, or stands before what is durable, is durable by now.
-void History::broker_ended(bool in_order) {
-    if (in_order) return;
+// Of one broker: what has been in the log long enough, or stands before what is durable, is durable by now.
+void History::broker_ended(int32_t broker, bool in_order) {
     for (auto& [identity, partition] : partitions_) {
+        if (in_order || excuses_.has_cluster()) break;
         for (auto& [offset, claim] : partition.claims) {
             SentRecord& sent = record(claim.number);
-            if (claim.is_durable || may_be_undone(sent)) continue;
-            bool is_old = simulation_.now() - claim.told > flush_bound_;
+            if (claim.told.is_durable || may_be_undone(sent, claim.told)) continue;
+            bool is_old = simulation_.now() - claim.since > flush_bound_;
             if (is_old || offset < partition.durable_end) make_durable(sent, partition, offset, claim.epoch);
         }
     }
-    last_unclean_end_ = simulation_.now();
+    excuses_.broker_ended(broker, in_order);
+}
+
+// What took its place reached every in-sync replica: it is gone, unless that was undone in its turn.
+bool History::must_be_gone(const SentRecord& sent) const {
+    if (!sent.is_lost_for_good || !excuses_.has_cluster()) return sent.is_lost_for_good;
+    Told replaced;
+    replaced.is_replicated = true;
+    return !excuses_.may_be_lost(sent.partition, replaced, sent.lost_at);
 }
 
 void History::may_delete(const PartitionIdentity& partition, int64_t before) {
@@ -192,7 +233,7 @@ void History::damaged(const PartitionIdentity& partition) {
 }
 
 bool History::is_durable(const Partition& partition, int64_t offset, const Claim& claim) const {
-    if (claim.is_durable) return true;
+    if (claim.told.is_durable) return true;
     auto last = partition.durable_of_epoch.find(claim.epoch);
     return last != partition.durable_of_epoch.end() && offset <= last->second;
 }
@@ -202,45 +243,51 @@ void History::make_durable(SentRecord& sent, Partition& partition, int64_t offse
         fail(named(sent.number) + " is durable at " + place(sent.partition, *sent.durable_at) + " and nowhere else",
              "it is durable at " + place(sent.partition, offset) + " too");
     }
-    if (sent.is_lost) fail(named(sent.number) + " is lost, as its producer was told", "it is durable");
+    if (must_be_gone(sent)) fail(named(sent.number) + " is lost, as its producer was told", "it is durable");
     sent.durable_at = offset;
-    partition.claims.at(offset).is_durable = true;
+    partition.claims.at(offset).told.is_durable = true;
     partition.durable_end = std::max(partition.durable_end, offset + 1);
     int64_t& last = partition.durable_of_epoch.emplace(epoch, offset).first->second;
     last = std::max(last, offset);
 }
 
-void History::claim(const std::string& who, SentRecord& sent, int64_t offset, int32_t epoch, bool is_told_durable) {
+void History::claim(const std::string& who, SentRecord& sent, int64_t offset, const Told& told) {
     Partition& partition = partitions_[sent.partition];
     if (partition.is_damaged || is_gone(sent.partition)) return;
+    const int32_t epoch = told.epoch;
     std::string here =
         named(sent.number) + " at " + place(sent.partition, offset) + " in epoch " + std::to_string(epoch);
     if (offset < sent.durable_before) {
         fail("what is sent after " + place(sent.partition, sent.durable_before - 1) + " was durable stands behind it",
              who + " was told of " + here);
     }
-    Claim news{sent.number, epoch, simulation_.now(), false};
+    Claim news{sent.number, epoch, simulation_.now(), told};
+    news.told.is_durable = false;
     auto [found, is_new] = partition.claims.emplace(offset, news);
     Claim& known = found->second;
     if (!is_new && (known.number != sent.number || known.epoch != epoch)) {
         bool is_older = epoch < known.epoch;
         const SentRecord& undone = is_older ? sent : record(known.number);
-        bool may_be = may_be_undone(undone) && epoch != known.epoch &&
-                      (is_older ? !is_told_durable : !is_durable(partition, offset, known));
+        bool may_be = may_be_undone(undone, is_older ? told : known.told) && epoch != known.epoch &&
+                      (is_older || !is_durable(partition, offset, known));
         if (!may_be) {
             fail(place(sent.partition, offset) + " holds " + named(known.number) + " of epoch " +
                      std::to_string(known.epoch) + (is_durable(partition, offset, known) ? ", durable" : ""),
-                 who + " was told of " + here + (is_told_durable ? ", durable" : ""));
+                 who + " was told of " + here + (told.is_durable ? ", durable" : ""));
         }
         ++counts_.undone;
+        atlas_.note(Path::claim_undone);
         if (is_older) return;
         known = news;
     }
-    if (is_told_durable) make_durable(sent, partition, offset, epoch);
+    known.told.is_on_leaders_disk |= told.is_on_leaders_disk;
+    known.told.is_replicated |= told.is_replicated;
+    if (told.is_durable) make_durable(sent, partition, offset, epoch);
 }
 
 SentRecord& History::show(const std::string& who, const ConsumerRecord& shown, bool is_durable_read) {
     ++counts_.shown;
+    atlas_.note(is_durable_read ? Path::read_durable : Path::read_replicated);
     Content content = content_of(shown);
     std::string here =
         std::string(shown.topic) + "/" + std::to_string(shown.partition) + "@" + std::to_string(shown.offset);
@@ -261,13 +308,14 @@ SentRecord& History::show(const std::string& who, const ConsumerRecord& shown, b
     }
     if (sent.fate == Fate::not_written) fail(named(*number) + " is not written", who + " is shown it at " + here);
     sent.was_shown = true;
-    claim(who, sent, shown.offset, shown.leader_epoch, is_durable_read);
+    claim(who, sent, shown.offset, {shown.leader_epoch, is_durable_read, true, is_durable_read});
     return sent;
 }
 
 void History::gap(
     const std::string& who, const PartitionIdentity& name, const Gap& gap, bool is_durable_read, int64_t durable) {
     ++counts_.gaps;
+    atlas_.note(gap.reason == Gap::Reason::truncated ? Path::gap_truncated : Path::gap_deleted);
     std::string text = "a gap " + std::to_string(gap.from) + ".." + std::to_string(gap.to) + " of " + place(name, -1) +
                        " (" + ironbark::name(gap.reason) + ")";
     say(who, "is told of " + text);
@@ -281,7 +329,7 @@ void History::gap(
             return;
         case Gap::Reason::truncated:
             if (is_durable_read) fail("what is durable is never taken back", who + ": " + text);
-            if (!has_ended_uncleanly()) fail("the broker never ended uncleanly", who + ": " + text);
+            if (!excuses_.may_be_undone(name)) fail("nothing has happened that takes it back", who + ": " + text);
             if (gap.from < durable)
                 fail("everything below " + std::to_string(durable) + " is durable", who + ": " + text);
             return;
@@ -325,6 +373,10 @@ void History::check_final(const PartitionIdentity& name, int64_t log_start, cons
         fail("everything below " + place(name, partition.durable_end) + " is durable",
              "the log ends at " + place(name, next));
     }
+    if (partition.final_log && *partition.final_log != log) {
+        fail(place(name, -1) + " is read again as it was", "it is another log");
+    }
+    partition.final_log = log;
     check_claims(name, log_start, log);
     check_order(name, log_start, log);
     check_losses(name, log_start, log);
@@ -335,7 +387,7 @@ void History::check_claims(const PartitionIdentity& name, int64_t log_start, con
     for (const auto& [offset, claim] : partition.claims) {
         if (offset < log_start) continue;
         bool is_kept = is_durable(partition, offset, claim);
-        if (!is_kept && may_be_undone(record(claim.number))) continue;
+        if (!is_kept && may_be_undone(record(claim.number), claim.told)) continue;
         std::string wanted = named(claim.number) + " at " + place(name, offset) + (is_kept ? ", durable" : "");
         size_t index = static_cast<size_t>(offset - log_start);
         if (index >= log.size())
@@ -361,7 +413,8 @@ void History::check_order(const PartitionIdentity& name, int64_t log_start, cons
         last = entry.number;
     }
     for (const auto& [number, sent] : records_) {
-        bool must_stand = sent.has_no_place && sent.partition == name && log_start == 0 && !may_be_undone(sent);
+        bool must_stand =
+            sent.has_no_place && sent.partition == name && log_start == 0 && !may_be_undone(sent, sent.told);
         if (must_stand && !standing.contains(number)) fail(named(number) + " was written", "it is not in the log");
     }
 }
@@ -374,7 +427,7 @@ void History::check_losses(const PartitionIdentity& name, int64_t log_start, con
     std::map<uint64_t, uint64_t> silent;  // by producer: the first record that is missing since numbers began
     for (const auto& [number, sent] : records_) {
         if (!sent.is_ordered || !(sent.partition == name)) continue;
-        if (sent.is_lost && standing.contains(number)) {
+        if (must_be_gone(sent) && standing.contains(number)) {
             fail(named(number) + " is lost, as its producer was told", "it is in the log");
         }
         if (sent.fate != Fate::written) {

@@ -5,7 +5,8 @@
 //
 //   - A record that was told to be durable (by a receipt of a durable level, or by a read that shows only what is
 //     durable) stands at its offset for ever, together with everything before it in its epoch.
-//   - A record of a memory level stands at its offset until the broker ends other than in order.
+//   - A record of a weaker level stands at its offset until something happens that excuses its loss (excuses.h): of one
+//     broker, an end other than in order.
 //   - What was told to be not written is never shown. Every record is in the log at most once.
 //   - Records of one idempotent producer stand in the order in which they were sent.
 //   - What such a producer was told to be written and is lost, it is told, with its number and its place, no later than
@@ -13,7 +14,7 @@
 //   - Nothing that is sent after an offset was durable stands below it. Log starts and durable watermarks only rise.
 //
 // A claim is what somebody was told about one offset. Of two claims about one offset, the one of the older epoch may
-// have been undone: if it was never durable, and the broker has ended uncleanly since its record was sent.
+// have been undone: if it was never durable, and its loss is excused.
 
 #include <cstdint>
 #include <deque>
@@ -25,7 +26,8 @@
 #include "ironbark/consumer.h"
 #include "ironbark/producer.h"
 #include "runtime/base/ids.h"
-#include "tests/simulation/simulation.h"
+#include "tests/simulation/cluster/atlas.h"
+#include "tests/simulation/cluster/excuses.h"
 
 namespace ironbark::simulation {
 
@@ -44,6 +46,9 @@ struct SentRecord {
     bool has_no_place = false;  // written, and nobody said where
     bool was_shown = false;
     bool is_lost = false;            // its producer was told so
+    bool is_lost_for_good = false;   // and that it cannot come back
+    Instant lost_at{};
+    Told told{};                     // by its receipt
     std::optional<int64_t> told_at;  // the offset of its receipt
     std::optional<int64_t> durable_at;
 };
@@ -53,12 +58,14 @@ struct FinalRecord {
     int64_t offset;
     int32_t epoch;
     uint64_t number;
+    friend bool operator==(const FinalRecord&, const FinalRecord&) = default;
 };
 
 class History {
   public:
-    History(Simulation& simulation, Duration flush_bound, bool is_loud)
-        : simulation_(simulation), flush_bound_(flush_bound), is_loud_(is_loud) {}
+    // `excuses` and `atlas` outlive it.
+    History(Simulation& simulation, Excuses* excuses, Atlas* atlas, Duration flush_bound, bool is_loud)
+        : simulation_(simulation), excuses_(*excuses), atlas_(*atlas), flush_bound_(flush_bound), is_loud_(is_loud) {}
 
     // A line for people; part of the trace.
     void say(const std::string& who, const std::string& what);
@@ -78,9 +85,8 @@ class History {
     void lost(const std::string& who, uint64_t producer, const PartitionIdentity& partition, const Loss& loss);
     bool was_written(uint64_t number) const { return records_.at(number).fate == SentRecord::Fate::written; }
 
-    // ---- the broker ----
-    void broker_ended(bool in_order);
-    bool has_ended_uncleanly() const { return last_unclean_end_ != Instant{}; }
+    // ---- brokers ----
+    void broker_ended(int32_t broker, bool in_order);
 
     // ---- topics ----
     // Everything below may be deleted from now on, by retention or by request.
@@ -90,6 +96,9 @@ class History {
     void damaged(const PartitionIdentity& partition);
     bool is_damaged(const PartitionIdentity& partition) { return partitions_[partition].is_damaged; }
     void topic_deleted(const Uuid& topic) { deleted_topics_[topic] = true; }
+    bool is_deleted(const Uuid& topic) const { return deleted_topics_.contains(topic); }
+    // Everything below is durable, as somebody was told.
+    int64_t durable_end(const PartitionIdentity& partition) { return partitions_[partition].durable_end; }
 
     // ---- consumers ----
     // Returns which record it is.
@@ -99,7 +108,7 @@ class History {
         const std::string& who, const PartitionIdentity& partition, const Gap& gap, bool is_durable, int64_t durable);
     void see_marks(const std::string& who, const PartitionIdentity& partition, const Marks& marks);
 
-    // The whole log, read when everything has come to rest.
+    // The whole log, read when everything has come to rest. Read again, it is the same.
     void check_final(const PartitionIdentity& partition, int64_t log_start, const std::vector<FinalRecord>& log);
 
     struct Counts {
@@ -135,8 +144,8 @@ class History {
     struct Claim {
         uint64_t number;
         int32_t epoch;
-        Instant told;
-        bool is_durable;
+        Instant since;
+        Told told;
     };
     struct Partition {
         std::map<int64_t, Claim> claims;
@@ -145,23 +154,30 @@ class History {
         int64_t may_start_at = 0;  // the highest log start that anybody asked for
         int64_t starts_at = 0;     // the highest log start that was told
         bool is_damaged = false;
+        std::optional<std::vector<FinalRecord>> final_log;
     };
     SentRecord& record(uint64_t number) { return records_.at(number); }
     void settle(SentRecord& record, SentRecord::Fate fate);
-    void claim(const std::string& who, SentRecord& record, int64_t offset, int32_t epoch, bool is_durable);
+    Told told_by(const PartitionIdentity& partition, Acks level, int32_t epoch) const;
+    void claim(const std::string& who, SentRecord& record, int64_t offset, const Told& told);
     void make_durable(SentRecord& record, Partition& partition, int64_t offset, int32_t epoch);
     bool is_durable(const Partition& partition, int64_t offset, const Claim& claim) const;
     // What this producer was told to be written to the partition and not to be lost, in order.
     std::vector<SentRecord*> acknowledged(uint64_t producer, const PartitionIdentity& partition);
     void check_may_be_lost(const SentRecord& sent) const;
-    // Whether what was told of it while it was in memory only may have been undone.
-    bool may_be_undone(const SentRecord& record) const { return last_unclean_end_ >= record.sent; }
+    // Whether what was told of it before it was durable may have been undone.
+    bool may_be_undone(const SentRecord& record, const Told& told) const {
+        return excuses_.may_be_lost(record.partition, told, record.sent);
+    }
+    bool must_be_gone(const SentRecord& record) const;
     bool is_gone(const PartitionIdentity& partition) const { return deleted_topics_.contains(partition.topic); }
     void check_claims(const PartitionIdentity& name, int64_t log_start, const std::vector<FinalRecord>& log);
     void check_order(const PartitionIdentity& name, int64_t log_start, const std::vector<FinalRecord>& log);
     void check_losses(const PartitionIdentity& name, int64_t log_start, const std::vector<FinalRecord>& log);
 
     Simulation& simulation_;
+    Excuses& excuses_;
+    Atlas& atlas_;
     const Duration flush_bound_;  // after so long an acknowledged record is on the disk, whatever its level
     const bool is_loud_;
     uint64_t numbers_ = 0;
@@ -169,7 +185,6 @@ class History {
     std::map<uint64_t, size_t> open_;  // by producer
     std::map<PartitionIdentity, Partition> partitions_;
     std::map<Uuid, bool> deleted_topics_;
-    Instant last_unclean_end_{};
     std::deque<std::string> lines_;
     Counts counts_;
 };

@@ -1,25 +1,11 @@
 #include "tests/simulation/cluster/plan.h"
 
+#include "tests/simulation/cluster/draws.h"
+
 namespace ironbark::simulation {
 namespace {
 
 using std::chrono::milliseconds;
-
-constexpr uint16_t client_port = 9400;
-
-bool coin(RandomStream& random) {
-    return random.chance(one_in(2));
-}
-
-template <typename T>
-T one_of(RandomStream& random, std::initializer_list<T> choices) {
-    return choices.begin()[random.below(choices.size())];
-}
-
-Duration between(RandomStream& random, Duration least, Duration most) {
-    return Duration(static_cast<int64_t>(
-        random.between(static_cast<uint64_t>(least.count()), static_cast<uint64_t>(most.count()))));
-}
 
 // On by a coin, then at a rate somewhere between the two: rare faults let a run go far, frequent ones meet each other.
 void maybe(RandomStream& random, Chance& chance, uint64_t rarest, uint64_t most_frequent) {
@@ -184,7 +170,7 @@ TopicPlan draw_topic(RandomStream& random, std::string name) {
     return plan;
 }
 
-Plan Plan::draw(uint64_t seed, Profile profile) {
+Plan Plan::draw(uint64_t seed, Profile profile, size_t nodes) {
     RandomStream random(seed, "plan");
     Plan plan;
     plan.seed = seed;
@@ -203,13 +189,35 @@ Plan Plan::draw(uint64_t seed, Profile profile) {
     for (uint64_t index = 0; index < consumers; ++index) plan.consumers.push_back(draw_consumer(random));
     plan.admin = draw_admin(random);
     plan.faults = draw_faults(random, profile);
+    if (nodes > 1) draw_cluster(plan, nodes);
     return plan;
+}
+
+std::string LeftOut::to_string() const {
+    std::string text;
+    auto list = [&](const char* option, auto begin, auto end, auto show) {
+        if (begin == end) return;
+        text += std::string(" ") + option + " ";
+        for (auto each = begin; each != end; ++each) text += (each == begin ? "" : ",") + show(*each);
+    };
+    list("--without", classes.begin(), classes.end(), [](const std::string& word) { return word; });
+    list("--skip", mishaps.begin(), mishaps.end(), [](uint64_t number) { return std::to_string(number); });
+    if (chaos) text += " --chaos-ms " + std::to_string(*chaos / 1ms);
+    return text;
+}
+
+void Plan::leave_out(const LeftOut& what) {
+    left_out = what;
+    for (const std::string& word : what.classes) world.turn_off(word);
+    if (what.chaos) chaos = *what.chaos;
 }
 
 bool Plan::has_disk_errors() const {
     const DiskOptions& disk = world.disk;
     return disk.write_error.numerator != 0 || disk.sync_error.numerator != 0 || disk.full.numerator != 0 ||
-           faults.weights[static_cast<size_t>(Mishap::fill_disk)] != 0 || faults.rot != Rot::none;
+           faults.weights[static_cast<size_t>(Mishap::fill_disk)] != 0 || faults.rot != Rot::none ||
+           (nodes > 1 && (cluster.may(ClusterMishap::fill_disk) || cluster.may(ClusterMishap::fail_write) ||
+                          cluster.may(ClusterMishap::rot)));
 }
 
 bool Plan::is_disk_prompt() const {
@@ -221,6 +229,9 @@ std::string Plan::to_string() const {
     std::string text = std::string(name(profile)) + "; " + world.to_string() + "; mishaps:";
     for (size_t index = 0; index < mishaps; ++index) {
         if (faults.weights[index] != 0) text += std::string(" ") + name(static_cast<Mishap>(index));
+    }
+    for (size_t index = 0; index < cluster.weights.size(); ++index) {
+        if (cluster.weights[index] != 0) text += std::string(" ") + name(static_cast<ClusterMishap>(index));
     }
     text += "; " + std::to_string(topics.size()) + " topics, " + std::to_string(producers.size()) + " producers, " +
             std::to_string(consumers.size()) + " consumers, " + std::to_string(chaos / 1ms) + " ms of faults";

@@ -3,11 +3,14 @@
 // will happen to them. Swarm style: each kind of fault and of operation is on or off by a coin, at a rate of its own.
 
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "broker/config.h"
 #include "ironbark/settings.h"
+#include "tests/simulation/cluster/cluster_plan.h"
 #include "tests/simulation/options.h"
 #include "tests/simulation/random_stream.h"
 
@@ -23,6 +26,8 @@ struct TopicPlan {
     std::string name;
     int32_t partitions = 1;
     std::map<std::string, std::string> settings;
+    int32_t replicas = -1;  // as the broker chooses
+    int32_t min_in_sync = -1;
 };
 
 struct ProducerPlan {
@@ -68,6 +73,14 @@ struct FaultPlan {
     Rot rot = Rot::none;  // one kind in a run: two kinds together may hide what was lost
 };
 
+// What a run leaves out of what its seed has drawn, to see whether it is needed for a failure.
+struct LeftOut {
+    std::set<std::string> classes;  // names of mishaps, and of faults of the world
+    std::set<uint64_t> mishaps;     // by number
+    std::optional<Duration> chaos;  // how long, instead
+    std::string to_string() const;  // as options
+};
+
 struct Plan {
     uint64_t seed = 1;
     Profile profile = Profile::swarm;
@@ -79,8 +92,12 @@ struct Plan {
     std::vector<ConsumerPlan> consumers;
     AdminPlan admin;
     FaultPlan faults;
+    size_t nodes = 1;
+    ClusterPlan cluster;  // if there are several
+    LeftOut left_out;
 
-    static Plan draw(uint64_t seed, Profile profile);
+    static Plan draw(uint64_t seed, Profile profile, size_t nodes = 1);
+    void leave_out(const LeftOut& what);
     // Whether the disk may refuse what it should do: then a log may fail, and what it had in memory is lost even if the
     // broker stops in order.
     bool has_disk_errors() const;

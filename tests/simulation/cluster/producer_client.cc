@@ -28,7 +28,9 @@ ProducerClient::ProducerClient(World& world, Stage& stage, const ProducerPlan& p
     engine_.on_loss([this](const Loss& loss) {
         const ProducerTopic* topic = engine_.accumulator().find(loss.topic);
         if (topic == nullptr) return;  // made again under its name meanwhile
-        stage_.history.lost(name_, life_, {topic->id(), PartitionIndex(loss.partition)}, loss);
+        const PartitionIdentity partition{topic->id(), PartitionIndex(loss.partition)};
+        if (loss.is_fatal) given_up_.insert(partition);
+        stage_.history.lost(name_, life_, partition, loss);
     });
     running_.spawn(router_.run());
     running_.spawn(engine_.run());
@@ -72,7 +74,8 @@ Task<void> ProducerClient::send_until_written(TopicPartition target) {
         Instant deadline = world_.executor.now() + plan_.settings.delivery_timeout + 1s;
         (void)co_await engine_.flush(deadline);
         if (number != 0 && stage_.history.was_written(number)) co_return;
-        if (stage_.topic(target.topic) == nullptr) co_return;
+        const KnownTopic* topic = stage_.topic(target.topic);
+        if (topic == nullptr || given_up_.contains({topic->id, PartitionIndex(target.partition)})) co_return;
         co_await sleep_for(world_.executor, 200ms);
     }
 }

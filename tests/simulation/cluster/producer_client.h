@@ -2,6 +2,7 @@
 // A program that produces: the client library's engine, driven as its public face drives it, with records and pauses
 // drawn from the seed. Tells the checker what it sends and what it is told.
 
+#include <set>
 #include <string>
 
 #include "client/producer_engine.h"
@@ -37,6 +38,7 @@ class ProducerClient {
     RandomStream random_;
     client::Router router_;
     client::ProducerEngine engine_;
+    std::set<PartitionIdentity> given_up_;  // it was told of a broken promise there, and may write nothing more
     bool is_done_ = false;
     Scope running_;
 };

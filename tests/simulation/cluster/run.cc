@@ -15,7 +15,8 @@ Run::Run(uint64_t seed, Profile profile, Prints prints)
       simulation_(seed, plan_.world),
       stage_(simulation_, plan_, prints.story),
       random_(seed, "run"),
-      broker_(stage_, "broker") {
+      broker_(stage_, "broker"),
+      clients_(stage_) {
     simulation_.on_report([this] { report(); });
     if (prints.events) simulation_.print_events();
 }
@@ -34,8 +35,8 @@ Outcome Run::execute() {
     live_through_faults();
     recover();
     settle();
-    read_everything();
-    end_clients();
+    read_twice();
+    clients_.end();
     Outcome outcome;
     outcome.hash = simulation_.trace_hash();
     outcome.events = simulation_.events();
@@ -45,44 +46,16 @@ Outcome Run::execute() {
     return outcome;
 }
 
-void Run::start_producer(Client<ProducerClient>& client) {
-    std::string name = client.node->name();
-    auto make = [this, &client, name, life = ++lives_](World& world) {
-        return std::make_unique<ProducerClient>(world, stage_, plan_.producers[client.index], name, life);
-    };
-    client.program = &client.node->start(make);
-}
-
-void Run::start_consumer(Client<ConsumerClient>& client) {
-    std::string name = client.node->name();
-    auto make = [this, &client, name, life = ++lives_](World& world) {
-        return std::make_unique<ConsumerClient>(world, stage_, plan_.consumers[client.index], name, life);
-    };
-    client.program = &client.node->start(make);
-}
-
 void Run::start_clients() {
     broker_.start();
-    admin_.node = &simulation_.node("admin");
-    admin_.program = &admin_.node->start([this](World& world) { return std::make_unique<AdminClient>(world, stage_); });
+    clients_.start_admin();
     // A log that fails meanwhile is well again after a restart.
-    while (!admin_.program->is_ready()) {
+    while (!clients_.has_topics()) {
         pass(10s);
-        if (broker_.is_up() && !admin_.program->is_ready()) broker_.stop();
+        if (broker_.is_up() && !clients_.has_topics()) broker_.stop();
         if (!broker_.is_up()) broker_.start();
     }
-    producers_.resize(plan_.producers.size());
-    for (size_t index = 0; index < producers_.size(); ++index) {
-        producers_[index].index = index;
-        producers_[index].node = &simulation_.node("producer-" + std::to_string(index));
-        start_producer(producers_[index]);
-    }
-    consumers_.resize(plan_.consumers.size());
-    for (size_t index = 0; index < consumers_.size(); ++index) {
-        consumers_[index].index = index;
-        consumers_[index].node = &simulation_.node("consumer-" + std::to_string(index));
-        start_consumer(consumers_[index]);
-    }
+    clients_.start_others();
 }
 
 void Run::pass(Duration duration) {
@@ -139,22 +112,8 @@ void Run::befall(Mishap mishap) {
 }
 
 void Run::kill_client() {
-    ++stage_.history.counts().clients_killed;
-    size_t index = random_.below(producers_.size() + consumers_.size());
-    Duration pause = random_.duration({1ms, 1s});
-    if (index < producers_.size()) {
-        Client<ProducerClient>& client = producers_[index];
-        stage_.history.say(client.node->name(), "is killed");
-        stage_.history.producer_died(client.program->life());
-        client.node->kill();
-        start_producer(client);
-    } else {
-        Client<ConsumerClient>& client = consumers_[index - producers_.size()];
-        stage_.history.say(client.node->name(), "is killed");
-        client.node->kill();
-        start_consumer(client);
-    }
-    pass(pause);
+    clients_.kill_one(random_);
+    pass(random_.duration({1ms, 1s}));
 }
 
 void Run::cut_links() {
@@ -225,63 +184,22 @@ void Run::recover() {
     simulation_.end_faults();
     if (broker_.is_up()) broker_.stop();
     broker_.start();
-    wait_until("producers finish", [this] {
-        for (const Client<ProducerClient>& client : producers_) {
-            if (!client.program->is_done()) return false;
-        }
-        return true;
-    });
+    wait_until("producers finish", [this] { return clients_.have_produced(); });
 }
 
 void Run::settle() {
     stage_.history.say("run", "the producers have ended");
     stage_.phase = Phase::settled;
-    wait_until("consumers and the administrator finish", [this] {
-        for (const Client<ConsumerClient>& client : consumers_) {
-            if (!client.program->is_done()) return false;
-        }
-        return admin_.program->is_done();
-    });
+    wait_until("consumers and the administrator finish", [this] { return clients_.have_consumed(); });
 }
 
-namespace {
-
-struct Auditor {
-    Auditor(World& the_world, Stage& stage, const Settings& settings)
-        : world(the_world), reader(the_world, stage, settings, "auditor") {}
-    World& world;
-    Reader reader;
-};
-
-}  // namespace
-
-void Run::read_everything() {
-    Settings settings = plan_.consumers.front().settings;
-    settings.visibility = Visibility::replicated;
-    settings.offset_reset = OffsetReset::none;
+void Run::read_twice() {
     for (int round = 0; round < 2; ++round) {
-        Node& node = simulation_.node("auditor");
-        Auditor& auditor = node.start([&](World& world) { return std::make_unique<Auditor>(world, stage_, settings); });
-        for (const TopicPartition& name : stage_.good_partitions()) {
-            int64_t log_start = -1;
-            std::vector<FinalRecord> log =
-                node.run(read_whole(&auditor.world, &auditor.reader, name, &log_start), liveness_limit);
-            PartitionIdentity identity{stage_.topic(name.topic)->id, PartitionIndex(name.partition)};
-            stage_.history.check_final(identity, log_start, log);
-        }
-        node.try_run(auditor.reader.close());
-        node.end();
+        read_everything(stage_, liveness_limit);
         // Once more after a clean stop: nothing has changed.
         broker_.stop();
         if (round == 0) broker_.start();
     }
-}
-
-void Run::end_clients() {
-    simulation_.run_for(1ms);
-    admin_.node->end();
-    for (Client<ProducerClient>& client : producers_) client.node->end();
-    for (Client<ConsumerClient>& client : consumers_) client.node->end();
 }
 
 }  // namespace ironbark::simulation

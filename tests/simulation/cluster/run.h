@@ -5,10 +5,8 @@
 #include <functional>
 #include <memory>
 
-#include "tests/simulation/cluster/admin_client.h"
 #include "tests/simulation/cluster/broker_node.h"
-#include "tests/simulation/cluster/consumer_client.h"
-#include "tests/simulation/cluster/producer_client.h"
+#include "tests/simulation/cluster/clients.h"
 
 namespace ironbark::simulation {
 
@@ -18,29 +16,22 @@ struct Outcome {
     Duration virtual_time{};
     uint64_t broker_starts = 0;
     History::Counts counts;
+    Atlas atlas;
+};
+
+// What is printed as it happens.
+struct Prints {
+    bool story = false;   // what clients do and are told
+    bool events = false;  // every event of the world
 };
 
 class Run {
   public:
-    // What is printed as it happens.
-    struct Prints {
-        bool story = false;   // what clients do and are told
-        bool events = false;  // every event of the world
-    };
     Run(uint64_t seed, Profile profile, Prints prints);
     ~Run();
     Outcome execute();
 
   private:
-    // A client program's machine. `Program` is made anew at each start.
-    template <typename Program>
-    struct Client {
-        Node* node = nullptr;
-        Program* program = nullptr;
-        size_t index = 0;
-    };
-    void start_producer(Client<ProducerClient>& client);
-    void start_consumer(Client<ConsumerClient>& client);
     void start_clients();
     void live_through_faults();
     void befall(Mishap mishap);
@@ -51,8 +42,7 @@ class Run {
     void rot_something();
     void recover();
     void settle();
-    void read_everything();
-    void end_clients();
+    void read_twice();
     // Lets time pass, at most until the broker dies.
     void pass(Duration duration);
     void wait_until(const std::string& what, const std::function<bool()>& condition);
@@ -63,10 +53,7 @@ class Run {
     Stage stage_;
     RandomStream random_;
     BrokerNode broker_;
-    Client<AdminClient> admin_;
-    std::vector<Client<ProducerClient>> producers_;
-    std::vector<Client<ConsumerClient>> consumers_;
-    uint64_t lives_ = 0;
+    Clients clients_;
 };
 
 }  // namespace ironbark::simulation

@@ -1,22 +1,30 @@
 // The simulator: whole runs of a broker and its clients, one for each seed, in virtual time.
 //
-//     simulate [--seed N] [--count M] [--jobs J] [--profile swarm|calm|crashes] [--trace] [--events]
-//              [--hashes] [--twice]
+//     simulate [--nodes K] [--seed N] [--count M] [--jobs J] [--profile swarm|calm|crashes] [--trace] [--events]
+//              [--hashes] [--twice] [--atlas] [--minimise] [--without CLASS,...] [--skip NUMBER,...] [--chaos-ms T]
+//
+// One broker, or with `--nodes` a cluster of so many daemons.
 //
 // Runs the seeds N, N+1, ... N+M-1, J at a time, each in a process of its own. A run that breaks a promise says which,
 // prints its last events and the command that repeats it; the others go on. `--trace` prints what happens as it
 // happens, `--events` every event of the world; `--hashes` a line for each seed, which is the same in every build;
-// `--twice` runs each seed twice and compares.
+// `--twice` runs each seed twice and compares. Of clusters, `--atlas` counts which faults and paths were taken, and
+// `--minimise` looks for a smaller set of faults with which the seed still fails in the same way, and prints the
+// options that say so: classes of faults that are left out, numbers of mishaps that are skipped, a shorter time.
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <set>
+#include <sstream>
 #include <spdlog/spdlog.h>
 #include <string>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/simulation/cluster/cluster_run.h"
+#include "tests/simulation/cluster/minimise.h"
 #include "tests/simulation/cluster/run.h"
 
 namespace ironbark::simulation {
@@ -26,15 +34,20 @@ struct Arguments {
     uint64_t seed = 1;
     uint64_t count = 1;
     uint64_t jobs = 1;
+    uint64_t nodes = 1;
+    uint64_t chaos_ms = 0;  // 0: as drawn
     Profile profile = Profile::swarm;
-    Run::Prints prints;
+    Prints prints;
+    LeftOut left_out;
     bool prints_hashes = false;
+    bool prints_atlas = false;
     bool runs_twice = false;
+    bool minimises = false;
 };
 
 constexpr const char* usage =
-    "usage: simulate [--seed N] [--count M] [--jobs J] [--profile swarm|calm|crashes] [--trace] [--events] "
-    "[--hashes] [--twice]\n";
+    "usage: simulate [--nodes K] [--seed N] [--count M] [--jobs J] [--profile swarm|calm|crashes] [--trace] [--events] "
+    "[--hashes] [--twice] [--atlas] [--minimise] [--without CLASS,...] [--skip NUMBER,...] [--chaos-ms T]\n";
 
 bool parse_profile(const std::string& word, Profile* profile) {
     for (Profile known : {Profile::swarm, Profile::calm, Profile::crashes}) {
@@ -51,29 +64,55 @@ bool parse_number(const char* word, uint64_t* number) {
     return end != word && *end == '\0';
 }
 
+std::vector<std::string> parts_of(const std::string& list) {
+    std::vector<std::string> parts;
+    std::istringstream stream(list);
+    for (std::string part; std::getline(stream, part, ',');) parts.push_back(part);
+    return parts;
+}
+
+bool parse_skipped(const std::string& list, std::set<uint64_t>* numbers) {
+    for (const std::string& part : parts_of(list)) {
+        uint64_t number = 0;
+        if (!parse_number(part.c_str(), &number)) return false;
+        numbers->insert(number);
+    }
+    return true;
+}
+
 bool parse(int count, char** words, Arguments* arguments) {
-    const std::map<std::string, uint64_t*> numbers{
-        {"--seed", &arguments->seed}, {"--count", &arguments->count}, {"--jobs", &arguments->jobs}};
+    const std::map<std::string, uint64_t*> numbers{{"--seed", &arguments->seed},
+                                                   {"--count", &arguments->count},
+                                                   {"--jobs", &arguments->jobs},
+                                                   {"--nodes", &arguments->nodes},
+                                                   {"--chaos-ms", &arguments->chaos_ms}};
+    const std::map<std::string, bool*> switches{{"--trace", &arguments->prints.story},
+                                                {"--events", &arguments->prints.events},
+                                                {"--hashes", &arguments->prints_hashes},
+                                                {"--twice", &arguments->runs_twice},
+                                                {"--atlas", &arguments->prints_atlas},
+                                                {"--minimise", &arguments->minimises}};
     for (int index = 1; index < count; ++index) {
         std::string word = words[index];
         bool has_value = index + 1 < count;
-        if (word == "--trace") {
-            arguments->prints.story = true;
-        } else if (word == "--events") {
-            arguments->prints.events = true;
-        } else if (word == "--hashes") {
-            arguments->prints_hashes = true;
-        } else if (word == "--twice") {
-            arguments->runs_twice = true;
+        if (auto known = switches.find(word); known != switches.end()) {
+            *known->second = true;
         } else if (word == "--profile" && has_value) {
             if (!parse_profile(words[++index], &arguments->profile)) return false;
+        } else if (word == "--without" && has_value) {
+            for (const std::string& part : parts_of(words[++index])) arguments->left_out.classes.insert(part);
+        } else if (word == "--skip" && has_value) {
+            if (!parse_skipped(words[++index], &arguments->left_out.mishaps)) return false;
         } else if (auto number = numbers.find(word); number != numbers.end() && has_value) {
             if (!parse_number(words[++index], number->second)) return false;
         } else {
             return false;
         }
     }
-    return arguments->jobs > 0;
+    if (arguments->chaos_ms > 0) arguments->left_out.chaos = std::chrono::milliseconds(arguments->chaos_ms);
+    const bool is_minimising_one = !arguments->minimises || (arguments->nodes > 1 && arguments->count == 1);
+    return arguments->jobs > 0 && arguments->nodes > 0 && arguments->nodes <= 5 && arguments->nodes % 2 == 1 &&
+           is_minimising_one;
 }
 
 void print(uint64_t seed, const Outcome& outcome) {
@@ -83,10 +122,21 @@ void print(uint64_t seed, const Outcome& outcome) {
     std::fflush(stdout);
 }
 
+Plan cluster_plan(uint64_t seed, const Arguments& arguments) {
+    Plan plan = Plan::draw(seed, arguments.profile, arguments.nodes);
+    plan.leave_out(arguments.left_out);
+    return plan;
+}
+
+Outcome run_once(uint64_t seed, const Arguments& arguments) {
+    if (arguments.nodes == 1) return Run(seed, arguments.profile, arguments.prints).execute();
+    return ClusterRun(cluster_plan(seed, arguments), arguments.prints).execute();
+}
+
 Outcome run_one(uint64_t seed, const Arguments& arguments) {
-    Outcome outcome = Run(seed, arguments.profile, arguments.prints).execute();
+    Outcome outcome = run_once(seed, arguments);
     if (!arguments.runs_twice) return outcome;
-    Outcome again = Run(seed, arguments.profile, arguments.prints).execute();
+    Outcome again = run_once(seed, arguments);
     if (again.hash != outcome.hash) {
         std::fprintf(stderr, "two runs of seed %llu differ\n", static_cast<unsigned long long>(seed));
         std::abort();
@@ -185,6 +235,7 @@ int run_all(const Arguments& arguments) {
         if (arguments.prints_hashes) print(seed, outcome);
     }
     std::sort(failed.begin(), failed.end());
+    if (arguments.prints_atlas) std::printf("%s", sum.atlas.to_string().c_str());
     print_sum(arguments, sum, failed);
     return failed.empty() ? 0 : 1;
 }
@@ -200,7 +251,10 @@ int main(int count, char** words) {
         return 2;
     }
     spdlog::set_level(arguments.prints.story ? spdlog::level::info : spdlog::level::off);
+    if (arguments.minimises) return minimise(cluster_plan(arguments.seed, arguments)) ? 1 : 0;
     if (arguments.count > 1) return run_all(arguments);
-    print(arguments.seed, run_one(arguments.seed, arguments));
+    const Outcome outcome = run_one(arguments.seed, arguments);
+    if (arguments.prints_atlas) std::printf("%s", outcome.atlas.to_string().c_str());
+    print(arguments.seed, outcome);
     return 0;
 }

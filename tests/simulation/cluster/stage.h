@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/simulation/cluster/atlas.h"
 #include "tests/simulation/cluster/history.h"
 #include "tests/simulation/cluster/plan.h"
 
@@ -26,7 +27,12 @@ struct Stage {
     Stage(Simulation& the_simulation, const Plan& the_plan, bool is_loud)
         : simulation(the_simulation),
           plan(the_plan),
-          history(the_simulation, the_plan.is_disk_prompt() ? flush_interval_max + 5s : Duration::max(), is_loud) {}
+          excuses(the_simulation, the_plan.nodes > 1, !the_plan.has_disk_errors()),
+          history(the_simulation,
+                  &excuses,
+                  &atlas,
+                  the_plan.is_disk_prompt() ? flush_interval_max + 5s : Duration::max(),
+                  is_loud) {}
 
     const KnownTopic* topic(const std::string& name) const {
         for (const KnownTopic& topic : topics) {
@@ -47,8 +53,11 @@ struct Stage {
 
     Simulation& simulation;
     const Plan& plan;
+    Excuses excuses;
+    Atlas atlas;
     History history;
     Phase phase = Phase::chaos;
+    std::vector<uint64_t> mishaps;     // that befell, by number
     std::vector<KnownTopic> topics;    // created, and nobody has asked to delete them
     std::vector<std::string> deleted;  // deleted for certain, and not made again
 };

@@ -1,0 +1,103 @@
+// What AdminClient does about leaders, in clusters only. What was promised depends on none of it: a move that is not
+// done has changed nothing, and an election by hand is never unclean.
+
+#include <algorithm>
+
+#include "tests/simulation/cluster/admin_client.h"
+
+namespace ironbark::simulation {
+namespace {
+
+constexpr std::chrono::milliseconds leader_request_time{5'000};
+constexpr const char* me = "admin";
+
+}  // namespace
+
+Task<void> AdminClient::move_leaders(std::vector<LeaderMove> moves) {
+    rpc::CallResult result =
+        co_await call(rpc::Method::move_leaders, client::encode_move_leaders(moves, leader_request_time));
+    Expected<std::vector<MovedLeader>> moved = client::decode_move_leaders(moves, result);
+    if (!moved.ok()) {
+        stage_.history.say(me, "moves leaders: " + moved.error().to_string());
+        stage_.atlas.note(Path::move_failed, moves.size());
+        co_return;
+    }
+    for (const MovedLeader& each : *moved) {
+        stage_.history.say(
+            me, "moves the leader of " + each.partition.topic + "/" + std::to_string(each.partition.partition) + ": " +
+                    (each.failure ? each.failure->to_string()
+                                  : "from " + std::to_string(each.before) + " to " + std::to_string(each.leader)));
+        stage_.atlas.note(each.failure ? Path::move_failed : Path::move_done);
+    }
+}
+
+Task<void> AdminClient::move_leader() {
+    KnownTopic* drawn = draw_topic();
+    if (drawn == nullptr) co_return;
+    const auto partition = static_cast<int32_t>(random_.below(static_cast<uint64_t>(drawn->partitions)));
+    const auto target = static_cast<int32_t>(random_.between(1, stage_.plan.nodes));
+    std::vector<LeaderMove> moves;
+    moves.push_back({{drawn->name, partition}, target});
+    co_await move_leaders(std::move(moves));
+}
+
+// As `leader balance` does: to the first of the replicas that is in sync.
+Task<void> AdminClient::balance_leaders() {
+    rpc::CallResult result = co_await call(rpc::Method::metadata, client::encode_metadata(false));
+    Expected<std::vector<TopicSummary>> topics = client::decode_topics(result);
+    if (!topics.ok()) co_return;
+    std::vector<LeaderMove> moves;
+    for (const TopicSummary& topic : *topics) {
+        for (const PartitionSummary& partition : topic.partitions) {
+            if (partition.replicas.empty() || partition.leader < 0) continue;
+            const int32_t preferred = partition.replicas.front();
+            const bool is_in_sync =
+                std::find(partition.in_sync.begin(), partition.in_sync.end(), preferred) != partition.in_sync.end();
+            if (preferred == partition.leader || !is_in_sync) continue;
+            moves.push_back({{topic.name, partition.partition}, preferred});
+        }
+    }
+    stage_.atlas.note(Path::balance);
+    if (!moves.empty()) co_await move_leaders(std::move(moves));
+}
+
+Task<void> AdminClient::elect_leader() {
+    KnownTopic* drawn = draw_topic();
+    if (drawn == nullptr) co_return;
+    const auto partition = static_cast<int32_t>(random_.below(static_cast<uint64_t>(drawn->partitions)));
+    TopicPartition name{drawn->name, partition};
+    rpc::CallResult result =
+        co_await call(rpc::Method::elect_leader,
+                      client::encode_elect_leader(name, false, random_.chance(one_in(4)), leader_request_time));
+    Expected<ElectedLeader> elected = client::decode_elect_leader(result);
+    stage_.history.say(
+        me, "elects a leader of " + name.topic + "/" + std::to_string(partition) + ": " +
+                (elected.ok() ? std::to_string(elected->leader) + " " + elected->loss : elected.error().to_string()));
+    stage_.atlas.note(elected.ok() ? Path::elect_done : Path::elect_failed);
+}
+
+Task<bool> AdminClient::ask_failover(bool is_manual) {
+    rpc::CallResult result =
+        co_await call(rpc::Method::set_failover, client::encode_set_failover(is_manual, leader_request_time));
+    Expected<void> set = client::decode_set_failover(result);
+    stage_.history.say(me, std::string("makes failover ") + (is_manual ? "manual: " : "automatic: ") +
+                               (set.ok() ? "ok" : set.error().to_string()));
+    if (!set.ok()) co_await sleep_for(world_.executor, 100ms);
+    co_return set.ok();
+}
+
+Task<void> AdminClient::set_failover() {
+    const bool is_manual = !may_be_manual_;
+    if (is_manual) may_be_manual_ = true;
+    bool is_done = co_await ask_failover(is_manual);
+    if (is_done && !is_manual) may_be_manual_ = false;
+}
+
+Task<void> AdminClient::describe_cluster() {
+    rpc::CallResult result = co_await call(rpc::Method::describe_cluster, client::encode_describe_cluster());
+    Expected<ClusterInfo> described = client::decode_describe_cluster(result);
+    stage_.history.say(me, "describes the cluster: " + (described.ok() ? "term " + std::to_string(described->term)
+                                                                       : described.error().to_string()));
+}
+
+}  // namespace ironbark::simulation

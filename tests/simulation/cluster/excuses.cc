@@ -1,0 +1,103 @@
+#include "tests/simulation/cluster/excuses.h"
+
+#include <algorithm>
+#include <set>
+
+namespace ironbark::simulation {
+namespace {
+
+bool has(const std::vector<int32_t>& brokers, int32_t broker) {
+    return std::find(brokers.begin(), brokers.end(), broker) != brokers.end();
+}
+
+}  // namespace
+
+void Excuses::broker_ended(int32_t broker, bool in_order) {
+    if (in_order && are_disks_good_) return;
+    last_unclean_end_ = simulation_.now();
+    unclean_ends_[broker] = simulation_.now();
+    for (auto& [name, partition] : partitions_) {
+        if (has(partition.replicas, broker)) partition.crashes.push_back({broker, simulation_.now()});
+    }
+}
+
+void Excuses::has_replicas(const PartitionIdentity& name, const std::vector<int32_t>& replicas, int32_t min_in_sync) {
+    Partition& partition = partitions_[name];
+    partition.replicas = replicas;
+    partition.min_in_sync = min_in_sync;
+}
+
+void Excuses::leads(const PartitionIdentity& name, int32_t epoch, int32_t leader) {
+    partitions_[name].leaders.emplace(epoch, leader);
+}
+
+void Excuses::is_back_in_sync(const PartitionIdentity& name, int32_t broker) {
+    for (Crash& crash : partitions_[name].crashes) {
+        if (crash.broker == broker) crash.back = std::min(crash.back, simulation_.now());
+    }
+}
+
+bool Excuses::is_single(const PartitionIdentity& name) const {
+    auto found = partitions_.find(name);
+    return found == partitions_.end() || found->second.replicas.size() == 1;
+}
+
+// A planned move raises the epoch by one; an appointment by two, because the end of the leadership before has one, too.
+bool Excuses::was_appointed(const Partition& partition, int32_t after) {
+    int32_t before = after;
+    for (auto next = partition.leaders.upper_bound(after); next != partition.leaders.end(); ++next) {
+        if (next->first != before + 1) return true;
+        before = next->first;
+    }
+    return false;
+}
+
+// Whether somebody has led since that epoch who may not have what its leader had on disk.
+bool Excuses::may_lack(const Partition& partition, int32_t epoch) {
+    auto first = partition.leaders.find(epoch);
+    std::set<int32_t> have;
+    if (first != partition.leaders.end()) have.insert(first->second);
+    int32_t before = epoch;
+    for (auto next = partition.leaders.upper_bound(epoch); next != partition.leaders.end(); ++next) {
+        bool is_move = next->first == before + 1;
+        bool is_known = next->first <= before + 2;  // nobody has led in between
+        if (!is_move && (!is_known || !have.contains(next->second))) return true;
+        have.insert(next->second);
+        before = next->first;
+    }
+    return false;
+}
+
+bool Excuses::has_lost_memories(const Partition& partition, Instant since) const {
+    if (!are_disks_good_) return true;
+    for (const Crash& last : partition.crashes) {
+        std::set<int32_t> away;
+        for (const Crash& crash : partition.crashes) {
+            if (crash.at >= since && crash.at <= last.at && crash.back > last.at) away.insert(crash.broker);
+        }
+        if (away.size() >= static_cast<size_t>(partition.min_in_sync)) return true;
+    }
+    return false;
+}
+
+bool Excuses::may_be_lost(const PartitionIdentity& name, const Told& told, Instant sent) const {
+    if (told.is_durable) return false;
+    auto found = partitions_.find(name);
+    if (!has_cluster_ || found == partitions_.end()) return last_unclean_end_ >= sent;
+    const Partition& partition = found->second;
+    if (partition.replicas.size() == 1) {
+        auto end = unclean_ends_.find(partition.replicas.front());
+        return end != unclean_ends_.end() && end->second >= sent;
+    }
+    if (!was_appointed(partition, told.epoch)) return false;
+    if (told.is_on_leaders_disk && !may_lack(partition, told.epoch)) return false;
+    return !told.is_replicated || has_lost_memories(partition, sent);
+}
+
+bool Excuses::may_be_undone(const PartitionIdentity& name) const {
+    Told shown;
+    shown.is_replicated = true;
+    return may_be_lost(name, shown, Instant{} + 1ns);
+}
+
+}  // namespace ironbark::simulation
