@@ -183,9 +183,18 @@ void Shard::follow_topic(const TopicRecord& topic, Changes& changes) {
             if (known->leads() && known->log() != nullptr) known->follow(known->log(), known->leader_epoch());
             changes.appointments.push_back({identity, settings, record, topic.min_in_sync});
         } else {
-            known->take_record(record, topic.min_in_sync);
+            take_record(*known, record, topic.min_in_sync);
         }
     }
+}
+
+void Shard::take_record(Partition& partition, const PartitionRecord& record, int32_t min_in_sync) {
+    if (const Leadership* leadership = partition.leadership()) {
+        const BrokerIds& before = leadership->replicas.in_sync();
+        for (BrokerId each : record.in_sync) metrics_.replicas_joined += contains(before, each) ? 0 : 1;
+        for (BrokerId each : before) metrics_.replicas_left += contains(record.in_sync, each) ? 0 : 1;
+    }
+    partition.take_record(record, min_in_sync);
 }
 
 // Somebody else leads, or nobody.
@@ -203,6 +212,7 @@ Task<bool> Shard::lead(Role role) {
     Partition* partition = find(role.identity);
     if (partition == nullptr || partition->log() == nullptr) co_return false;
     if (partition->state() != PartitionState::online) co_return false;
+    ++metrics_.leaderships_begun;
     co_await partition->lead(partition->log(), role.record, role.min_in_sync);
     co_return true;
 }
@@ -211,6 +221,18 @@ Error Shard::why_not_here(const PartitionIdentity& identity) const {
     const bool is_known = metadata_ != nullptr && record_of(*metadata_, identity) != nullptr;
     if (is_known) return {ErrorCode::not_leader_or_follower, "this broker does not lead the partition"};
     return {ErrorCode::unknown_topic_or_partition, "there is no such partition"};
+}
+
+KnownLeader Shard::leader_instead(const PartitionIdentity& identity, const Error& error) const {
+    switch (error.code) {
+        case ErrorCode::not_leader_or_follower:
+        case ErrorCode::fenced_leader_epoch:
+        case ErrorCode::unknown_leader_epoch: break;
+        default: return {};
+    }
+    const PartitionRecord* record = metadata_ == nullptr ? nullptr : record_of(*metadata_, identity);
+    if (record == nullptr || record->leader.value < 0) return {};
+    return {record->leader, record->leader_epoch};
 }
 
 // What a crash left of deletions. Directories of topics that were not deleted are left alone, whatever the metadata
@@ -275,6 +297,7 @@ Task<bool> Shard::open_partition(Role opening) {
             identity.to_string(), (*log)->last_epoch().value, record.leader_epoch.value);
     }
     if (record.leader == self()) {
+        ++metrics_.leaderships_begun;
         co_await partition->lead(*log, record, opening.min_in_sync);
     } else {
         partition->follow(*log, record.leader_epoch);

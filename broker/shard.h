@@ -23,13 +23,19 @@
 
 namespace ironbark::broker {
 
+// Who leads a partition as far as a broker knows; -1: nobody.
+struct KnownLeader {
+    BrokerId broker{-1};
+    Epoch epoch{-1};
+};
+
 class Shard {
   public:
     Shard(World& world, size_t index, size_t count, const Config* config);
     ~Shard();
 
     World& world() { return world_; }
-    Executor& executor() { return world_.executor; }
+    Executor& executor() const { return world_.executor; }
     Scope& scope() { return scope_; }
     size_t index() const { return index_; }
     BrokerId self() const { return BrokerId(config_.broker_id); }
@@ -68,6 +74,9 @@ class Shard {
     Partition* find(const PartitionIdentity& identity);
     // What to say of a partition that `find` does not find.
     Error why_not_here(const PartitionIdentity& identity) const;
+    // Who leads the partition, for a request that is refused with `error` because it is not this broker, or not in that
+    // epoch. Nobody: this broker knows of none, or the error is about something else.
+    KnownLeader leader_instead(const PartitionIdentity& identity, const Error& error) const;
     const std::map<PartitionIdentity, std::unique_ptr<Partition>>& partitions() const { return partitions_; }
     const MetadataSnapshot& metadata() const { return metadata_; }
     // Suspends until there is newer metadata, or the deadline; closed: the shard is stopping.
@@ -104,6 +113,7 @@ class Shard {
     Task<bool> lead(Role role);
     void follow(Partition& partition, const PartitionRecord& record);
     void follow_topic(const TopicRecord& topic, Changes& changes);
+    void take_record(Partition& partition, const PartitionRecord& record, int32_t min_in_sync);
 
     World& world_;
     size_t index_;

@@ -174,6 +174,7 @@ Error Controller::why_inactive() const {
 Task<Executed> Controller::execute(Command command, Instant deadline) {
     if (!is_active()) co_return Executed{Outcome::not_written, why_inactive(), {}, -1};
     const Term term = role_.term;
+    const Instant begun = now();
     auto payload = std::make_shared<const Command>(std::move(command));
     consensus::ProposalResult result = co_await driver_->propose(term, std::move(payload), deadline);
     if (result.outcome != Outcome::written) {
@@ -182,6 +183,7 @@ Task<Executed> Controller::execute(Command command, Instant deadline) {
         const Error error = has_failed ? why_inactive() : Error(code, code_text(code));
         co_return Executed{result.outcome, error, {}, -1};
     }
+    commit_times_.add(now() - begun);
     if (Result<void> outcome = machine_.outcome_of(result.index); !outcome.ok()) {
         co_return Executed{Outcome::not_written, outcome.error(), {}, -1};
     }
@@ -240,6 +242,7 @@ Task<void> Controller::watch_brokers() {
         }
         if (activated_ != role_.term) {
             activated_ = role_.term;
+            ++activations_;
             co_await become_active();
             expected = now();
             continue;

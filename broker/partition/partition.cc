@@ -8,6 +8,8 @@
 namespace ironbark::broker {
 namespace {
 
+constexpr Duration hold_look_interval = 1ms;
+
 constexpr Error follows_no_more(ErrorCode::fenced_leader_epoch, "this replica follows in another epoch now");
 
 Receipt refusal(Error error, std::string hint) {
@@ -246,6 +248,14 @@ void Partition::move_marks() {
     log_->note_watermarks(high_watermark_, durable_watermark_);
     leadership_->high.advance(high_watermark_.value);
     leadership_->durable.advance(durable_watermark_.value);
+}
+
+Task<void> Partition::hold_appends(std::function<bool()> is_over, Instant deadline) {
+    Gate::Holder inside = use();
+    std::optional<Units> turn = co_await appending_.lock(deadline);
+    while (turn && !is_over() && world_.executor.now() < deadline) {
+        co_await sleep_for(world_.executor, hold_look_interval);
+    }
 }
 
 uint64_t Partition::watch(std::function<void()> changed) {

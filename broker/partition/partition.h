@@ -96,6 +96,8 @@ class Partition {
     // Somebody waits until everything below is durable on every member of the in-sync set.
     Offset sync_to() const { return leadership_ == nullptr ? Offset() : leadership_->sync_to; }
 
+    // Keeps appends waiting until `is_over`, which is asked again and again, or the deadline.
+    Task<void> hold_appends(std::function<bool()> is_over, Instant deadline);
     // Suspends until nothing of an earlier role is being appended any more.
     Task<void> settle() { (void)co_await appending_.lock(); }
 

@@ -30,6 +30,10 @@ Command command_of(const std::vector<LeaderMove>& moves, Timestamp) {
     return move_leaders(moves);
 }
 
+// How long appends may wait for a replica that is to join, and how often.
+constexpr Duration hold_time_max = 100ms;
+constexpr Duration hold_pause = 1s;
+
 // A write that takes so long is not slow: nobody knows whether it will ever end.
 constexpr Duration hanging_time = 2s;
 
@@ -117,6 +121,10 @@ InSyncKeeper::Work InSyncKeeper::collect(Instant* next) {
         *next = std::min(*next, leadership->move.due());
         std::optional<InSyncProposal> proposal = leadership->replicas.propose(living_, lag_time_max_, now);
         *next = std::min(*next, leadership->replicas.next_look(lag_time_max_));
+        if (is_making_way(identity, leadership->epoch) && now >= leadership->next_hold) {
+            leadership->next_hold = now + hold_pause;
+            scope_.spawn(make_way(identity, leadership->epoch));
+        }
         if (!proposal) continue;
         InSyncChange change;
         change.topic = identity.topic;
@@ -132,6 +140,21 @@ InSyncKeeper::Work InSyncKeeper::collect(Instant* next) {
         work.changes.push_back(std::move(change));
     }
     return work;
+}
+
+bool InSyncKeeper::is_making_way(const PartitionIdentity& identity, Epoch epoch) const {
+    const Partition* partition = shard_.find(identity);
+    const Leadership* leadership = partition == nullptr ? nullptr : partition->leadership();
+    return leadership != nullptr && leadership->epoch == epoch && !stopping_.is_set() &&
+           leadership->replicas.has_joiner_but_for_appends(living_, lag_time_max_, shard_.executor().now());
+}
+
+// Once it has everything the next look proposes it, and appends go on.
+Task<void> InSyncKeeper::make_way(PartitionIdentity identity, Epoch epoch) {
+    Partition* partition = shard_.find(identity);
+    if (partition == nullptr) co_return;
+    std::function<bool()> is_over = [this, identity, epoch] { return !is_making_way(identity, epoch); };
+    co_await partition->hold_appends(std::move(is_over), shard_.executor().now() + hold_time_max);
 }
 
 void InSyncKeeper::collect_move(Partition& partition, Work& work) {

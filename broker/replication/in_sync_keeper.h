@@ -47,6 +47,8 @@ class InSyncKeeper {
     Work collect(Instant* next);
     Task<void> propose(std::vector<InSyncChange> changes);
     Task<void> give_up(std::vector<Appointment> ends);
+    Task<void> make_way(PartitionIdentity identity, Epoch epoch);
+    bool is_making_way(const PartitionIdentity& identity, Epoch epoch) const;
     void collect_move(Partition& partition, Work& work);
     void collect_relief(Partition& partition, Work& work);
     template <typename Proposal>

@@ -212,6 +212,7 @@ Task<rpc::Response> LeaderSessions::replicate(ReplicateCall call, int32_t shards
     rpc::Response response = rpc::respond(
         answer.builder, wire::CreateReplicateResponseDirect(answer.builder, 0, shards, number, &answer.batches));
     response.payload = std::move(answer.payload);
+    shard_.metrics().replication_bytes_out += answer.size;
     co_return response;
 }
 

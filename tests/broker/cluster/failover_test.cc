@@ -48,6 +48,11 @@ TEST(Failover, ALeaderThatDiedIsReplacedAtOnceAndComesBackAsAFollower) {
     EXPECT_TRUE(topic.wait_in_sync(3, 20s));
     EXPECT_TRUE(topic.wait_equal({1, 2, 3}, 5s));
     EXPECT_EQ(topic.log_of(first), values);
+    // Whoever asks one that does not lead is told who does.
+    const ReceiptSeen elsewhere = topic.produce(first, "elsewhere");
+    EXPECT_EQ(elsewhere.said.code, ErrorCode::not_leader_or_follower);
+    EXPECT_EQ(elsewhere.said.leader, second);
+    EXPECT_EQ(elsewhere.said.leader_epoch, topic.record().leader_epoch.value);
 }
 
 TEST(Failover, TheLeaderThatIsTheActiveControllerTooIsReplacedSoon) {
