@@ -155,7 +155,7 @@ std::vector<ReplicaReport> Shard::report(const Metadata& metadata) const {
         if (is_led || known == nullptr || known->leader_epoch != asked->leader_epoch) continue;
         const log::Log* log = partition->log();
         const bool can_say = partition->state() == PartitionState::online && log != nullptr && !log->has_failed();
-        if (!can_say || partition->leads()) continue;
+        if (!can_say || partition->leads() || world_.executor.now() < partition->lead_again_at()) continue;
         reports.push_back(
             {identity, asked->leader_epoch, epoch_of_last_record(*log), log->log_end(), log->durable_end()});
     }
@@ -212,9 +212,33 @@ Task<bool> Shard::lead(Role role) {
     Partition* partition = find(role.identity);
     if (partition == nullptr || partition->log() == nullptr) co_return false;
     if (partition->state() != PartitionState::online) co_return false;
-    ++metrics_.leaderships_begun;
-    co_await partition->lead(partition->log(), role.record, role.min_in_sync);
+    co_await begin_to_lead(partition, partition->log(), role);
     co_return true;
+}
+
+Task<void> Shard::begin_to_lead(Partition* partition, log::Log* log, Role role) {
+    const bool has_waited = partition->lead_again_at() != Instant();
+    co_await partition->lead(log, role.record, role.min_in_sync);
+    if (partition->leads()) ++metrics_.leaderships_begun;
+    if (!partition->wants_room() || has_waited) co_return;
+    spdlog::warn(
+        "partition {}: this broker cannot lead it in epoch {}: the disk has no room to record that; another broker may "
+        "lead, and this one when there is room",
+        role.identity.to_string(), role.record.leader_epoch.value);
+}
+
+Task<void> Shard::lead_again(PartitionIdentity identity) {
+    std::optional<Units> held = co_await updating_.lock();
+    if (!held || stopping_) co_return;
+    Partition* partition = find(identity);
+    const auto topic = metadata_->find(identity.topic);
+    if (partition == nullptr || topic == nullptr || !partition->wants_room()) co_return;
+    const PartitionRecord& record = topic->partitions.at(static_cast<size_t>(identity.partition.value));
+    if (record.leader != self() || record.leader_epoch != partition->leader_epoch()) co_return;
+    Role role{identity, partition->settings(), record, topic->min_in_sync};
+    co_await lead(std::move(role));
+    if (partition->leads())
+        spdlog::info("partition {}: there is room again, and this broker leads it", identity.to_string());
 }
 
 Error Shard::why_not_here(const PartitionIdentity& identity) const {
@@ -297,8 +321,7 @@ Task<bool> Shard::open_partition(Role opening) {
             identity.to_string(), (*log)->last_epoch().value, record.leader_epoch.value);
     }
     if (record.leader == self()) {
-        ++metrics_.leaderships_begun;
-        co_await partition->lead(*log, record, opening.min_in_sync);
+        co_await begin_to_lead(partition, *log, opening);
     } else {
         partition->follow(*log, record.leader_epoch);
         follow(*partition, record);

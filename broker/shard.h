@@ -72,6 +72,8 @@ class Shard {
     Task<void> close(std::optional<Incarnation> clean);
 
     Partition* find(const PartitionIdentity& identity);
+    // A partition that this broker is to lead, and had no room on its disk to begin with: tries again.
+    Task<void> lead_again(PartitionIdentity identity);
     // What to say of a partition that `find` does not find.
     Error why_not_here(const PartitionIdentity& identity) const;
     // Who leads the partition, for a request that is refused with `error` because it is not this broker, or not in that
@@ -111,6 +113,7 @@ class Shard {
     Task<bool> open_partition(Role role);
     Task<void> drop_partition(PartitionIdentity identity);
     Task<bool> lead(Role role);
+    Task<void> begin_to_lead(Partition* partition, log::Log* log, Role role);
     void follow(Partition& partition, const PartitionRecord& record);
     void follow_topic(const TopicRecord& topic, Changes& changes);
     void take_record(Partition& partition, const PartitionRecord& record, int32_t min_in_sync);
