@@ -79,6 +79,14 @@ Task<Result<void>> Shard::open(const log::DataDirectory* directory, std::string*
     store_->context().on_moved = [this](log::Log& log) {
         if (Partition* partition = find(log.identity())) partition->log_moved();
     };
+    store_->context().on_storage_full = [this](bool is_full) {
+        if (is_full) {
+            spdlog::warn("{}: the disk has no more than its reserve left: shard {} refuses records until it has",
+                         directory_->path(), index_);
+        } else {
+            spdlog::info("{}: the disk has room again: shard {} takes records", directory_->path(), index_);
+        }
+    };
     store_->context().on_round = [this](const log::RoundTimes& times) {
         metrics_.write.add(times.write);
         if (times.synced) metrics_.sync.add(times.write + times.sync);
