@@ -8,7 +8,7 @@ import random
 import signal
 import typing
 
-from lab import BROKERS, CLIENT, RESERVE_MIB
+from lab import BROKERS, CLIENT, END_SECONDS_MAX, RESERVE_MIB, Broken
 
 
 @dataclasses.dataclass
@@ -81,8 +81,8 @@ class Maker:
 
     def _start(self, at, broker):
         def start():
-            if broker.wait(30) is None:
-                raise RuntimeError(f"broker {broker.number} does not end")
+            if broker.wait(END_SECONDS_MAX) is None:
+                raise Broken(f"broker {broker.number} does not end")
             broker.start()
         return Step(at, f"start broker {broker.number}", start)
 

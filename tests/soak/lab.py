@@ -28,6 +28,7 @@ CLUSTER_PORT = 9402
 READY = " ready: "
 RESERVE_MIB = 16
 CALL_SECONDS_MAX = 60
+END_SECONDS_MAX = 60  # a request that waits for other replicas does not hold up a stop for longer than its time-out
 
 CLONE_NEWNS, CLONE_NEWNET, CLONE_NEWPID = 0x00020000, 0x40000000, 0x20000000
 PR_SET_PDEATHSIG = 1
@@ -345,7 +346,7 @@ class Lab:
             broker.disk.free()
             broker.send(signal.SIGCONT)
             if not broker.is_wanted:
-                if broker.wait(30) is None:
+                if broker.wait(END_SECONDS_MAX) is None:
                     raise Broken(f"broker {broker.number} does not end")
                 broker.start()
 

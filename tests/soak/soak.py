@@ -28,7 +28,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import verdict
 from disturbances import Maker
-from lab import BROKERS, METRICS_PORT, Broken, Lab, address, enter_namespaces
+from lab import BROKERS, END_SECONDS_MAX, METRICS_PORT, Broken, Lab, address, enter_namespaces
 
 SKIPPED = 77
 READY_SECONDS_MAX = 60
@@ -165,8 +165,8 @@ class Soak:
                 **report["read_back"], "read_meanwhile": report["read_meanwhile"], "longest_outage_ms": longest}
 
     def disturbed_in(self, begin, end):
-        for each in self.episodes:
-            if each["begin"] <= end and begin <= each.get("in_sync", end):
+        for each, following in zip(self.episodes, [*self.episodes[1:], {"begin": end}]):
+            if each["begin"] <= end and begin <= each.get("in_sync", following["begin"]):
                 return each["what"]
         return "nothing"
 
@@ -315,7 +315,7 @@ class Soak:
         for broker in self.lab.brokers.values():
             broker.ask_to_stop()
         for number, broker in self.lab.brokers.items():
-            code = broker.wait(30)
+            code = broker.wait(END_SECONDS_MAX)
             if code != 0:
                 self.wrong.append(f"broker {number}: SIGTERM ended it with {code}")
 
