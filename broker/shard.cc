@@ -97,11 +97,12 @@ Task<Result<void>> Shard::open(const log::DataDirectory* directory, std::string*
 
 Task<void> Shard::update(MetadataSnapshot metadata) {
     std::optional<Units> held = co_await updating_.lock();
-    if (!held || stopping_) co_return;
+    if (!held || is_closing_) co_return;
     const MetadataSnapshot before = metadata_;
     if (before != nullptr && metadata->version() <= before->version()) co_return;
     metadata_ = metadata;
     metadata_changed_.pulse();
+    if (stopping_) co_return update_leaderships(*metadata);
     if (before == nullptr) co_await remove_leftovers();
     std::vector<PartitionIdentity> gone;
     for (const auto& [identity, partition] : partitions_) {
@@ -133,6 +134,23 @@ Task<void> Shard::update(MetadataSnapshot metadata) {
     co_await all(world_.executor, std::move(appointments));
     co_await open_partitions(std::move(changes.openings));
     in_sync_keeper_.take(*metadata);
+}
+
+// A stop waits for what is being acknowledged, and that waits for what the controller says of the in-sync set. No
+// leadership begins any more.
+void Shard::update_leaderships(const Metadata& metadata) {
+    for (auto& [identity, partition] : partitions_) {
+        const auto topic = metadata.find(identity.topic);
+        if (!partition->leads() || topic == nullptr) continue;
+        const PartitionRecord& record = topic->partitions.at(static_cast<size_t>(identity.partition.value));
+        if (record.leader == self() && record.leader_epoch == partition->leader_epoch()) {
+            partition->take_record(record, topic->min_in_sync);
+        } else {
+            partition->follow(partition->log(), record.leader_epoch);
+        }
+    }
+    roles_version_ = metadata.version();
+    count_leases();
 }
 
 void Shard::take_lease(Instant end, int64_t version) {
@@ -411,7 +429,7 @@ Task<void> Shard::stop_serving() {
 }
 
 Task<void> Shard::close(std::optional<Incarnation> clean) {
-    stopping_ = true;
+    stopping_ = is_closing_ = true;
     std::optional<Units> held = co_await updating_.lock();  // an update under way ends first
     if (store_ == nullptr) co_return;
     // With a partition that is not well, this stop proves nothing about what is on the disk.

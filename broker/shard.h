@@ -108,6 +108,7 @@ class Shard {
         std::vector<Role> appointments;  // of partitions that are open
     };
     void count_leases();
+    void update_leaderships(const Metadata& metadata);
     Task<void> remove_leftovers();
     Task<void> open_partitions(std::vector<Role> openings);
     Task<bool> open_partition(Role role);
@@ -144,6 +145,7 @@ class Shard {
     uint64_t waits_begun_ = 0;
     std::map<uint64_t, Event*> waits_;
     bool stopping_ = false;
+    bool is_closing_ = false;
     std::shared_ptr<Listener> listener_;
     std::unique_ptr<rpc::Server> server_;
     std::shared_ptr<Listener> replica_listener_;

@@ -251,6 +251,28 @@ TEST(Failover, WhoHasNoRoomToBeginToLeadLeavesItToOthersUntilThereIs) {
     EXPECT_TRUE(topic.wait_equal({1, 2, 3})) << topic.tell();
 }
 
+// What waits for a replica that is away is acknowledged without it, during a stop, too: so the stop is short.
+TEST(Failover, AStopWaitsNoLongerThanTheInSyncSet) {
+    ClusterWorld cluster(3, 3);
+    cluster.start_all();
+    Replicated topic = led_apart(cluster);
+    const int32_t leader = topic.wait_leader();
+    const int32_t away = 6 - leader - cluster.active();
+    ASSERT_TRUE(topic.wait_in_sync(3));
+    cluster.pause(away);
+    ClusterWorld::Pending waits = topic.begin_produce(leader, "while it stops", AckLevel::isr_durable);
+    cluster.simulation().run_for(100ms);
+    const Instant begin = cluster.simulation().now();
+    cluster.stop(leader);
+    EXPECT_LT(cluster.simulation().now() - begin, 10s);
+    ASSERT_TRUE(waits->has_value());
+    EXPECT_TRUE(read_produce(**waits).receipts.at(0).said.ok());
+    cluster.resume(away);
+    cluster.start(leader);
+    cluster.wait_ready(leader);
+    EXPECT_TRUE(topic.wait_equal({1, 2, 3})) << topic.tell();
+}
+
 // A replica whose log begins behind what it has in common with the leader has nothing to go on from.
 TEST(Failover, WhoseLogBeginsBehindTheCommonPartBeginsAnew) {
     ClusterWorld cluster(3, 3);
