@@ -74,6 +74,10 @@ Task<Result<void>> Controller::prepare(peer::PeerLinks* links, std::string* prob
     // Nothing happens in the store before there is a driver: it is opened before, and told of afterwards.
     store.on_event = [this](consensus::Event event) { driver_->take(std::move(event)); };
     store.on_notice = [this](std::string text) { note(std::move(text)); };
+    store.on_relief = [this](const std::string& text) {
+        spdlog::info("controller: {}", text);
+        note({});
+    };
     CO_TRY(store_, co_await consensus::Store::open(&world_, std::move(store), problem));
     self_ = {VoterId(settings_.id), store_->voter_directory()};
     consensus::Transport* transport = links;

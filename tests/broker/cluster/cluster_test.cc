@@ -278,6 +278,7 @@ TEST(Cluster, AnActiveControllerWithoutRoomForItsLogLeavesItToAnother) {
     // With room it has a vote that counts again.
     disk.set_capacity(uint64_t{1} << 40);
     cluster.simulation().run_for(10s);
+    EXPECT_NE(cluster.health(full).find("200 OK"), std::string::npos) << cluster.health(full);
     cluster.kill(cluster.active());
     EXPECT_TRUE(cluster.create_topic(full, "after", {.replicas = 1}).ok());
 }
