@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 import traceback
+import urllib.error
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
@@ -302,9 +303,10 @@ class Soak:
         self.figures["brokers"] = {}
         for number, broker in self.lab.brokers.items():
             use = (broker.sample() - before[number]) / seconds
-            health = urllib.request.urlopen(f"http://{address(number)}:{METRICS_PORT}/healthz", timeout=5).status
-            if health != 200:
-                self.wrong.append(f"broker {number}: /healthz says {health}")
+            try:
+                urllib.request.urlopen(f"http://{address(number)}:{METRICS_PORT}/healthz", timeout=5)
+            except urllib.error.HTTPError as unhealthy:
+                self.wrong.append(f"broker {number}: /healthz says {unhealthy.code}: {unhealthy.read().decode().strip()}")
             if use > 0.5:
                 self.wrong.append(f"broker {number} has nothing to do, and uses {use:.0%} of a processor")
             self.figures["brokers"][number] = {
