@@ -54,6 +54,7 @@ struct LogContext {
     uint64_t tail_bytes = 0;
     std::list<Log*> tails{};  // logs that hold memory, the longest untouched first
     ReadAheadBudget read_ahead{};
+    uint64_t zeroing_bytes = 0;  // zeros being written ahead of synced rounds, in all logs
     bool storage_full = false;  // the reserve is touched: appends are refused
     LogCounters counters{};
     std::function<void(const RoundTimes&)> on_round{};  // may be empty
