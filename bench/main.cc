@@ -5,6 +5,7 @@
 
 #include "bench/load/cluster_run.h"
 #include "bench/load/controller.h"
+#include "bench/load/replication.h"
 #include "bench/load/node.h"
 #include "bench/machine/child_process.h"
 #include "bench/machine/report.h"
@@ -125,8 +126,19 @@ void add_node(CLI::App& app, std::string& directory, const std::string& command_
     });
 }
 
-void add_controller(CLI::App& app, std::string& directory, const std::string& command_line) {
-    auto* command = app.add_subcommand("controller", "measure the controllers of three daemons on this machine");
+// A command that measures three daemons on this machine, at the points of a list.
+struct ThreeDaemons {
+    const char* name;
+    const char* help;
+    std::vector<std::string> points;
+    void (*run)(const NodeSettings& settings);
+};
+
+std::shared_ptr<NodeSettings> add_three_daemons(CLI::App& app,
+                                                const ThreeDaemons& about,
+                                                std::string& directory,
+                                                const std::string& command_line) {
+    auto* command = app.add_subcommand(about.name, about.help);
     auto settings = std::make_shared<NodeSettings>();
     settings->daemon = neighbouring_daemon();
     settings->ios = {"io_uring"};
@@ -137,26 +149,44 @@ void add_controller(CLI::App& app, std::string& directory, const std::string& co
         ->check(CLI::IsMember({"io_uring", "posix"}))
         ->capture_default_str();
     std::string names;
-    for (const std::string& name : controller_points()) names += (names.empty() ? "" : ", ") + name;
-    command->add_option("--point", settings->points, "only these: " + names)->check(CLI::IsMember(controller_points()));
+    for (const std::string& name : about.points) names += (names.empty() ? "" : ", ") + name;
+    command->add_option("--point", settings->points, "only these: " + names)->check(CLI::IsMember(about.points));
     command->add_option("--rounds", settings->rounds, "how often each point is measured")
         ->check(CLI::PositiveNumber)
         ->capture_default_str();
-    command->add_option("--seconds", settings->seconds, "of a round of commits")
+    command->add_option("--seconds", settings->seconds, "of a round of latencies")
         ->check(CLI::PositiveNumber)
-        ->capture_default_str();
-    command->add_option("--kills", settings->kills, "of the active controller in a round; stopped a quarter as often")
-        ->check(CLI::Range(4, 10'000))
         ->capture_default_str();
     command->add_flag("--busy", settings->is_busy_allowed, "measure although other programs are busy, too");
     command->add_option("--daemon-flag", settings->flags, "further flag of the daemons; repeat it for its value");
     command->add_option("--json", settings->json_path, "write the figures there, too");
-    command->callback([&directory, &command_line, settings] {
+    command->callback([&directory, &command_line, settings, run = about.run] {
         const ScratchDirectory scratch(directory);
         settings->directory = scratch.path();
         settings->command_line = command_line;
-        run_controller(*settings);
+        run(*settings);
     });
+    return settings;
+}
+
+void add_controller(CLI::App& app, std::string& directory, const std::string& command_line) {
+    const ThreeDaemons about{"controller", "measure the controllers of three daemons on this machine",
+                             controller_points(), run_controller};
+    const auto settings = add_three_daemons(app, about, directory, command_line);
+    app.get_subcommand(about.name)
+        ->add_option("--kills", settings->kills, "of the active controller in a round; stopped a quarter as often")
+        ->check(CLI::Range(4, 10'000))
+        ->capture_default_str();
+}
+
+void add_replication(CLI::App& app, std::string& directory, const std::string& command_line) {
+    const ThreeDaemons about{"replication", "measure three brokers on this machine that keep every record three times",
+                             replication_points(), run_replication};
+    const auto settings = add_three_daemons(app, about, directory, command_line);
+    app.get_subcommand(about.name)
+        ->add_option("--megabytes", settings->megabytes, "a quarter of it is written at each level of throughput")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
 }
 
 // An option that takes "5s", "500ms", "2min".
@@ -265,6 +295,7 @@ int main(int argument_count, char** arguments) {
     for (int index = 1; index < argument_count; ++index) command_line += std::string(" ") + arguments[index];
     add_node(app, directory, command_line);
     add_controller(app, directory, command_line);
+    add_replication(app, directory, command_line);
     add_cluster(app, directory, command_line);
     try {
         app.parse(argument_count, arguments);

@@ -55,6 +55,7 @@ struct LogContext {
     uint64_t tail_bytes = 0;
     std::list<Log*> tails{};  // logs that hold memory, the longest untouched first
     ReadAheadBudget read_ahead{};
+    uint64_t zeroing_bytes = 0;  // zeros being written ahead of synced rounds, in all logs
     bool storage_full = false;  // the reserve is touched: appends are refused
     std::function<void(bool is_full)> on_storage_full{};  // it has changed; may be empty
     LogCounters counters{};

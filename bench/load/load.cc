@@ -146,11 +146,12 @@ int64_t Written::records() const {
     return std::accumulate(end.begin(), end.end(), int64_t{0}) - begins;
 }
 
-Written create_topic(const Settings& settings, const std::string& name, int32_t partitions) {
+Written create_topic(const Settings& settings, const std::string& name, int32_t partitions, int32_t replicas) {
     Admin admin = must(Admin::create(settings), "the administrator");
     TopicSpecification topic;
     topic.name = name;
     topic.partitions = partitions;
+    topic.replicas = replicas;
     must(admin.create_topic(topic, 120s), "creating the topic");
     Written written;
     written.topic = name;
