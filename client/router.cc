@@ -206,6 +206,7 @@ void Router::learn(const wire::MetadataResponse& answer) {
         brokers_.clear();
         for (const wire::BrokerMetadata* broker : *answer.brokers()) {
             brokers_[broker->id()] = Address{std::string(rpc::from_wire(broker->host())), broker->port()};
+            met_[broker->id()] = brokers_[broker->id()];
         }
     }
     controller_ = answer.controller();
@@ -251,7 +252,8 @@ bool Router::doubt(int32_t broker, const std::string& name, int32_t partition, i
     if (topic != nullptr && partition < topic->partition_count()) {
         const Leader& leader = topic->leaders[static_cast<size_t>(partition)];
         if (leader.epoch > epoch && leader.broker >= 0 && leader.broker != broker) {
-            if (rpc::Channel* silent = channel(broker)) silent->drop(led_elsewhere);
+            // Whoever is given up is not named any more.
+            if (auto silent = met_.find(broker); silent != met_.end()) peer(silent->second).channel.drop(led_elsewhere);
             return false;
         }
     }

@@ -60,6 +60,7 @@ TEST(Failover, ALeaderThatFallsSilentIsLeftAsSoonAsAnotherLeads) {
     ASSERT_TRUE(test.send("x").ok());
     test.simulation.run_for(1600ms);
     test.move_leader(2);
+    test.second.broker.remove_broker(1);
     const Instant moved = test.simulation.now();
     ASSERT_TRUE(test.wait_for(2));
     EXPECT_LT(test.simulation.now() - moved, 500ms);
