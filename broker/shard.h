@@ -71,6 +71,14 @@ class Shard {
     // Everything durable, a clean-stop mark if an incarnation is given, everything closed.
     Task<void> close(std::optional<Incarnation> clean);
 
+    // What this metadata says of the partition; null: nothing.
+    const PartitionRecord* find_record(const PartitionIdentity& identity) const;
+    // Whether another replica that is alive may lead by right: then a damaged one here is not needed.
+    bool may_another_lead(const PartitionRecord& record) const;
+    // The log of a replica here goes to the graveyard as a whole, if the metadata says that it is damaged, and an empty
+    // one takes its place. False: that failed, and is worth another attempt.
+    Task<bool> empty_damaged(PartitionIdentity identity);
+
     Partition* find(const PartitionIdentity& identity);
     // What to say of a partition that `find` does not find.
     Error why_not_here(const PartitionIdentity& identity) const;

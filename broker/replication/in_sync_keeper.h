@@ -42,11 +42,15 @@ class InSyncKeeper {
         std::vector<Appointment> ends;
         std::vector<LeaderHandover> handovers;
         std::vector<LeaderMove> moves;
+        std::vector<ReplicaDamage> damages;
+        std::vector<PartitionIdentity> to_empty;
     };
     Task<void> run();
     Work collect(Instant* next);
     Task<void> propose(std::vector<InSyncChange> changes);
     Task<void> give_up(std::vector<Appointment> ends);
+    void collect_followed(const Partition& partition, Work& work);
+    Task<void> mend(std::vector<ReplicaDamage> damages, std::vector<PartitionIdentity> to_empty);
     Task<void> make_way(PartitionIdentity identity, Epoch epoch);
     bool is_making_way(const PartitionIdentity& identity, Epoch epoch) const;
     void collect_move(Partition& partition, Work& work);
@@ -62,6 +66,8 @@ class InSyncKeeper {
     Duration lag_time_max_;
     Execute execute_;
     Living living_;
+    bool is_mending_ = false;
+    std::string damage_problem_;  // that was said last
     Event due_;
     Event stopping_;
     Scope scope_;
