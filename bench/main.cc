@@ -222,8 +222,29 @@ void add_cluster_options(CLI::App* command, ClusterSettings& settings) {
                  "kill the leader of partition 0 (SIGKILL) so often, and start it again");
     add_duration(command, "--stop-follower", settings.stop_follower_seconds,
                  "stop a follower of partition 0 (SIGSTOP) so often, for about half of that");
+    command->add_flag("--read-meanwhile", settings.is_read_meanwhile,
+                      "somebody reads while records are written: what was seen must be there in the end");
     command->add_option("--daemon-flag", settings.node.flags, "further flag of the daemons; repeat it for its value");
     command->add_option("--json", settings.node.json_path, "write the figures there, too");
+}
+
+void add_existing_cluster(CLI::App* command, ClusterSettings& settings) {
+    auto* bootstrap = command->add_option("--bootstrap", settings.bootstrap,
+                                          "HOST:PORT,... of a cluster that is there, instead of one that is started");
+    for (const char* option : {"--daemon", "--daemon-flag", "--io", "--kill-leader", "--stop-follower"}) {
+        bootstrap->excludes(command->get_option(option));
+    }
+    command->add_option("--topic", settings.topic, "name of the topic, which is made")->capture_default_str();
+    command->add_option_function<std::vector<std::string>>(
+        "--topic-setting",
+        [&settings](const std::vector<std::string>& pairs) {
+            for (const std::string& pair : pairs) {
+                const size_t equals = pair.find('=');
+                if (equals == std::string::npos) throw CLI::ValidationError("--topic-setting", pair + " has no =");
+                settings.topic_settings[pair.substr(0, equals)] = pair.substr(equals + 1);
+            }
+        },
+        "KEY=VALUE, as segment.bytes=4MiB; repeat it for more");
 }
 
 void add_cluster(CLI::App& app, std::string& directory, const std::string& command_line) {
@@ -242,6 +263,7 @@ void add_cluster(CLI::App& app, std::string& directory, const std::string& comma
     command->add_flag("--allow-loss", settings->is_loss_allowed,
                       "records that are missing are no failure; with leader and leader_durable only");
     add_cluster_options(command, *settings);
+    add_existing_cluster(command, *settings);
     command->callback([&directory, &command_line, settings, level] {
         settings->acks = checked_levels().at(*level);
         const bool may_lose = *level == "leader" || *level == "leader_durable";

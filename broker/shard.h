@@ -3,7 +3,7 @@
 // accepted on it. Requests that name partitions of other shards go there in one message and come back in one.
 //
 // Everything belongs to the shard's executor; `scope()` is where other shards' calls run (task/scope.h, run_on).
-// Order of life: open, update (with every metadata snapshot), replicate, serve, stop_serving, close.
+// Order of life: open, update (with every metadata snapshot), replicate, serve, stop_serving, stop_replicating, close.
 
 #include <map>
 #include <memory>
@@ -68,6 +68,9 @@ class Shard {
     void serve(std::shared_ptr<Listener> listener, rpc::Handler* handler);
     // Refuses new requests, ends long polls, and returns when every connection has ended.
     Task<void> stop_serving();
+    // Ends leaderships and takes nothing over any more. After all shards have stopped serving: until then replicas are
+    // heard, so that what clients wait for, on whichever shard they are connected to, can be acknowledged.
+    Task<void> stop_replicating();
     // Everything durable, a clean-stop mark if an incarnation is given, everything closed.
     Task<void> close(std::optional<Incarnation> clean);
 
@@ -80,6 +83,8 @@ class Shard {
     Task<bool> empty_damaged(PartitionIdentity identity);
 
     Partition* find(const PartitionIdentity& identity);
+    // A partition that this broker is to lead, and had no room on its disk to begin with: tries again.
+    Task<void> lead_again(PartitionIdentity identity);
     // What to say of a partition that `find` does not find.
     Error why_not_here(const PartitionIdentity& identity) const;
     // Who leads the partition, for a request that is refused with `error` because it is not this broker, or not in that
@@ -114,11 +119,13 @@ class Shard {
         std::vector<Role> appointments;  // of partitions that are open
     };
     void count_leases();
+    void update_leaderships(const Metadata& metadata);
     Task<void> remove_leftovers();
     Task<void> open_partitions(std::vector<Role> openings);
     Task<bool> open_partition(Role role);
     Task<void> drop_partition(PartitionIdentity identity);
     Task<bool> lead(Role role);
+    Task<void> begin_to_lead(Partition* partition, log::Log* log, Role role);
     void follow(Partition& partition, const PartitionRecord& record);
     void follow_topic(const TopicRecord& topic, Changes& changes);
     void take_record(Partition& partition, const PartitionRecord& record, int32_t min_in_sync);
@@ -149,6 +156,7 @@ class Shard {
     uint64_t waits_begun_ = 0;
     std::map<uint64_t, Event*> waits_;
     bool stopping_ = false;
+    bool is_closing_ = false;
     std::shared_ptr<Listener> listener_;
     std::unique_ptr<rpc::Server> server_;
     std::shared_ptr<Listener> replica_listener_;

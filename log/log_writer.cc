@@ -78,7 +78,7 @@ Task<void> Log::write_loop() {
         waits_for_space_ = !written.ok() && written.error().code == ErrorCode::storage_full;
         if (waits_for_space_) {
             // Nothing was lost: it is in memory, and goes to disk when there is room. Appends are refused meanwhile.
-            context_->storage_full = true;
+            context_->note_storage_full(true);
             co_await sleep_for(context_->world.executor, storage_full_pause);
         } else if (!written.ok()) {
             fail(written.error());

@@ -116,7 +116,7 @@ Task<void> LogStore::look_at_space() {
     Result<DiskSpace> space = co_await world_.disk.space(context_.directory);
     if (!space.ok()) co_return;
     space_ = *space;
-    context_.storage_full = space_.free_bytes < options_.reserve_bytes;
+    context_.note_storage_full(space_.free_bytes < options_.reserve_bytes);
 }
 
 Task<void> LogStore::space_loop() {

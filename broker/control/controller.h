@@ -111,6 +111,7 @@ class Controller {
     void report(const consensus::Report& report);
     Task<void> watch_brokers();
     Task<void> become_active();
+    Task<void> watch_disk();
     Task<void> watch_partitions();
     void propose(const std::vector<Appointment>& appointments) const;
     Task<void> end_silent(Instant now);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+#include <utility>
 
 #include "broker/controller/tiers.h"
 #include "broker/shard.h"
@@ -94,6 +95,9 @@ Task<void> InSyncKeeper::run() {
         Instant next = shard_.executor().now() + lag_time_max_ / looks_per_lag_time;
         Work work = collect(&next);
         if (!work.changes.empty()) scope_.spawn(propose(std::move(work.changes)));
+        if (!work.beginnings.empty() && !std::exchange(is_beginning_, true)) {
+            scope_.spawn(begin_again(std::move(work.beginnings)));
+        }
         if (!work.ends.empty()) scope_.spawn(give_up(std::move(work.ends)));
         if (!work.handovers.empty()) scope_.spawn(tell_of_moves(std::move(work.handovers)));
         if (!work.moves.empty()) scope_.spawn(tell_of_moves(std::move(work.moves)));
@@ -113,7 +117,7 @@ InSyncKeeper::Work InSyncKeeper::collect(Instant* next) {
     for (const auto& [identity, partition] : shard_.partitions()) {
         Leadership* leadership = partition->leadership();
         if (leadership == nullptr) {
-            collect_followed(*partition, work);
+            collect_without(*partition, work, next);
             continue;
         }
         if (leadership->replicas.is_alone()) continue;
@@ -158,16 +162,18 @@ Task<void> InSyncKeeper::make_way(PartitionIdentity identity, Epoch epoch) {
     co_await partition->hold_appends(std::move(is_over), shard_.executor().now() + hold_time_max);
 }
 
-// A replica that should lead and cannot gives its leadership up. One that is damaged and does not lead is mended in
-// three steps: the metadata takes it out of all sets; its log is emptied; the metadata lets it follow again.
-void InSyncKeeper::collect_followed(const Partition& partition, Work& work) {
+// A replica without a leadership. One that is damaged is mended in three steps: the metadata takes it out of all sets;
+// its log is emptied; the metadata lets it follow again.
+void InSyncKeeper::collect_without(const Partition& partition, Work& work, Instant* next) {
     const PartitionIdentity& identity = partition.identity();
     const PartitionRecord* record = shard_.find_record(identity);
-    if (record == nullptr || record->replicas.size() < 2) return;
+    if (record == nullptr) return;
+    const bool is_unable = partition.state() == PartitionState::failed || partition.wants_room();
     if (record->leader == shard_.self()) {
-        if (partition.state() == PartitionState::failed) work.ends.push_back(end_of(identity, record->partition_epoch));
+        if (is_unable) collect_unable(partition, *record, work, next);
         return;
     }
+    if (record->replicas.size() < 2) return;
     const bool is_marked = contains(record->damaged, shard_.self());
     const log::Log* log = partition.state() == PartitionState::online ? partition.log() : nullptr;
     const bool is_blank = log != nullptr && log->last_epoch().value < 0 && log->log_end() == Offset();
@@ -207,6 +213,29 @@ Task<void> InSyncKeeper::mend(std::vector<ReplicaDamage> damages, std::vector<Pa
     look();
 }
 
+bool InSyncKeeper::lives(BrokerId broker) const {
+    auto known = living_.find(broker);
+    return known != living_.end() && known->second.value >= 0;
+}
+
+// It is to lead, and cannot: for good, or until there is room on its disk. Then it is kept for this one if nobody else
+// has what was acknowledged.
+void InSyncKeeper::collect_unable(const Partition& partition,
+                                  const PartitionRecord& record,
+                                  Work& work,
+                                  Instant* next) {
+    const PartitionIdentity& identity = partition.identity();
+    const auto could_lead = [this](BrokerId broker) { return broker != shard_.self() && lives(broker); };
+    const bool is_for_good = !partition.wants_room() && record.replicas.size() > 1;
+    if (is_for_good || std::any_of(record.in_sync.begin(), record.in_sync.end(), could_lead)) {
+        work.ends.push_back(end_of(identity, record.partition_epoch));
+    } else if (partition.wants_room() && partition.lead_again_at() <= shard_.executor().now()) {
+        work.beginnings.push_back(identity);
+    } else if (partition.wants_room()) {
+        *next = std::min(*next, partition.lead_again_at());
+    }
+}
+
 void InSyncKeeper::collect_move(Partition& partition, Work& work) {
     const std::optional<PlannedMove::Step> step = partition.next_move_step();
     if (!step) return;
@@ -231,9 +260,7 @@ void InSyncKeeper::collect_relief(Partition& partition, Work& work) {
     const ReplicaSet::Replica* best = nullptr;
     const std::vector<ReplicaSet::Replica> replicas = leadership.replicas.replicas(shard_.executor().now());
     for (const ReplicaSet::Replica& each : replicas) {
-        auto lives = living_.find(each.broker);
-        const bool is_there = each.broker != shard_.self() && each.is_in_sync && each.has_matched &&
-                              lives != living_.end() && lives->second.value >= 0;
+        const bool is_there = each.broker != shard_.self() && each.is_in_sync && each.has_matched && lives(each.broker);
         if (is_there && (best == nullptr || each.ends.durable > best->ends.durable)) best = &each;
     }
     const PartitionIdentity& identity = partition.identity();
@@ -319,8 +346,14 @@ Task<void> InSyncKeeper::propose(std::vector<InSyncChange> changes) {
     look();
 }
 
+Task<void> InSyncKeeper::begin_again(std::vector<PartitionIdentity> partitions) {
+    for (const PartitionIdentity& identity : partitions) co_await shard_.lead_again(identity);
+    is_beginning_ = false;
+    look();
+}
+
 Task<void> InSyncKeeper::give_up(std::vector<Appointment> ends) {
-    spdlog::warn("{} partitions whose logs have failed are given to others", ends.size());
+    spdlog::warn("{} partitions whose logs have failed, or whose disk is full, are given to others", ends.size());
     Command command = appoint_leaders(ends, Timestamp(shard_.executor().wall_milliseconds()));
     (void)co_await execute_(std::move(command));
     // What is refused, because something else has changed, is looked at again.

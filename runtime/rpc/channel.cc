@@ -245,6 +245,10 @@ void Channel::leave() {
     if (--users_ == 0) users_left_.set();
 }
 
+void Channel::drop(const Error& reason) {
+    if (connection_ != nullptr) connection_->close(reason);
+}
+
 Task<void> Channel::close() {
     closed_ = true;
     calls_.close();

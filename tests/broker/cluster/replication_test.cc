@@ -45,6 +45,21 @@ TEST(Replication, EveryReplicaHasTheSameFrames) {
     }
 }
 
+// A follower may have heard of a topic before its leader has: it does not wait long to ask again.
+TEST(Replication, ATopicThatWasJustMadeTakesRecordsAtOnce) {
+    for (uint64_t seed = 1; seed <= 20; ++seed) {
+        ClusterWorld cluster(3, 3, seed);
+        cluster.start_all();
+        cluster.simulation().run_for(3s);
+        ASSERT_TRUE(cluster.create_topic(cluster.active(), "t", {.replicas = 3, .min_in_sync = 2}).ok());
+        Replicated topic = Replicated::existing(cluster, "t");
+        const int32_t leader = topic.wait_leader();
+        const Instant begin = cluster.simulation().now();
+        ASSERT_TRUE(topic.produce(leader, "the first").said.ok()) << "seed " << seed;
+        EXPECT_LT(cluster.simulation().now() - begin, 500ms) << "seed " << seed << "\n" << topic.tell();
+    }
+}
+
 TEST(Replication, EveryLevelIsAnsweredByWhatItNames) {
     ClusterWorld cluster(3, 3);
     cluster.start_all();
