@@ -159,12 +159,19 @@ void verify(Admin& admin,
             ClusterResult& result) {
     Verifier verifier(ledger, settings.record_size);
     Sightings sightings(ledger.partitions());
+    const auto note = [&result](const std::exception& problem) {
+        result.trouble += (result.trouble.empty() ? "" : "; ") + std::string(problem.what());
+    };
     try {
         const TopicDescription topic = wait_until_in_sync(admin, settings.topic, client.visibility);
-        if (reader) sightings = reader->finish(ends_of(topic));
+        try {
+            if (reader) sightings = reader->finish(ends_of(topic));
+        } catch (const std::exception& problem) {
+            note(problem);
+        }
         read_everything(client, topic, verifier, sightings, result);
     } catch (const std::exception& problem) {
-        result.trouble += (result.trouble.empty() ? "" : "; ") + std::string(problem.what());
+        note(problem);
     }
     result.findings = verifier.finish();
     result.sightings = sightings.finish();

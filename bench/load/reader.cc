@@ -48,7 +48,9 @@ bool Reader::is_done() const {
     return true;
 }
 
-void Reader::run(const Settings& settings, const std::string& topic) {
+// What was in the memory of brokers only may be cut away after it was read: then the reader goes on at the cut.
+void Reader::run(Settings settings, const std::string& topic) {
+    settings.offset_reset = OffsetReset::earliest;
     Consumer consumer = must(Consumer::create(settings), "the consumer");
     std::vector<Assignment> assignments;
     for (size_t partition = 0; partition < partitions_; ++partition) {

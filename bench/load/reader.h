@@ -24,7 +24,7 @@ class Reader {
     Sightings finish(const std::vector<int64_t>& ends);
 
   private:
-    void run(const Settings& settings, const std::string& topic);
+    void run(Settings settings, const std::string& topic);
     bool is_done() const;
 
     size_t partitions_;

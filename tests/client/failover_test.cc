@@ -69,6 +69,21 @@ TEST(Failover, ALeaderThatFallsSilentIsLeftAsSoonAsAnotherLeads) {
     EXPECT_TRUE(test.close().ok());
 }
 
+TEST(Failover, ALeaderThatIsNotReachedIsLeftAsSoonAsAnotherLeads) {
+    Settings settings = test_settings();
+    settings.bootstrap_servers = "broker2:9400,broker:9400";
+    FailoverTest test(settings);
+    test.simulation.network().isolate(test.broker_node);
+    ASSERT_TRUE(test.send("x").ok());
+    test.simulation.run_for(1600ms);
+    test.move_leader(2);
+    const Instant moved = test.simulation.now();
+    ASSERT_TRUE(test.wait_for(1));
+    EXPECT_LT(test.simulation.now() - moved, 1s);
+    ASSERT_TRUE(test.program.results[0].receipt.has_value());
+    EXPECT_TRUE(test.close().ok());
+}
+
 TEST(Failover, ASilentLeaderThatStillLeadsIsWaitedFor) {
     FailoverTest test(two_addresses());
     test.warm_up();
