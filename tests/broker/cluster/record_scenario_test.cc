@@ -14,13 +14,6 @@ std::vector<int32_t> without(std::vector<int32_t> ids, int32_t id) {
     return ids;
 }
 
-bool has_event(ClusterWorld& cluster, int32_t id, const std::string& words) {
-    for (const std::string& event : cluster.events(id)) {
-        if (event.find(words) != std::string::npos) return true;
-    }
-    return false;
-}
-
 // Once at least: what was sent again, because nobody had answered in time, is another record.
 void expect_all(Replicated& topic, const std::vector<std::string>& values) {
     const std::vector<std::string> seen = topic.read(topic.wait_leader());
@@ -195,7 +188,7 @@ TEST(RecordScenario, AReplicaWithAnEmptyDiskIsNotTakenForTheOneItWas) {  // [J22
     ASSERT_TRUE(topic.produce_somewhere("after").said.ok());
     EXPECT_TRUE(topic.wait_in_sync(2, 60s)) << topic.tell();
     EXPECT_EQ(topic.log_of(4), (std::vector<std::string>{"on both", "after"}));
-    EXPECT_TRUE(has_event(cluster, 1, "with another data directory"));
+    EXPECT_TRUE(cluster.has_event(1, "with another data directory"));
 }
 
 TEST(RecordScenario, AFollowerThatRestartsAndLeadsAtOnceHasCutNothing) {  // [J23]
