@@ -174,6 +174,7 @@ Instant ConsumerEngine::look(Instant now) {
         reading->leader_epoch = leader.epoch;
     }
     next = std::min(next, doubt_what_is_late(now));
+    if (!requests.empty()) next = std::min(next, now + options_.limits.wait_max + doubt_time);
     if (!to_locate.empty()) scope_.spawn(locate(std::move(to_locate)));
     for (auto& [broker, request] : requests) {
         // Not always the same ones first: an answer may be full before it comes to the last.

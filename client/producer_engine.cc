@@ -76,7 +76,9 @@ Instant ProducerEngine::look(Instant now) {
         }
     }
     next = std::min(next, doubt_what_is_late(now));
+    const uint64_t requests_before = statistics_.requests;
     send_what_is_ready(now);
+    if (statistics_.requests > requests_before) next = std::min(next, now + doubt_time);
     drop_idle_senders();
     return next;
 }
