@@ -144,7 +144,7 @@ void Shard::update_leaderships(const Metadata& metadata) {
         if (!partition->leads() || topic == nullptr) continue;
         const PartitionRecord& record = topic->partitions.at(static_cast<size_t>(identity.partition.value));
         if (record.leader == self() && record.leader_epoch == partition->leader_epoch()) {
-            partition->take_record(record, topic->min_in_sync);
+            take_record(*partition, record, topic->min_in_sync);
         } else {
             partition->follow(partition->log(), record.leader_epoch);
         }
@@ -182,6 +182,7 @@ std::vector<ReplicaReport> Shard::report(const Metadata& metadata) const {
         const log::Log* log = partition->log();
         const bool can_say = partition->state() == PartitionState::online && log != nullptr && !log->has_failed();
         if (!can_say || partition->leads() || world_.executor.now() < partition->lead_again_at()) continue;
+        if (partition->is_damaged() && may_another_lead(*asked)) continue;
         reports.push_back(
             {identity, asked->leader_epoch, epoch_of_last_record(*log), log->log_end(), log->durable_end()});
     }
@@ -227,7 +228,8 @@ void Shard::take_record(Partition& partition, const PartitionRecord& record, int
 void Shard::follow(Partition& partition, const PartitionRecord& record) {
     const bool is_news = partition.leads() || partition.leader_epoch() != record.leader_epoch;
     if (partition.log() != nullptr && is_news) partition.follow(partition.log(), record.leader_epoch);
-    if (partition.state() == PartitionState::online && record.leader.value >= 0) {
+    const bool may_follow = partition.state() == PartitionState::online && !contains(record.damaged, self());
+    if (may_follow && record.leader.value >= 0) {
         replicator_.follow(partition.identity(), record.leader, record.leader_epoch);
     } else {
         replicator_.leave(partition.identity());
@@ -268,7 +270,7 @@ Task<void> Shard::lead_again(PartitionIdentity identity) {
 }
 
 Error Shard::why_not_here(const PartitionIdentity& identity) const {
-    const bool is_known = metadata_ != nullptr && record_of(*metadata_, identity) != nullptr;
+    const bool is_known = find_record(identity) != nullptr;
     if (is_known) return {ErrorCode::not_leader_or_follower, "this broker does not lead the partition"};
     return {ErrorCode::unknown_topic_or_partition, "there is no such partition"};
 }
@@ -280,7 +282,7 @@ KnownLeader Shard::leader_instead(const PartitionIdentity& identity, const Error
         case ErrorCode::unknown_leader_epoch: break;
         default: return {};
     }
-    const PartitionRecord* record = metadata_ == nullptr ? nullptr : record_of(*metadata_, identity);
+    const PartitionRecord* record = find_record(identity);
     if (record == nullptr || record->leader.value < 0) return {};
     return {record->leader, record->leader_epoch};
 }
@@ -331,7 +333,11 @@ Task<bool> Shard::open_partition(Role opening) {
     if (!log.ok()) {
         std::string problem = report.problem.empty() ? std::string(ironbark::name(log.error().code)) : report.problem;
         spdlog::error("partition {} is not available: {}", identity.to_string(), problem);
-        partition->fail(std::move(problem));
+        if (log.error().code == ErrorCode::corrupt_data) {
+            partition->fail_damaged(std::move(problem));
+        } else {
+            partition->fail(std::move(problem));
+        }
         co_return false;
     }
     if (report.end == log::ScanEnd::torn) {
@@ -370,6 +376,43 @@ Task<void> Shard::drop_partition(PartitionIdentity identity) {
                      identity.to_string(), ironbark::name(removed.error().code));
     }
     partitions_.erase(identity);
+}
+
+const PartitionRecord* Shard::find_record(const PartitionIdentity& identity) const {
+    return metadata_ == nullptr ? nullptr : record_of(*metadata_, identity);
+}
+
+bool Shard::may_another_lead(const PartitionRecord& record) const {
+    return std::any_of(record.replicas.begin(), record.replicas.end(), [&](BrokerId broker) {
+        const bool has_right =
+            contains(record.in_sync, broker) || contains(record.holders, broker) || contains(record.durable, broker);
+        return broker != self() && has_right && metadata_->is_alive(broker);
+    });
+}
+
+Task<bool> Shard::empty_damaged(PartitionIdentity identity) {
+    std::optional<Units> held = co_await updating_.lock();
+    Partition* partition = held && !stopping_ ? find(identity) : nullptr;
+    const PartitionRecord* record = find_record(identity);
+    if (partition == nullptr || record == nullptr || !contains(record->damaged, self())) co_return true;
+    const auto topic = metadata_->find(identity.topic);
+    Role role{identity, parse_settings(topic->settings), *record, topic->min_in_sync};
+    std::string reason = "damaged";
+    const std::string& found =
+        partition->log() != nullptr ? partition->log()->last_read_problem() : partition->detail();
+    if (!found.empty()) reason += ": " + found;
+    spdlog::warn("partition {}: its log is damaged and goes to the graveyard; it is taken over from its leader anew",
+                 identity.to_string());
+    replicator_.leave(identity);
+    co_await partition->remove();
+    Result<void> buried = co_await store_->bury_log(identity, std::move(reason), role.settings.log.graveyard_bytes);
+    partitions_.erase(identity);
+    if (!buried.ok()) {
+        spdlog::error("partition {}: its damaged log could not be moved to the graveyard: {}", identity.to_string(),
+                      describe(buried.error()));
+    }
+    const bool is_open = co_await open_partition(std::move(role));
+    co_return buried.ok() && is_open;
 }
 
 Partition* Shard::find(const PartitionIdentity& identity) {
@@ -416,7 +459,9 @@ Task<void> Shard::stop_serving() {
         co_await accepting_.join();
         co_await server_->join();
     }
-    // Until here replicas were heard, so that what clients waited for could be acknowledged.
+}
+
+Task<void> Shard::stop_replicating() {
     co_await in_sync_keeper_.release();
     leader_sessions_.stop();
     if (replica_server_ != nullptr) {

@@ -3,7 +3,7 @@
 // accepted on it. Requests that name partitions of other shards go there in one message and come back in one.
 //
 // Everything belongs to the shard's executor; `scope()` is where other shards' calls run (task/scope.h, run_on).
-// Order of life: open, update (with every metadata snapshot), replicate, serve, stop_serving, close.
+// Order of life: open, update (with every metadata snapshot), replicate, serve, stop_serving, stop_replicating, close.
 
 #include <map>
 #include <memory>
@@ -68,8 +68,19 @@ class Shard {
     void serve(std::shared_ptr<Listener> listener, rpc::Handler* handler);
     // Refuses new requests, ends long polls, and returns when every connection has ended.
     Task<void> stop_serving();
+    // Ends leaderships and takes nothing over any more. After all shards have stopped serving: until then replicas are
+    // heard, so that what clients wait for, on whichever shard they are connected to, can be acknowledged.
+    Task<void> stop_replicating();
     // Everything durable, a clean-stop mark if an incarnation is given, everything closed.
     Task<void> close(std::optional<Incarnation> clean);
+
+    // What this metadata says of the partition; null: nothing.
+    const PartitionRecord* find_record(const PartitionIdentity& identity) const;
+    // Whether another replica that is alive may lead by right: then a damaged one here is not needed.
+    bool may_another_lead(const PartitionRecord& record) const;
+    // The log of a replica here goes to the graveyard as a whole, if the metadata says that it is damaged, and an empty
+    // one takes its place. False: that failed, and is worth another attempt.
+    Task<bool> empty_damaged(PartitionIdentity identity);
 
     Partition* find(const PartitionIdentity& identity);
     // A partition that this broker is to lead, and had no room on its disk to begin with: tries again.

@@ -257,6 +257,11 @@ bool Router::doubt(int32_t broker, const std::string& name, int32_t partition, i
             return false;
         }
     }
+    // However often the engines look: each answer wakes them.
+    Instant& next = doubts_next_[name];
+    const Instant now = world_.executor.now();
+    if (now < next) return true;
+    next = now + doubt_pause;
     want(name);
     return true;
 }

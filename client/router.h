@@ -114,6 +114,7 @@ class Router {
     Instant refreshed_;
     size_t turn_ = 0;  // which candidate is next
     std::set<int32_t> doubted_;
+    std::map<std::string, Instant> doubts_next_;  // when topics may be asked for again because of that
     std::function<void()> changed_;
     bool closed_ = false;
 };

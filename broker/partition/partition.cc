@@ -271,6 +271,11 @@ Task<void> Partition::hold_appends(std::function<bool()> is_over, Instant deadli
     }
 }
 
+void Partition::fail_damaged(std::string detail) {
+    is_damaged_ = true;
+    fail(std::move(detail));
+}
+
 uint64_t Partition::watch(std::function<void()> changed) {
     watchers_[++watchers_made_] = std::move(changed);
     return watchers_made_;

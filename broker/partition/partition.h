@@ -116,6 +116,10 @@ class Partition {
     void take_watermarks(Offset high, Offset durable, Epoch epoch);
 
     void fail(std::string detail);
+    // Its log could not be opened, because it has lost what it had.
+    void fail_damaged(std::string detail);
+    // What is stored here is not what was written, or not all of it.
+    bool is_damaged() const { return is_damaged_ || (log_ != nullptr && log_->is_damaged()); }
     // Nobody begins anything with it any more. Suspends until what was begun has ended; then the log may go.
     Task<void> remove();
     // Held by whoever uses the log across a suspension.
@@ -178,6 +182,7 @@ class Partition {
     TopicSettings settings_;
     PartitionState state_ = PartitionState::opening;
     std::string detail_;
+    bool is_damaged_ = false;
     log::Log* log_ = nullptr;
     Epoch epoch_{-1};
     bool leads_ = false;

@@ -42,6 +42,8 @@ class InSyncKeeper {
         std::vector<Appointment> ends;
         std::vector<LeaderHandover> handovers;
         std::vector<LeaderMove> moves;
+        std::vector<ReplicaDamage> damages;
+        std::vector<PartitionIdentity> to_empty;
         std::vector<PartitionIdentity> beginnings;  // of leaderships, once more
     };
     Task<void> run();
@@ -49,10 +51,12 @@ class InSyncKeeper {
     Task<void> propose(std::vector<InSyncChange> changes);
     Task<void> begin_again(std::vector<PartitionIdentity> partitions);
     Task<void> give_up(std::vector<Appointment> ends);
+    void collect_without(const Partition& partition, Work& work, Instant* next);
+    Task<void> mend(std::vector<ReplicaDamage> damages, std::vector<PartitionIdentity> to_empty);
     Task<void> make_way(PartitionIdentity identity, Epoch epoch);
     bool is_making_way(const PartitionIdentity& identity, Epoch epoch) const;
     bool lives(BrokerId broker) const;
-    void collect_unable(const Partition& partition, Work& work, Instant* next);
+    void collect_unable(const Partition& partition, const PartitionRecord& record, Work& work, Instant* next);
     void collect_move(Partition& partition, Work& work);
     void collect_relief(Partition& partition, Work& work);
     template <typename Proposal>
@@ -66,6 +70,8 @@ class InSyncKeeper {
     Duration lag_time_max_;
     Execute execute_;
     Living living_;
+    bool is_mending_ = false;
+    std::string damage_problem_;  // that was said last
     bool is_beginning_ = false;
     Event due_;
     Event stopping_;

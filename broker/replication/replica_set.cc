@@ -49,11 +49,14 @@ void ReplicaSet::take(const PartitionRecord& record, int32_t min_in_sync, Instan
     if (record.partition_epoch > partition_epoch_) {
         partition_epoch_ = record.partition_epoch;
         committed_ = record.in_sync;
+        damaged_ = record.damaged;
         pending_.reset();
     }
     std::erase_if(followers_, [this](const auto& each) { return !contains(replicas_, each.first); });
     for (BrokerId broker : replicas_) {
-        if (broker != self_) followers_.try_emplace(broker, now);
+        if (broker == self_) continue;
+        if (is_damaged(broker)) followers_.erase(broker);
+        followers_.try_emplace(broker, now);
     }
     move_watermarks();
 }
@@ -68,9 +71,13 @@ void ReplicaSet::own_moved(ReplicaEnds own, Offset sync_to, Instant now) {
     move_watermarks();
 }
 
+bool ReplicaSet::is_damaged(BrokerId broker) const {
+    return contains(damaged_, broker);
+}
+
 void ReplicaSet::matched(BrokerId broker, Incarnation incarnation, Offset end, Instant now) {
     auto found = followers_.find(broker);
-    if (found == followers_.end()) return;
+    if (found == followers_.end() || is_damaged(broker)) return;
     Follower& follower = found->second;
     if (follower.incarnation != incarnation) follower.ends = {Offset(-1), Offset(-1), Offset(-1)};
     follower.incarnation = incarnation;

@@ -88,6 +88,8 @@ class ReplicaSet {
     void take(const PartitionRecord& record, int32_t min_in_sync, Instant now);
     // This leader's own ends; and up to where somebody waits for durability on all of them.
     void own_moved(ReplicaEnds own, Offset sync_to, Instant now);
+    // Its log is damaged, as the record has it: whatever it had, or says that it has, counts for nothing.
+    bool is_damaged(BrokerId broker) const;
     // The follower's log agrees with this one up to `end`.
     void matched(BrokerId broker, Incarnation incarnation, Offset end, Instant now);
     // False: it counts for nothing.
@@ -147,6 +149,7 @@ class ReplicaSet {
     BrokerId self_;
     BrokerIds replicas_;
     BrokerIds committed_;
+    BrokerIds damaged_;
     std::optional<InSyncProposal> pending_;
     int32_t partition_epoch_;
     int32_t min_in_sync_;

@@ -34,8 +34,8 @@ struct StoreSettings {
     Uuid owner;             // of the data directory: files of another one are refused
     std::function<void(Event)> on_event;
     std::function<void(std::string)> on_notice;                   // what people should know
-    std::function<void(std::string)> on_relief;                   // what is well again, all of it that waited for room
     uint64_t journal_rewrite_bytes = log::journal_rewrite_bytes;  // less, in tests
+    std::function<void(std::string)> on_relief{};                 // what is well again, all of it that waited for room
 };
 
 class Store {

@@ -259,6 +259,10 @@ TEST(Cluster, WithoutAMajorityNothingChangesAndNothingIsLost) {
 // What is committed is applied when it is on the own disk, too: whoever has no room executes nothing more.
 TEST(Cluster, AnActiveControllerWithoutRoomForItsLogLeavesItToAnother) {
     ClusterWorld cluster(3, 3);
+    for (int32_t id : {1, 2, 3}) {
+        cluster.config(id).metrics_enabled = true;
+        cluster.config(id).metrics = {"0.0.0.0", 9401};
+    }
     cluster.start_all();
     const int32_t full = cluster.active();
     const int32_t other = full % 3 + 1;
@@ -278,7 +282,8 @@ TEST(Cluster, AnActiveControllerWithoutRoomForItsLogLeavesItToAnother) {
     // With room it has a vote that counts again.
     disk.set_capacity(uint64_t{1} << 40);
     cluster.simulation().run_for(10s);
-    EXPECT_NE(cluster.health(full).find("200 OK"), std::string::npos) << cluster.health(full);
+    const std::string health = cluster.health(full);
+    EXPECT_NE(health.find("200 OK"), std::string::npos) << health;
     cluster.kill(cluster.active());
     EXPECT_TRUE(cluster.create_topic(full, "after", {.replicas = 1}).ok());
 }

@@ -249,6 +249,7 @@ TEST(Failover, WhoHasNoRoomToBeginToLeadLeavesItToOthersUntilThereIs) {
     disk.set_capacity(uint64_t{1} << 40);
     ASSERT_TRUE(topic.wait_in_sync(3)) << topic.tell();
     EXPECT_TRUE(topic.move(topic.wait_leader(), full).said.ok()) << topic.tell();
+    EXPECT_EQ(topic.wait_leader(), full);
     EXPECT_TRUE(topic.produce(full, "after").said.ok()) << topic.tell();
     EXPECT_TRUE(topic.wait_equal({1, 2, 3})) << topic.tell();
 }
@@ -268,7 +269,7 @@ TEST(Failover, AStopWaitsNoLongerThanTheInSyncSet) {
     cluster.stop(leader);
     EXPECT_LT(cluster.simulation().now() - begin, 10s);
     ASSERT_TRUE(waits->has_value());
-    EXPECT_TRUE(read_produce(**waits).receipts.at(0).said.ok());
+    EXPECT_TRUE(read_produce(**waits).receipts.at(0).said.ok()) << read_produce(**waits).receipts.at(0).said;
     cluster.resume(away);
     cluster.start(leader);
     cluster.wait_ready(leader);
