@@ -99,8 +99,7 @@ class Router {
     RouterOptions options_;
     std::map<std::string, std::unique_ptr<Peer>> peers_;  // by address; kept until the end, there are few
     std::map<int32_t, Address> brokers_;
-    std::map<int32_t, Address>
-        met_;  // the same, and those that are not named any more: requests may be in flight there
+    std::map<int32_t, Address> met_;  // and those that are not named any more: requests may be in flight there
     int32_t controller_ = -1;
     std::map<std::string, TopicView> topics_;
     struct Missing {
