@@ -5,6 +5,7 @@
 
 #include "bench/load/cluster_run.h"
 #include "bench/load/controller.h"
+#include "bench/load/replication.h"
 #include "bench/load/node.h"
 #include "bench/machine/child_process.h"
 #include "bench/machine/report.h"
@@ -125,8 +126,19 @@ void add_node(CLI::App& app, std::string& directory, const std::string& command_
     });
 }
 
-void add_controller(CLI::App& app, std::string& directory, const std::string& command_line) {
-    auto* command = app.add_subcommand("controller", "measure the controllers of three daemons on this machine");
+// A command that measures three daemons on this machine, at the points of a list.
+struct ThreeDaemons {
+    const char* name;
+    const char* help;
+    std::vector<std::string> points;
+    void (*run)(const NodeSettings& settings);
+};
+
+std::shared_ptr<NodeSettings> add_three_daemons(CLI::App& app,
+                                                const ThreeDaemons& about,
+                                                std::string& directory,
+                                                const std::string& command_line) {
+    auto* command = app.add_subcommand(about.name, about.help);
     auto settings = std::make_shared<NodeSettings>();
     settings->daemon = neighbouring_daemon();
     settings->ios = {"io_uring"};
@@ -137,26 +149,44 @@ void add_controller(CLI::App& app, std::string& directory, const std::string& co
         ->check(CLI::IsMember({"io_uring", "posix"}))
         ->capture_default_str();
     std::string names;
-    for (const std::string& name : controller_points()) names += (names.empty() ? "" : ", ") + name;
-    command->add_option("--point", settings->points, "only these: " + names)->check(CLI::IsMember(controller_points()));
+    for (const std::string& name : about.points) names += (names.empty() ? "" : ", ") + name;
+    command->add_option("--point", settings->points, "only these: " + names)->check(CLI::IsMember(about.points));
     command->add_option("--rounds", settings->rounds, "how often each point is measured")
         ->check(CLI::PositiveNumber)
         ->capture_default_str();
-    command->add_option("--seconds", settings->seconds, "of a round of commits")
+    command->add_option("--seconds", settings->seconds, "of a round of latencies")
         ->check(CLI::PositiveNumber)
-        ->capture_default_str();
-    command->add_option("--kills", settings->kills, "of the active controller in a round; stopped a quarter as often")
-        ->check(CLI::Range(4, 10'000))
         ->capture_default_str();
     command->add_flag("--busy", settings->is_busy_allowed, "measure although other programs are busy, too");
     command->add_option("--daemon-flag", settings->flags, "further flag of the daemons; repeat it for its value");
     command->add_option("--json", settings->json_path, "write the figures there, too");
-    command->callback([&directory, &command_line, settings] {
+    command->callback([&directory, &command_line, settings, run = about.run] {
         const ScratchDirectory scratch(directory);
         settings->directory = scratch.path();
         settings->command_line = command_line;
-        run_controller(*settings);
+        run(*settings);
     });
+    return settings;
+}
+
+void add_controller(CLI::App& app, std::string& directory, const std::string& command_line) {
+    const ThreeDaemons about{"controller", "measure the controllers of three daemons on this machine",
+                             controller_points(), run_controller};
+    const auto settings = add_three_daemons(app, about, directory, command_line);
+    app.get_subcommand(about.name)
+        ->add_option("--kills", settings->kills, "of the active controller in a round; stopped a quarter as often")
+        ->check(CLI::Range(4, 10'000))
+        ->capture_default_str();
+}
+
+void add_replication(CLI::App& app, std::string& directory, const std::string& command_line) {
+    const ThreeDaemons about{"replication", "measure three brokers on this machine that keep every record three times",
+                             replication_points(), run_replication};
+    const auto settings = add_three_daemons(app, about, directory, command_line);
+    app.get_subcommand(about.name)
+        ->add_option("--megabytes", settings->megabytes, "a quarter of it is written at each level of throughput")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
 }
 
 // An option that takes "5s", "500ms", "2min".
@@ -192,8 +222,29 @@ void add_cluster_options(CLI::App* command, ClusterSettings& settings) {
                  "kill the leader of partition 0 (SIGKILL) so often, and start it again");
     add_duration(command, "--stop-follower", settings.stop_follower_seconds,
                  "stop a follower of partition 0 (SIGSTOP) so often, for about half of that");
+    command->add_flag("--read-meanwhile", settings.is_read_meanwhile,
+                      "somebody reads while records are written: what was seen must be there in the end");
     command->add_option("--daemon-flag", settings.node.flags, "further flag of the daemons; repeat it for its value");
     command->add_option("--json", settings.node.json_path, "write the figures there, too");
+}
+
+void add_existing_cluster(CLI::App* command, ClusterSettings& settings) {
+    auto* bootstrap = command->add_option("--bootstrap", settings.bootstrap,
+                                          "HOST:PORT,... of a cluster that is there, instead of one that is started");
+    for (const char* option : {"--daemon", "--daemon-flag", "--io", "--kill-leader", "--stop-follower"}) {
+        bootstrap->excludes(command->get_option(option));
+    }
+    command->add_option("--topic", settings.topic, "name of the topic, which is made")->capture_default_str();
+    command->add_option_function<std::vector<std::string>>(
+        "--topic-setting",
+        [&settings](const std::vector<std::string>& pairs) {
+            for (const std::string& pair : pairs) {
+                const size_t equals = pair.find('=');
+                if (equals == std::string::npos) throw CLI::ValidationError("--topic-setting", pair + " has no =");
+                settings.topic_settings[pair.substr(0, equals)] = pair.substr(equals + 1);
+            }
+        },
+        "KEY=VALUE, as segment.bytes=4MiB; repeat it for more");
 }
 
 void add_cluster(CLI::App& app, std::string& directory, const std::string& command_line) {
@@ -212,6 +263,7 @@ void add_cluster(CLI::App& app, std::string& directory, const std::string& comma
     command->add_flag("--allow-loss", settings->is_loss_allowed,
                       "records that are missing are no failure; with leader and leader_durable only");
     add_cluster_options(command, *settings);
+    add_existing_cluster(command, *settings);
     command->callback([&directory, &command_line, settings, level] {
         settings->acks = checked_levels().at(*level);
         const bool may_lose = *level == "leader" || *level == "leader_durable";
@@ -243,6 +295,7 @@ int main(int argument_count, char** arguments) {
     for (int index = 1; index < argument_count; ++index) command_line += std::string(" ") + arguments[index];
     add_node(app, directory, command_line);
     add_controller(app, directory, command_line);
+    add_replication(app, directory, command_line);
     add_cluster(app, directory, command_line);
     try {
         app.parse(argument_count, arguments);

@@ -33,6 +33,10 @@ Task<bool> stop_serving(Shard* shard) {
     co_await shard->stop_serving();
     co_return true;
 }
+Task<bool> stop_replicating(Shard* shard) {
+    co_await shard->stop_replicating();
+    co_return true;
+}
 Task<bool> close_shard(Shard* shard, std::optional<Incarnation> clean) {
     co_await shard->close(clean);
     co_return true;
@@ -363,12 +367,14 @@ Task<void> Broker::stop() {
     if (replica_listener_) replica_listener_->close();
     auto begin = [this] { return begin_stop(); };
     co_await on_control<bool>(std::move(begin));
-    std::vector<Task<bool>> stops;
-    for (Shard* shard : facts_.shards) {
-        auto make = [shard] { return stop_serving(shard); };
-        stops.push_back(on<bool>(world, shard, make));
+    for (Task<bool> (*step)(Shard*) : {stop_serving, stop_replicating}) {
+        std::vector<Task<bool>> stops;
+        for (Shard* shard : facts_.shards) {
+            auto make = [shard, step] { return step(shard); };
+            stops.push_back(on<bool>(world, shard, make));
+        }
+        co_await all(world->executor, std::move(stops));
     }
-    co_await all(world->executor, std::move(stops));
     // Without a registration nothing was appended, and the marks say what they said before.
     std::optional<Incarnation> clean;
     auto ask = [this] { return incarnation(); };

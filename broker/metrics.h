@@ -56,6 +56,10 @@ struct ShardMetrics {
     uint64_t batches_refused = 0;
     uint64_t duplicates = 0;
     uint64_t behind_gap = 0;
+    uint64_t leaderships_begun = 0;
+    uint64_t replicas_joined = 0;  // in-sync sets of partitions that are led here
+    uint64_t replicas_left = 0;
+    uint64_t replication_bytes_out = 0;
 };
 
 }  // namespace ironbark::broker

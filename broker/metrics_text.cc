@@ -142,9 +142,69 @@ void add_ring(Families& families, const IoCounters& io) {
     families.counter("ironbark_uring_overflows_total", "completions that found the queue full", number(io.overflows));
 }
 
+void add_replication(Families& families, const ShardStatus& shards) {
+    const ReplicationStatus& status = shards.replication;
+    families.gauge("ironbark_partitions_led", "partitions that this broker leads", number(status.led));
+    families.gauge("ironbark_partitions_not_all_in_sync", "of them, those with a replica that is not in sync",
+                   number(status.not_all_in_sync));
+    families.gauge("ironbark_partitions_below_min_in_sync", "of them, those that refuse the isr levels",
+                   number(status.below_min_in_sync));
+    families.gauge("ironbark_records_on_no_disk", "of partitions led here: what a power cut of all would take now",
+                   number(status.records_on_no_disk));
+    families.gauge("ironbark_records_on_one_disk", "of partitions led here: records that one disk has at most",
+                   number(status.records_on_one_disk));
+    families.gauge("ironbark_replication_lag_records", "the most that a replica of a partition led here lacks",
+                   number(status.lag_records_max));
+    families.gauge("ironbark_replica_problems", "replicas here that are not available, or not taken over",
+                   number(shards.problem_count));
+    families.counter("ironbark_leaderships_total", "leaderships begun", number(shards.metrics.leaderships_begun));
+    families.counter("ironbark_replicas_joined_total", "replicas that joined the in-sync set of a partition led here",
+                     number(shards.metrics.replicas_joined));
+    families.counter("ironbark_replicas_left_total", "replicas that left one", number(shards.metrics.replicas_left));
+    families.counter("ironbark_replication_in_bytes_total", "bytes of batches taken over from leaders",
+                     number(status.counters.bytes_in));
+    families.counter("ironbark_replication_out_bytes_total", "bytes of batches given to followers",
+                     number(shards.metrics.replication_bytes_out));
+    families.counter("ironbark_replication_sessions_lost_total", "sessions with leaders that ended",
+                     number(status.counters.sessions_lost));
+    families.counter("ironbark_replica_cuts_total", "cuts of replicas whose leader had something else",
+                     number(status.counters.cuts));
+    families.counter("ironbark_replica_restarts_total", "replicas begun anew at their leader's log start",
+                     number(status.counters.restarts));
+}
+
+void add_control(Families& families, const ControlStatus& control) {
+    families.gauge("ironbark_lease_left_seconds", "for so long this broker may acknowledge what it alone has",
+                   static_cast<double>(control.lease_left.count()) / 1e9);
+    families.add("ironbark_heartbeat_seconds", "a heartbeat to the active controller and back", MetricType::Histogram)
+        .metric.push_back(Families::histogram(control.heartbeats));
+    families.gauge("ironbark_metadata_version", "of the metadata that this broker knows",
+                   static_cast<double>(control.metadata_version));
+    if (!control.is_voter) return;
+    families.gauge("ironbark_controller_active", "1 on the active controller", control.is_active_controller ? 1 : 0);
+    families.gauge("ironbark_controller_term", "of this voter", number(control.controller_term));
+    families.gauge("ironbark_controller_commit_index", "up to which this voter knows the log to be committed",
+                   number(control.controller_commit));
+    families.gauge("ironbark_controller_log_bytes", "of this voter's log since its last snapshot",
+                   number(control.controller_log_bytes));
+    families.counter("ironbark_controller_activations_total", "how often this voter became the active controller",
+                     number(control.activations));
+    families
+        .add("ironbark_controller_commit_seconds", "a command of the active controller, until it was applied",
+             MetricType::Histogram)
+        .metric.push_back(Families::histogram(control.commits));
+    families.gauge("ironbark_brokers_alive", "as the active controller has it", number(control.brokers_alive));
+    families.gauge("ironbark_brokers_gone", "as the active controller has it", number(control.brokers_gone));
+    families.gauge("ironbark_partitions_without_leader", "as the active controller has it",
+                   number(control.partitions_without_leader));
+}
+
 }  // namespace
 
-std::string metrics_text(const BrokerFacts& facts, const ShardStatus& status, int64_t now_ms) {
+std::string metrics_text(const BrokerFacts& facts,
+                         const ShardStatus& status,
+                         const ControlStatus& control,
+                         int64_t now_ms) {
     Families families;
     families.add("ironbark_info", "version and world of this broker", MetricType::Gauge)
         .metric.push_back(Families::plain(MetricType::Gauge, 1, {{"version", facts.version}, {"io", facts.io_world}}));
@@ -155,6 +215,8 @@ std::string metrics_text(const BrokerFacts& facts, const ShardStatus& status, in
                    number(status.partitions_failed));
     add_requests(families, status.metrics);
     add_storage(families, status);
+    add_replication(families, status);
+    add_control(families, control);
     if (facts.io_world == "io_uring") add_ring(families, status.io);
     families.gauge("ironbark_connections", "client connections", number(status.connections));
     families.counter("ironbark_connections_accepted_total", "client connections ever",

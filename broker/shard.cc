@@ -79,6 +79,14 @@ Task<Result<void>> Shard::open(const log::DataDirectory* directory, std::string*
     store_->context().on_moved = [this](log::Log& log) {
         if (Partition* partition = find(log.identity())) partition->log_moved();
     };
+    store_->context().on_storage_full = [this](bool is_full) {
+        if (is_full) {
+            spdlog::warn("{}: the disk has no more than its reserve left: shard {} refuses records until it has",
+                         directory_->path(), index_);
+        } else {
+            spdlog::info("{}: the disk has room again: shard {} takes records", directory_->path(), index_);
+        }
+    };
     store_->context().on_round = [this](const log::RoundTimes& times) {
         metrics_.write.add(times.write);
         if (times.synced) metrics_.sync.add(times.write + times.sync);
@@ -89,11 +97,12 @@ Task<Result<void>> Shard::open(const log::DataDirectory* directory, std::string*
 
 Task<void> Shard::update(MetadataSnapshot metadata) {
     std::optional<Units> held = co_await updating_.lock();
-    if (!held || stopping_) co_return;
+    if (!held || is_closing_) co_return;
     const MetadataSnapshot before = metadata_;
     if (before != nullptr && metadata->version() <= before->version()) co_return;
     metadata_ = metadata;
     metadata_changed_.pulse();
+    if (stopping_) co_return update_leaderships(*metadata);
     if (before == nullptr) co_await remove_leftovers();
     std::vector<PartitionIdentity> gone;
     for (const auto& [identity, partition] : partitions_) {
@@ -127,6 +136,23 @@ Task<void> Shard::update(MetadataSnapshot metadata) {
     in_sync_keeper_.take(*metadata);
 }
 
+// A stop waits for what is being acknowledged, and that waits for what the controller says of the in-sync set. No
+// leadership begins any more.
+void Shard::update_leaderships(const Metadata& metadata) {
+    for (auto& [identity, partition] : partitions_) {
+        const auto topic = metadata.find(identity.topic);
+        if (!partition->leads() || topic == nullptr) continue;
+        const PartitionRecord& record = topic->partitions.at(static_cast<size_t>(identity.partition.value));
+        if (record.leader == self() && record.leader_epoch == partition->leader_epoch()) {
+            take_record(*partition, record, topic->min_in_sync);
+        } else {
+            partition->follow(partition->log(), record.leader_epoch);
+        }
+    }
+    roles_version_ = metadata.version();
+    count_leases();
+}
+
 void Shard::take_lease(Instant end, int64_t version) {
     if (version < 0) {
         leases_.clear();
@@ -155,7 +181,8 @@ std::vector<ReplicaReport> Shard::report(const Metadata& metadata) const {
         if (is_led || known == nullptr || known->leader_epoch != asked->leader_epoch) continue;
         const log::Log* log = partition->log();
         const bool can_say = partition->state() == PartitionState::online && log != nullptr && !log->has_failed();
-        if (!can_say || partition->leads()) continue;
+        if (!can_say || partition->leads() || world_.executor.now() < partition->lead_again_at()) continue;
+        if (partition->is_damaged() && may_another_lead(*asked)) continue;
         reports.push_back(
             {identity, asked->leader_epoch, epoch_of_last_record(*log), log->log_end(), log->durable_end()});
     }
@@ -183,16 +210,26 @@ void Shard::follow_topic(const TopicRecord& topic, Changes& changes) {
             if (known->leads() && known->log() != nullptr) known->follow(known->log(), known->leader_epoch());
             changes.appointments.push_back({identity, settings, record, topic.min_in_sync});
         } else {
-            known->take_record(record, topic.min_in_sync);
+            take_record(*known, record, topic.min_in_sync);
         }
     }
+}
+
+void Shard::take_record(Partition& partition, const PartitionRecord& record, int32_t min_in_sync) {
+    if (const Leadership* leadership = partition.leadership()) {
+        const BrokerIds& before = leadership->replicas.in_sync();
+        for (BrokerId each : record.in_sync) metrics_.replicas_joined += contains(before, each) ? 0 : 1;
+        for (BrokerId each : before) metrics_.replicas_left += contains(record.in_sync, each) ? 0 : 1;
+    }
+    partition.take_record(record, min_in_sync);
 }
 
 // Somebody else leads, or nobody.
 void Shard::follow(Partition& partition, const PartitionRecord& record) {
     const bool is_news = partition.leads() || partition.leader_epoch() != record.leader_epoch;
     if (partition.log() != nullptr && is_news) partition.follow(partition.log(), record.leader_epoch);
-    if (partition.state() == PartitionState::online && record.leader.value >= 0) {
+    const bool may_follow = partition.state() == PartitionState::online && !contains(record.damaged, self());
+    if (may_follow && record.leader.value >= 0) {
         replicator_.follow(partition.identity(), record.leader, record.leader_epoch);
     } else {
         replicator_.leave(partition.identity());
@@ -203,14 +240,51 @@ Task<bool> Shard::lead(Role role) {
     Partition* partition = find(role.identity);
     if (partition == nullptr || partition->log() == nullptr) co_return false;
     if (partition->state() != PartitionState::online) co_return false;
-    co_await partition->lead(partition->log(), role.record, role.min_in_sync);
+    co_await begin_to_lead(partition, partition->log(), role);
     co_return true;
 }
 
+Task<void> Shard::begin_to_lead(Partition* partition, log::Log* log, Role role) {
+    const bool has_waited = partition->lead_again_at() != Instant();
+    co_await partition->lead(log, role.record, role.min_in_sync);
+    if (partition->leads()) ++metrics_.leaderships_begun;
+    if (!partition->wants_room() || has_waited) co_return;
+    spdlog::warn(
+        "partition {}: this broker cannot lead it in epoch {}: the disk has no room to record that; another broker may "
+        "lead, and this one when there is room",
+        role.identity.to_string(), role.record.leader_epoch.value);
+}
+
+Task<void> Shard::lead_again(PartitionIdentity identity) {
+    std::optional<Units> held = co_await updating_.lock();
+    if (!held || stopping_) co_return;
+    Partition* partition = find(identity);
+    const auto topic = metadata_->find(identity.topic);
+    if (partition == nullptr || topic == nullptr || !partition->wants_room()) co_return;
+    const PartitionRecord& record = topic->partitions.at(static_cast<size_t>(identity.partition.value));
+    if (record.leader != self() || record.leader_epoch != partition->leader_epoch()) co_return;
+    Role role{identity, partition->settings(), record, topic->min_in_sync};
+    co_await lead(std::move(role));
+    if (partition->leads())
+        spdlog::info("partition {}: there is room again, and this broker leads it", identity.to_string());
+}
+
 Error Shard::why_not_here(const PartitionIdentity& identity) const {
-    const bool is_known = metadata_ != nullptr && record_of(*metadata_, identity) != nullptr;
+    const bool is_known = find_record(identity) != nullptr;
     if (is_known) return {ErrorCode::not_leader_or_follower, "this broker does not lead the partition"};
     return {ErrorCode::unknown_topic_or_partition, "there is no such partition"};
+}
+
+KnownLeader Shard::leader_instead(const PartitionIdentity& identity, const Error& error) const {
+    switch (error.code) {
+        case ErrorCode::not_leader_or_follower:
+        case ErrorCode::fenced_leader_epoch:
+        case ErrorCode::unknown_leader_epoch: break;
+        default: return {};
+    }
+    const PartitionRecord* record = find_record(identity);
+    if (record == nullptr || record->leader.value < 0) return {};
+    return {record->leader, record->leader_epoch};
 }
 
 // What a crash left of deletions. Directories of topics that were not deleted are left alone, whatever the metadata
@@ -259,7 +333,11 @@ Task<bool> Shard::open_partition(Role opening) {
     if (!log.ok()) {
         std::string problem = report.problem.empty() ? std::string(ironbark::name(log.error().code)) : report.problem;
         spdlog::error("partition {} is not available: {}", identity.to_string(), problem);
-        partition->fail(std::move(problem));
+        if (log.error().code == ErrorCode::corrupt_data) {
+            partition->fail_damaged(std::move(problem));
+        } else {
+            partition->fail(std::move(problem));
+        }
         co_return false;
     }
     if (report.end == log::ScanEnd::torn) {
@@ -275,7 +353,7 @@ Task<bool> Shard::open_partition(Role opening) {
             identity.to_string(), (*log)->last_epoch().value, record.leader_epoch.value);
     }
     if (record.leader == self()) {
-        co_await partition->lead(*log, record, opening.min_in_sync);
+        co_await begin_to_lead(partition, *log, opening);
     } else {
         partition->follow(*log, record.leader_epoch);
         follow(*partition, record);
@@ -298,6 +376,43 @@ Task<void> Shard::drop_partition(PartitionIdentity identity) {
                      identity.to_string(), ironbark::name(removed.error().code));
     }
     partitions_.erase(identity);
+}
+
+const PartitionRecord* Shard::find_record(const PartitionIdentity& identity) const {
+    return metadata_ == nullptr ? nullptr : record_of(*metadata_, identity);
+}
+
+bool Shard::may_another_lead(const PartitionRecord& record) const {
+    return std::any_of(record.replicas.begin(), record.replicas.end(), [&](BrokerId broker) {
+        const bool has_right =
+            contains(record.in_sync, broker) || contains(record.holders, broker) || contains(record.durable, broker);
+        return broker != self() && has_right && metadata_->is_alive(broker);
+    });
+}
+
+Task<bool> Shard::empty_damaged(PartitionIdentity identity) {
+    std::optional<Units> held = co_await updating_.lock();
+    Partition* partition = held && !stopping_ ? find(identity) : nullptr;
+    const PartitionRecord* record = find_record(identity);
+    if (partition == nullptr || record == nullptr || !contains(record->damaged, self())) co_return true;
+    const auto topic = metadata_->find(identity.topic);
+    Role role{identity, parse_settings(topic->settings), *record, topic->min_in_sync};
+    std::string reason = "damaged";
+    const std::string& found =
+        partition->log() != nullptr ? partition->log()->last_read_problem() : partition->detail();
+    if (!found.empty()) reason += ": " + found;
+    spdlog::warn("partition {}: its log is damaged and goes to the graveyard; it is taken over from its leader anew",
+                 identity.to_string());
+    replicator_.leave(identity);
+    co_await partition->remove();
+    Result<void> buried = co_await store_->bury_log(identity, std::move(reason), role.settings.log.graveyard_bytes);
+    partitions_.erase(identity);
+    if (!buried.ok()) {
+        spdlog::error("partition {}: its damaged log could not be moved to the graveyard: {}", identity.to_string(),
+                      describe(buried.error()));
+    }
+    const bool is_open = co_await open_partition(std::move(role));
+    co_return buried.ok() && is_open;
 }
 
 Partition* Shard::find(const PartitionIdentity& identity) {
@@ -344,7 +459,9 @@ Task<void> Shard::stop_serving() {
         co_await accepting_.join();
         co_await server_->join();
     }
-    // Until here replicas were heard, so that what clients waited for could be acknowledged.
+}
+
+Task<void> Shard::stop_replicating() {
     co_await in_sync_keeper_.release();
     leader_sessions_.stop();
     if (replica_server_ != nullptr) {
@@ -357,7 +474,7 @@ Task<void> Shard::stop_serving() {
 }
 
 Task<void> Shard::close(std::optional<Incarnation> clean) {
-    stopping_ = true;
+    stopping_ = is_closing_ = true;
     std::optional<Units> held = co_await updating_.lock();  // an update under way ends first
     if (store_ == nullptr) co_return;
     // With a partition that is not well, this stop proves nothing about what is on the disk.

@@ -3,7 +3,7 @@
 // accepted on it. Requests that name partitions of other shards go there in one message and come back in one.
 //
 // Everything belongs to the shard's executor; `scope()` is where other shards' calls run (task/scope.h, run_on).
-// Order of life: open, update (with every metadata snapshot), replicate, serve, stop_serving, close.
+// Order of life: open, update (with every metadata snapshot), replicate, serve, stop_serving, stop_replicating, close.
 
 #include <map>
 #include <memory>
@@ -23,13 +23,19 @@
 
 namespace ironbark::broker {
 
+// Who leads a partition as far as a broker knows; -1: nobody.
+struct KnownLeader {
+    BrokerId broker{-1};
+    Epoch epoch{-1};
+};
+
 class Shard {
   public:
     Shard(World& world, size_t index, size_t count, const Config* config);
     ~Shard();
 
     World& world() { return world_; }
-    Executor& executor() { return world_.executor; }
+    Executor& executor() const { return world_.executor; }
     Scope& scope() { return scope_; }
     size_t index() const { return index_; }
     BrokerId self() const { return BrokerId(config_.broker_id); }
@@ -62,12 +68,28 @@ class Shard {
     void serve(std::shared_ptr<Listener> listener, rpc::Handler* handler);
     // Refuses new requests, ends long polls, and returns when every connection has ended.
     Task<void> stop_serving();
+    // Ends leaderships and takes nothing over any more. After all shards have stopped serving: until then replicas are
+    // heard, so that what clients wait for, on whichever shard they are connected to, can be acknowledged.
+    Task<void> stop_replicating();
     // Everything durable, a clean-stop mark if an incarnation is given, everything closed.
     Task<void> close(std::optional<Incarnation> clean);
 
+    // What this metadata says of the partition; null: nothing.
+    const PartitionRecord* find_record(const PartitionIdentity& identity) const;
+    // Whether another replica that is alive may lead by right: then a damaged one here is not needed.
+    bool may_another_lead(const PartitionRecord& record) const;
+    // The log of a replica here goes to the graveyard as a whole, if the metadata says that it is damaged, and an empty
+    // one takes its place. False: that failed, and is worth another attempt.
+    Task<bool> empty_damaged(PartitionIdentity identity);
+
     Partition* find(const PartitionIdentity& identity);
+    // A partition that this broker is to lead, and had no room on its disk to begin with: tries again.
+    Task<void> lead_again(PartitionIdentity identity);
     // What to say of a partition that `find` does not find.
     Error why_not_here(const PartitionIdentity& identity) const;
+    // Who leads the partition, for a request that is refused with `error` because it is not this broker, or not in that
+    // epoch. Nobody: this broker knows of none, or the error is about something else.
+    KnownLeader leader_instead(const PartitionIdentity& identity, const Error& error) const;
     const std::map<PartitionIdentity, std::unique_ptr<Partition>>& partitions() const { return partitions_; }
     const MetadataSnapshot& metadata() const { return metadata_; }
     // Suspends until there is newer metadata, or the deadline; closed: the shard is stopping.
@@ -97,13 +119,16 @@ class Shard {
         std::vector<Role> appointments;  // of partitions that are open
     };
     void count_leases();
+    void update_leaderships(const Metadata& metadata);
     Task<void> remove_leftovers();
     Task<void> open_partitions(std::vector<Role> openings);
     Task<bool> open_partition(Role role);
     Task<void> drop_partition(PartitionIdentity identity);
     Task<bool> lead(Role role);
+    Task<void> begin_to_lead(Partition* partition, log::Log* log, Role role);
     void follow(Partition& partition, const PartitionRecord& record);
     void follow_topic(const TopicRecord& topic, Changes& changes);
+    void take_record(Partition& partition, const PartitionRecord& record, int32_t min_in_sync);
 
     World& world_;
     size_t index_;
@@ -131,6 +156,7 @@ class Shard {
     uint64_t waits_begun_ = 0;
     std::map<uint64_t, Event*> waits_;
     bool stopping_ = false;
+    bool is_closing_ = false;
     std::shared_ptr<Listener> listener_;
     std::unique_ptr<rpc::Server> server_;
     std::shared_ptr<Listener> replica_listener_;

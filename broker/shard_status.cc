@@ -4,14 +4,48 @@
 
 namespace ironbark::broker {
 
+namespace {
+
+void add_problem(const Shard& shard, const PartitionIdentity& identity, std::string text, ShardStatus& status) {
+    if (text.empty()) return;
+    ++status.problem_count;
+    if (status.problems.size() >= replica_problems_max) return;
+    const auto topic = shard.metadata()->find(identity.topic);
+    status.problems.push_back({identity, topic == nullptr ? std::string() : topic->name, std::move(text)});
+}
+
+void look_at_leadership(const ReplicaSet& replicas, Instant now, ReplicationStatus& status) {
+    ++status.led;
+    const std::vector<ReplicaSet::Replica> all = replicas.replicas(now);
+    if (replicas.in_sync().size() < all.size()) ++status.not_all_in_sync;
+    if (!replicas.has_enough()) ++status.below_min_in_sync;
+    const ReplicaSet::AtRisk risk = replicas.at_risk();
+    status.records_on_no_disk += static_cast<uint64_t>(risk.on_no_disk);
+    status.records_on_one_disk += static_cast<uint64_t>(risk.on_one_disk);
+    status.lag_records_max = std::max(status.lag_records_max, static_cast<uint64_t>(replicas.lag_max()));
+}
+
+void look_at_partition(const Shard& shard, const Partition& partition, ShardStatus& status) {
+    ++status.partitions;
+    if (partition.state() == PartitionState::failed) {
+        ++status.partitions_failed;
+        add_problem(shard, partition.identity(), partition.detail(), status);
+    } else {
+        add_problem(shard, partition.identity(), shard.replicator().problem_of(partition.identity()), status);
+    }
+    if (const Leadership* leadership = partition.leadership()) {
+        look_at_leadership(leadership->replicas, shard.executor().now(), status.replication);
+    }
+}
+
+}  // namespace
+
 Task<ShardStatus> look_at_shard(Shard* shard) {
     ShardStatus status;
     status.metrics = shard->metrics();
     if (shard->io_counters) status.io = shard->io_counters();
-    status.partitions = shard->partitions().size();
-    for (const auto& [identity, partition] : shard->partitions()) {
-        if (partition->state() == PartitionState::failed) ++status.partitions_failed;
-    }
+    status.replication.counters = shard->replicator().counters();
+    for (const auto& [identity, partition] : shard->partitions()) look_at_partition(*shard, *partition, status);
     if (log::LogStore* store = shard->store()) {
         for (const auto& [identity, log] : store->logs()) {
             status.unsynced_bytes += log->unsynced_bytes();
@@ -82,6 +116,29 @@ void add(ShardMetrics& sum, const ShardMetrics& part) {
     sum.batches_refused += part.batches_refused;
     sum.duplicates += part.duplicates;
     sum.behind_gap += part.behind_gap;
+    sum.leaderships_begun += part.leaderships_begun;
+    sum.replicas_joined += part.replicas_joined;
+    sum.replicas_left += part.replicas_left;
+    sum.replication_bytes_out += part.replication_bytes_out;
+}
+
+void add(ReplicationStatus& sum, const ReplicationStatus& part) {
+    sum.led += part.led;
+    sum.not_all_in_sync += part.not_all_in_sync;
+    sum.below_min_in_sync += part.below_min_in_sync;
+    sum.records_on_no_disk += part.records_on_no_disk;
+    sum.records_on_one_disk += part.records_on_one_disk;
+    sum.lag_records_max = std::max(sum.lag_records_max, part.lag_records_max);
+    sum.counters.bytes_in += part.counters.bytes_in;
+    sum.counters.cuts += part.counters.cuts;
+    sum.counters.records_cut += part.counters.records_cut;
+    sum.counters.restarts += part.counters.restarts;
+    sum.counters.sessions_lost += part.counters.sessions_lost;
+}
+
+void add(std::vector<ReplicaProblem>& sum, const std::vector<ReplicaProblem>& part) {
+    const size_t room = replica_problems_max - std::min(replica_problems_max, sum.size());
+    sum.insert(sum.end(), part.begin(), part.begin() + static_cast<ptrdiff_t>(std::min(room, part.size())));
 }
 
 void add(std::vector<PoolStatus>& sum, const std::vector<PoolStatus>& part) {
@@ -112,6 +169,9 @@ ShardStatus merge(const std::vector<ShardStatus>& shards) {
         sum.marks_writable = sum.marks_writable && shard.marks_writable;
         add(sum.pools, shard.pools);
         add(sum.metrics, shard.metrics);
+        add(sum.replication, shard.replication);
+        add(sum.problems, shard.problems);
+        sum.problem_count += shard.problem_count;
         add(sum.logs, shard.logs);
         add(sum.io, shard.io);
         for (size_t method = 0; method < sum.rpc.requests.size(); ++method) {

@@ -3,7 +3,6 @@
 #include <cstring>
 #include <fmt/format.h>
 
-#include "broker/control/control.h"
 #include "runtime/rpc/socket_deadline.h"
 
 namespace ironbark::broker {
@@ -88,9 +87,10 @@ Task<std::string> StatusServer::respond(std::string request_line) {
     if (!line.starts_with("GET ")) co_return http("405 Method Not Allowed", plain, "only GET\n");
     std::string_view path = line.substr(4, line.find_first_of(" ?", 4) - 4);
     if (path == "/metrics") {
-        ShardStatus status = co_await gather();
+        const ShardStatus shards = co_await gather();
+        const ControlStatus control = co_await look_at_control();
         co_return http("200 OK", "text/plain; version=0.0.4; charset=utf-8",
-                       metrics_text(facts_, status, world_.executor.wall_milliseconds()));
+                       metrics_text(facts_, shards, control, world_.executor.wall_milliseconds()));
     }
     if (path == "/healthz") {
         ShardStatus status = co_await gather();

@@ -5,12 +5,11 @@
 #include <memory>
 #include <string>
 
+#include "broker/control/control.h"
 #include "broker/service/service.h"
 #include "broker/shard_status.h"
 
 namespace ironbark::broker {
-
-struct ControlStatus;
 
 class StatusServer {
   public:
@@ -36,6 +35,9 @@ class StatusServer {
 };
 
 // The metrics as Prometheus text.
-std::string metrics_text(const BrokerFacts& facts, const ShardStatus& status, int64_t now_ms);
+std::string metrics_text(const BrokerFacts& facts,
+                         const ShardStatus& shards,
+                         const ControlStatus& control,
+                         int64_t now_ms);
 
 }  // namespace ironbark::broker

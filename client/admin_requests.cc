@@ -409,6 +409,14 @@ Expected<NodeDescription> decode_describe_node(const rpc::CallResult& result) {
             node.memory.push_back({text(pool->name()), pool->used_bytes(), pool->limit_bytes()});
         }
     }
+    node.replica_problem_count = from.replica_problem_count();
+    if (from.replica_problems() != nullptr) {
+        for (const wire::ReplicaProblem* each : *from.replica_problems()) {
+            std::string topic = text(each->topic());
+            if (topic.empty()) topic = text(each->topic_id());
+            node.replica_problems.push_back({std::move(topic), each->partition(), text(each->problem())});
+        }
+    }
     return node;
 }
 

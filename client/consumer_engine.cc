@@ -173,6 +173,8 @@ Instant ConsumerEngine::look(Instant now) {
         request.parts.push_back({reading->identity, ahead < 0 ? reading->next_offset : ahead, leader.epoch});
         reading->leader_epoch = leader.epoch;
     }
+    next = std::min(next, doubt_what_is_late(now));
+    if (!requests.empty()) next = std::min(next, now + options_.limits.wait_max + doubt_time);
     if (!to_locate.empty()) scope_.spawn(locate(std::move(to_locate)));
     for (auto& [broker, request] : requests) {
         // Not always the same ones first: an answer may be full before it comes to the last.
@@ -185,6 +187,20 @@ Instant ConsumerEngine::look(Instant now) {
     return next;
 }
 
+// Returns when to look again.
+Instant ConsumerEngine::doubt_what_is_late(Instant now) {
+    const Duration patience = options_.limits.wait_max + doubt_time;
+    for (const Request* request : unanswered_) {
+        if (now < request->sent + patience) return request->sent + patience;
+        for (size_t index = 0; index < request->tickets.size(); ++index) {
+            const TopicPartition& name = *request->tickets[index].name;
+            const int32_t epoch = request->parts[index].leader_epoch;
+            if (!router_.doubt(request->broker, name.topic, name.partition, epoch)) break;
+        }
+    }
+    return unanswered_.empty() ? never : now + doubt_pause;
+}
+
 bool ConsumerEngine::is_wanted(const Reading& reading, Instant now) const {
     bool is_busy = reading.is_locating || reading.fetch != 0;
     return !is_busy && !reading.is_paused && !reading.has_failed && reading.not_before <= now;
@@ -194,9 +210,13 @@ Task<void> ConsumerEngine::fetch(Request request) {
     rpc::Metadata metadata = encode_fetch(request.parts, options_.limits);
     Instant deadline = world_.executor.now() + options_.limits.wait_max + options_.request_time_max;
     rpc::Preview go_on = [this, &request](Bytes head) { preview(request, head); };
+    request.sent = world_.executor.now();
+    unanswered_.push_back(&request);
     rpc::CallResult result =
         co_await request.channel->call(rpc::Method::fetch, std::move(metadata), {}, deadline, std::move(go_on));
+    std::erase(unanswered_, &request);
     --in_flight_[request.broker];
+    if (result.ok()) router_.trust(request.broker);
     if (!closing_) apply(request, decode_fetch(result, request.parts.size()));
     wakeup_.wake_here();
 }

@@ -85,6 +85,7 @@ class ConsumerEngine {
     struct Request {
         uint64_t number = 0;
         int32_t broker = -1;
+        Instant sent;
         rpc::Channel* channel = nullptr;
         std::vector<Ticket> tickets;
         std::vector<FetchPart> parts;
@@ -97,6 +98,7 @@ class ConsumerEngine {
     Reading* find(const Ticket& ticket);
     Task<void> locate(std::vector<Ticket> tickets);
     void located(Reading& reading, const OffsetAnswer& first, const OffsetAnswer& last);
+    Instant doubt_what_is_late(Instant now);
     Task<void> fetch(Request request);
     void preview(const Request& request, Bytes metadata);
     void apply(const Request& request, std::vector<FetchAnswer> answers);
@@ -116,6 +118,7 @@ class ConsumerEngine {
     Wakeup wakeup_;
     std::map<TopicPartition, std::unique_ptr<Reading>> readings_;
     std::map<int32_t, size_t> in_flight_;  // fetches, by broker
+    std::vector<const Request*> unanswered_;  // they live in the frames of `fetch`, the oldest first
     Event news_;                           // pulsed when something was pushed, or on an interruption
     Event located_;                        // pulsed when a start was found, or not
     bool is_interrupted_ = false;

@@ -75,9 +75,25 @@ Instant ProducerEngine::look(Instant now) {
             next = std::min(next, identity_not_before_);
         }
     }
+    next = std::min(next, doubt_what_is_late(now));
+    const uint64_t requests_before = statistics_.requests;
     send_what_is_ready(now);
+    if (statistics_.requests > requests_before) next = std::min(next, now + doubt_time);
     drop_idle_senders();
     return next;
+}
+
+// Returns when to look again.
+Instant ProducerEngine::doubt_what_is_late(Instant now) {
+    for (const Request* request : unanswered_) {
+        if (now < request->sent + doubt_time) return request->sent + doubt_time;
+        for (size_t index = 0; index < request->senders.size(); ++index) {
+            const PartitionQueue& queue = request->senders[index]->queue;
+            const int32_t epoch = request->parts[index].leader_epoch;
+            if (!router_.doubt(request->broker, queue.topic, queue.identity.partition.value, epoch)) break;
+        }
+    }
+    return unanswered_.empty() ? never : now + doubt_pause;
 }
 
 void ProducerEngine::activate(PartitionQueue& queue) {
@@ -237,8 +253,12 @@ void ProducerEngine::seal(Sender& sender, SendWindow::Entry& entry) {
 }
 
 Task<void> ProducerEngine::exchange(Request request) {
+    request.sent = world_.executor.now();
+    unanswered_.push_back(&request);
     rpc::CallResult result = co_await call(&request);
+    std::erase(unanswered_, &request);
     --in_flight_[request.broker];
+    if (result.ok()) router_.trust(request.broker);
     apply(request, result);
     wakeup_.wake_here();
 }

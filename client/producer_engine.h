@@ -73,6 +73,7 @@ class ProducerEngine {
     };
     struct Request {
         int32_t broker = -1;
+        Instant sent;
         Instant deadline;
         size_t size = 0;
         std::vector<Sender*> senders;
@@ -91,6 +92,7 @@ class ProducerEngine {
     Request gather(int32_t broker, const std::vector<Sender*>& senders, Instant now);
     SendWindow::Entry* next_entry(Sender& sender, Instant now);
     void seal(Sender& sender, SendWindow::Entry& entry);
+    Instant doubt_what_is_late(Instant now);
     Task<void> exchange(Request request);
     Task<rpc::CallResult> call(const Request* request);
     void apply(Request& request, const rpc::CallResult& result);
@@ -116,6 +118,7 @@ class ProducerEngine {
     std::vector<Sender*> active_;
     size_t turn_ = 0;  // where the next request begins to look, so that no partition is always the last
     std::map<int32_t, size_t> in_flight_;  // requests, by broker
+    std::vector<const Request*> unanswered_;  // they live in the frames of `exchange`, the oldest first
 
     ProducerIdentity identity_;
     bool wants_identity_ = false;

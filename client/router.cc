@@ -22,6 +22,8 @@ Duration attempt_time_max(rpc::Method method, Duration otherwise) {
     return otherwise;
 }
 
+constexpr Error led_elsewhere(ErrorCode::connection_closed, "it does not answer, and another broker leads now");
+
 // Of a question that is answered when there is news: one broker may be slower to hear it than another.
 constexpr Duration news_wait = 500ms;
 constexpr Duration news_pause = 5ms;
@@ -204,6 +206,7 @@ void Router::learn(const wire::MetadataResponse& answer) {
         brokers_.clear();
         for (const wire::BrokerMetadata* broker : *answer.brokers()) {
             brokers_[broker->id()] = Address{std::string(rpc::from_wire(broker->host())), broker->port()};
+            met_[broker->id()] = brokers_[broker->id()];
         }
     }
     controller_ = answer.controller();
@@ -243,6 +246,26 @@ void Router::learn_topic(const wire::TopicMetadata& topic, int64_t version) {
     topics_[name] = std::move(view);
 }
 
+bool Router::doubt(int32_t broker, const std::string& name, int32_t partition, int32_t epoch) {
+    doubted_.insert(broker);
+    const TopicView* topic = find(name);
+    if (topic != nullptr && partition < topic->partition_count()) {
+        const Leader& leader = topic->leaders[static_cast<size_t>(partition)];
+        if (leader.epoch > epoch && leader.broker >= 0 && leader.broker != broker) {
+            // Whoever is given up is not named any more.
+            if (auto silent = met_.find(broker); silent != met_.end()) peer(silent->second).channel.drop(led_elsewhere);
+            return false;
+        }
+    }
+    // However often the engines look: each answer wakes them.
+    Instant& next = doubts_next_[name];
+    const Instant now = world_.executor.now();
+    if (now < next) return true;
+    next = now + doubt_pause;
+    want(name);
+    return true;
+}
+
 rpc::Channel* Router::channel(int32_t broker) {
     auto found = brokers_.find(broker);
     return found == brokers_.end() || closed_ ? nullptr : &peer(found->second).channel;
@@ -254,12 +277,18 @@ Router::Peer& Router::peer(const Address& address) {
     return *peer;
 }
 
-// Whom to ask: the preferred one, then who is connected, then the other brokers, then the bootstrap addresses.
+// Whom to ask: the preferred one, then who is connected, then the other brokers, then who is in doubt, then the
+// bootstrap addresses.
 std::vector<Address> Router::candidates(int32_t preferred) {
     std::vector<Address> connected;
     std::vector<Address> others;
+    std::vector<Address> in_doubt;
     for (const auto& [id, address] : brokers_) {
-        (peer(address).channel.is_connected() ? connected : others).push_back(address);
+        if (doubted_.contains(id)) {
+            in_doubt.push_back(address);
+        } else {
+            (peer(address).channel.is_connected() ? connected : others).push_back(address);
+        }
     }
     if (!connected.empty()) {
         auto first = static_cast<std::ptrdiff_t>(turn_ % connected.size());
@@ -272,6 +301,7 @@ std::vector<Address> Router::candidates(int32_t preferred) {
     if (auto found = brokers_.find(preferred); found != brokers_.end()) add(found->second);
     for (const Address& address : connected) add(address);
     for (const Address& address : others) add(address);
+    for (const Address& address : in_doubt) add(address);
     for (const Address& address : options_.bootstrap) add(address);
     ++turn_;
     return all;

@@ -28,6 +28,11 @@ struct RouterOptions {
     static RouterOptions of(const Settings& settings);  // REQUIRES: settings.check()
 };
 
+// What a leader has not answered for so long is asked about: a process that has died ends its connections, but a
+// machine or a path that has does not.
+constexpr Duration doubt_time = std::chrono::seconds(1);
+constexpr Duration doubt_pause = std::chrono::milliseconds(100);  // before it is asked about again
+
 // Whether a request does no harm when it is done twice.
 enum class Repeatable : bool { no, yes };
 
@@ -60,6 +65,12 @@ class Router {
     // What a broker said about who leads; older news are ignored.
     void learn_leader(const std::string& name, int32_t partition, Leader leader);
 
+    // The broker has not answered for `doubt_time`, about a partition of this topic that it leads, or led in this
+    // epoch. If it does no more, the connection is dropped, so that what is in flight is repeated elsewhere; else the
+    // topic is wanted, and others are asked for it first. False: dropped.
+    bool doubt(int32_t broker, const std::string& name, int32_t partition, int32_t epoch);
+    // It has answered.
+    void trust(int32_t broker) { doubted_.erase(broker); }
     // The channel to a broker; nullptr if its address is not known.
     rpc::Channel* channel(int32_t broker);
     // Asks any broker; the next one if it was certainly not done (or is repeatable), until the deadline. `preferred`
@@ -88,6 +99,7 @@ class Router {
     RouterOptions options_;
     std::map<std::string, std::unique_ptr<Peer>> peers_;  // by address; kept until the end, there are few
     std::map<int32_t, Address> brokers_;
+    std::map<int32_t, Address> met_;  // and those that are not named any more: requests may be in flight there
     int32_t controller_ = -1;
     std::map<std::string, TopicView> topics_;
     struct Missing {
@@ -100,6 +112,8 @@ class Router {
     Event closing_;  // ends pauses
     Instant refreshed_;
     size_t turn_ = 0;  // which candidate is next
+    std::set<int32_t> doubted_;
+    std::map<std::string, Instant> doubts_next_;  // when topics may be asked for again because of that
     std::function<void()> changed_;
     bool closed_ = false;
 };

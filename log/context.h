@@ -7,6 +7,7 @@
 #include <list>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "log/marks.h"
 #include "log/read_ahead.h"
@@ -54,7 +55,9 @@ struct LogContext {
     uint64_t tail_bytes = 0;
     std::list<Log*> tails{};  // logs that hold memory, the longest untouched first
     ReadAheadBudget read_ahead{};
+    uint64_t zeroing_bytes = 0;  // zeros being written ahead of synced rounds, in all logs
     bool storage_full = false;  // the reserve is touched: appends are refused
+    std::function<void(bool is_full)> on_storage_full{};  // it has changed; may be empty
     LogCounters counters{};
     std::function<void(const RoundTimes&)> on_round{};  // may be empty
     std::map<PartitionIdentity, Log*> dirty{};        // logs whose floor has moved since it was marked
@@ -62,6 +65,9 @@ struct LogContext {
     Event* marks_wanted = nullptr;                    // set when the first becomes dirty
 
     void note_dirty(Log& log);
+    void note_storage_full(bool is_full) {
+        if (std::exchange(storage_full, is_full) != is_full && on_storage_full) on_storage_full(is_full);
+    }
 };
 
 }  // namespace ironbark::log

@@ -145,6 +145,8 @@ class Log {
     // `last_read_problem`), io_error.
     Task<Result<ReadFrames>> read(Offset from, Offset limit, size_t bytes_max);
     const std::string& last_read_problem() const { return read_problem_; }
+    // Some of what it has stored has been found not to be what was written.
+    bool is_damaged() const { return is_damaged_; }
 
     // The first record with a timestamp at or after `time`; empty if there is none.
     Task<Result<std::optional<TimestampOffset>>> find_timestamp(Timestamp time);
@@ -201,6 +203,12 @@ class Log {
     Task<Result<void>> destroy();
     // The same for a partition whose log is not open, because it cannot be, or because a removal was interrupted.
     static Task<Result<void>> remove_files(LogContext* context, PartitionIdentity identity);
+    // Moves the files of a log that is not open to its graveyard, and removes its marks: what is opened next is blank.
+    // Can be repeated after a crash.
+    static Task<Result<void>> bury_files(LogContext* context,
+                                         PartitionIdentity identity,
+                                         std::string reason,
+                                         uint64_t graveyard_bytes);
 
   private:
     friend class LogOpener;
@@ -367,6 +375,7 @@ class Log {
     bool directory_exists_ = false;
     bool names_durable_ = false;  // of the directory and the files in it
     std::string read_problem_;
+    bool is_damaged_ = false;
     std::deque<Cursor> cursors_;  // where sequential readers go on, newest first
 
     std::deque<std::pair<Offset, Units>> unwritten_units_;

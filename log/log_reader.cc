@@ -81,6 +81,7 @@ Task<Result<ReadFrames>> Log::read(Offset from, Offset limit, size_t bytes_max) 
 
 Error Log::corrupt_read(Offset segment_base, uint64_t position, const char* what) {
     ++context_->counters.corrupt_reads;
+    is_damaged_ = true;
     read_problem_ = path_of(segment_base, log_suffix) + " at byte " + std::to_string(position) + ": " + what;
     return {ErrorCode::corrupt_data, "stored bytes fail their checksum"};
 }

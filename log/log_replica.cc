@@ -191,4 +191,41 @@ Task<Result<Log::ReplicaStart>> Log::replica_start() {
     co_return ReplicaStart{base, first.header.chain, epoch_before(base), log_start, replay.producers.encode()};
 }
 
+// The graveyard says what is coming; the files move; then the marks forget them. In any other order a crash could leave
+// files without marks, which would look like a log of which nothing is known to be promised.
+Task<Result<void>> Log::bury_files(LogContext* context,
+                                   PartitionIdentity identity,
+                                   std::string reason,
+                                   uint64_t graveyard_bytes) {
+    World* world = &context->world;
+    const std::string directory = context->directory + "/partitions/" + identity.to_string();
+    Result<std::vector<std::string>> names = co_await world->disk.list(directory);
+    if (!names.ok() && names.error().code != ErrorCode::not_found) co_return names.error();
+    if (names.ok()) {
+        BuriedRange range;
+        range.identity = identity;
+        range.time = Timestamp(world->executor.wall_milliseconds());
+        range.reason = std::move(reason);
+        for (const std::string& name : *names) {
+            const std::optional<Offset> base = offset_of_file_name(name, log_suffix);
+            if (!base) continue;
+            range.first = range.segments == 0 ? *base : std::min(range.first, *base);
+            range.end = std::max(range.end, *base);
+            ++range.segments;
+        }
+        std::vector<BuriedBytes> nothing;
+        if (range.segments > 0) {
+            Result<Timestamp> buried =
+                co_await bury(world, directory, std::move(range), std::move(nothing), graveyard_bytes);
+            if (!buried.ok()) co_return buried.error();
+        }
+        Floor nowhere;
+        nowhere.offset = Offset(INT64_MAX);  // no snapshot stays
+        CO_TRY_VOID(co_await finish_restart(world, directory, nowhere));
+        co_await make_room_in_graveyard(world, directory, graveyard_bytes);
+    }
+    context->marks.remove(identity);
+    co_return co_await context->marks.commit();
+}
+
 }  // namespace ironbark::log

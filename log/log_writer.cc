@@ -31,8 +31,13 @@ uint64_t next_allocation(uint64_t allocated, uint64_t needed, uint64_t segment_b
     return std::max(std::min(target, round_up(segment_bytes, block_size)), round_up(needed, block_size));
 }
 
-// A step of zeros: 256 rounds of a block each, and a pause of half a millisecond.
+// A step of zeros is as long as what the segment has already, so that small logs write little twice, up to this: 256
+// rounds of a block each, and a pause of half a millisecond.
 constexpr uint64_t zeros_ahead_bytes = uint64_t{1} << 20;
+constexpr uint64_t zeros_ahead_bytes_min = uint64_t{64} << 10;
+// Of all logs of a shard at the same time. Many that grow alike reach the end of a step together: those that find no
+// room go on without, a little slower, and try again with their next round.
+constexpr uint64_t zeroing_bytes_max = uint64_t{4} << 20;
 
 BufferSlice zero_slice(BufferPool& buffers, size_t size) {
     BufferSlice slice(buffers.take(size), 0, size);
@@ -73,7 +78,7 @@ Task<void> Log::write_loop() {
         waits_for_space_ = !written.ok() && written.error().code == ErrorCode::storage_full;
         if (waits_for_space_) {
             // Nothing was lost: it is in memory, and goes to disk when there is room. Appends are refused meanwhile.
-            context_->storage_full = true;
+            context_->note_storage_full(true);
             co_await sleep_for(context_->world.executor, storage_full_pause);
         } else if (!written.ok()) {
             fail(written.error());
@@ -214,10 +219,17 @@ Task<Result<void>> Log::ensure_file(Segment* segment, const Round& round, Growth
     }
     if (growth == Growth::written && segment->prepared < needed) {
         const uint64_t begin = std::max(segment->prepared, round.position);
-        const uint64_t end = std::max(needed, std::min(segment->allocated, begin + zeros_ahead_bytes));
+        const uint64_t step = std::clamp(begin, zeros_ahead_bytes_min, zeros_ahead_bytes);
+        const uint64_t end = std::max(needed, std::min(segment->allocated, begin + step));
+        if (context_->zeroing_bytes > 0 && context_->zeroing_bytes + (end - begin) > zeroing_bytes_max) {
+            co_return Result<void>();
+        }
+        context_->zeroing_bytes += end - begin;
         std::vector<BufferSlice> zeros;
         zeros.push_back(zero_slice(context_->world.buffers, static_cast<size_t>(end - begin)));
-        CO_TRY_VOID(co_await write_fully(*file, begin, std::move(zeros), Sync::data));
+        Result<void> written = co_await write_fully(*file, begin, std::move(zeros), Sync::data);
+        context_->zeroing_bytes -= end - begin;
+        CO_TRY_VOID(std::move(written));
         segment->prepared = end;
     }
     co_return Result<void>();

@@ -81,6 +81,17 @@ Task<Result<void>> LogStore::remove_log(PartitionIdentity identity) {
     co_return co_await log->destroy();
 }
 
+Task<Result<void>> LogStore::bury_log(PartitionIdentity identity, std::string reason, uint64_t graveyard_bytes) {
+    auto found = logs_.find(identity);
+    if (found != logs_.end()) {
+        std::unique_ptr<Log> log = std::move(found->second);
+        logs_.erase(found);
+        co_await log->close();
+        context_.dirty.erase(identity);
+    }
+    co_return co_await Log::bury_files(&context_, identity, std::move(reason), graveyard_bytes);
+}
+
 Task<Result<void>> LogStore::commit_marks() {
     for (const auto& [identity, log] : std::exchange(context_.dirty, {})) log->update_marks();
     co_return co_await marks_->commit();
@@ -105,7 +116,7 @@ Task<void> LogStore::look_at_space() {
     Result<DiskSpace> space = co_await world_.disk.space(context_.directory);
     if (!space.ok()) co_return;
     space_ = *space;
-    context_.storage_full = space_.free_bytes < options_.reserve_bytes;
+    context_.note_storage_full(space_.free_bytes < options_.reserve_bytes);
 }
 
 Task<void> LogStore::space_loop() {

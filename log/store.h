@@ -37,6 +37,8 @@ class LogStore {
     Log* find(const PartitionIdentity& identity);
     // Closes the log, if it is open, and removes its files and marks, if there are any.
     Task<Result<void>> remove_log(PartitionIdentity identity);
+    // Closes the log, if it is open, and moves its files to its graveyard: `open_log` finds nothing of it.
+    Task<Result<void>> bury_log(PartitionIdentity identity, std::string reason, uint64_t graveyard_bytes);
     const std::map<PartitionIdentity, std::unique_ptr<Log>>& logs() const { return logs_; }
 
     Marks& marks() { return *marks_; }

@@ -57,7 +57,7 @@ struct Status {
     bool is_healthy() const {
         if (cluster.controller < 0 || cluster.quorum_failure || !problems.empty()) return false;
         return std::all_of(brokers.begin(), brokers.end(), [](const BrokerStatus& status) {
-            return status.broker.is_alive && status.node.ok() &&
+            return status.broker.is_alive && status.node.ok() && status.node->replica_problem_count == 0 &&
                    std::all_of(status.node->directories.begin(), status.node->directories.end(),
                                [](const DataDirectoryInfo& directory) { return directory.state == "online"; });
         });
@@ -131,6 +131,10 @@ Json to_json(const NodeDescription& node) {
     for (const MemoryPoolInfo& pool : node.memory) {
         memory.push_back({{"name", pool.name}, {"used_bytes", pool.used_bytes}, {"limit_bytes", pool.limit_bytes}});
     }
+    Json problems = Json::array();
+    for (const ReplicaProblemInfo& each : node.replica_problems) {
+        problems.push_back({{"topic", each.topic}, {"partition", each.partition}, {"problem", each.problem}});
+    }
     return {{"version", node.version},
             {"incarnation", node.incarnation},
             {"start_time", node.start_time},
@@ -141,7 +145,9 @@ Json to_json(const NodeDescription& node) {
             {"unsynced_bytes", node.unsynced_bytes},
             {"unsynced_age_ms", node.unsynced_age_ms},
             {"directories", std::move(directories)},
-            {"memory", std::move(memory)}};
+            {"memory", std::move(memory)},
+            {"replica_problem_count", node.replica_problem_count},
+            {"replica_problems", std::move(problems)}};
 }
 
 Json to_json(const Status& status) {
@@ -208,10 +214,23 @@ std::string controllers_text(const Status& status) {
     return text;
 }
 
+// Replicas that do not follow, though others serve their partitions.
+std::string replica_problems_text(int32_t broker, const NodeDescription& node) {
+    constexpr size_t lines_max = 10;
+    std::string out;
+    for (size_t at = 0; at < std::min(lines_max, node.replica_problems.size()); ++at) {
+        const ReplicaProblemInfo& each = node.replica_problems[at];
+        out += fmt::format("REPLICA {}/{} on broker {}: {}\n", each.topic, each.partition, broker, each.problem);
+    }
+    const auto count = static_cast<size_t>(node.replica_problem_count);
+    if (count > lines_max) out += fmt::format("and {} more replicas on broker {}\n", count - lines_max, broker);
+    return out;
+}
+
 // What would be lost now: with the power of all machines, or with one disk.
 std::string topics_text(const Status& status) {
     if (status.topic_states.empty()) return {};
-    Table table({"TOPIC", "PARTITIONS", "NO LEADER", "NOT ALL IN SYNC", "RECORDS ON NO DISK", "ON ONE DISK ONLY"});
+    Table table({"TOPIC", "PARTITIONS", "NO LEADER", "NOT ALL IN SYNC", "RECORDS ON NO DISK", "ON ONE DISK AT MOST"});
     for (const TopicStatus& topic : status.topic_states) {
         const std::string more = topic.not_known > 0 ? " or more" : "";
         table.add({topic.name, std::to_string(topic.partitions), std::to_string(topic.without_leader),
@@ -230,6 +249,7 @@ std::string text_of(const Status& status) {
     Table brokers(
         {"BROKER", "ADDRESS", "VERSION", "SINCE", "I/O", "SHARDS", "PARTITIONS", "A POWER CUT NOW WOULD TAKE"});
     std::string disks;
+    std::string replicas;
     for (const BrokerStatus& broker : status.brokers) {
         const std::string id = std::to_string(broker.broker.id);
         const std::string address = fmt::format("{}:{}", broker.broker.host, broker.broker.port);
@@ -245,8 +265,9 @@ std::string text_of(const Status& status) {
         for (const DataDirectoryInfo& directory : node.directories) {
             disks += fmt::format("broker {} disk {}\n", id, disk_text(directory));
         }
+        replicas += replica_problems_text(broker.broker.id, node);
     }
-    out += brokers.to_string() + "\n" + topics_text(status) + disks;
+    out += brokers.to_string() + "\n" + topics_text(status) + disks + replicas;
     for (const PartitionProblem& problem : status.problems) {
         out += fmt::format("NOT SERVING {}{}: {}\n", problem.topic,
                            problem.partition < 0 ? "" : fmt::format("/{}", problem.partition), problem.what);

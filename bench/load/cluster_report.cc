@@ -129,6 +129,11 @@ void print_findings(const ClusterSettings& settings, const ClusterResult& result
         std::printf("    lost at level %s%s; the producer was told of %llu\n", name(settings.acks),
                     settings.is_loss_allowed ? ", which is allowed" : "", number(result.losses_told));
     }
+    if (settings.is_read_meanwhile) {
+        std::printf("  read meanwhile  %llu records, %llu of them again, %llu not there in the end\n",
+                    number(result.sightings.seen), number(result.sightings.repeated),
+                    number(result.sightings.taken_back));
+    }
     if (result.gaps > 0) std::printf("    the consumer reported %llu gaps\n", number(result.gaps));
     if (!result.trouble.empty()) std::printf("  trouble         %s\n", result.trouble.c_str());
 }
@@ -141,6 +146,9 @@ Json json_of(const std::vector<double>& values) {
 
 Json settings_json(const ClusterSettings& settings) {
     return {{"nodes", Cluster::size},
+            {"bootstrap", settings.bootstrap},
+            {"topic", settings.topic},
+            {"topic_settings", settings.topic_settings},
             {"acks", name(settings.acks)},
             {"io", settings.node.ios.front()},
             {"partitions", settings.partitions},
@@ -152,6 +160,7 @@ Json settings_json(const ClusterSettings& settings) {
             {"kill_leader_seconds", settings.kill_leader_seconds},
             {"stop_follower_seconds", settings.stop_follower_seconds},
             {"allow_loss", settings.is_loss_allowed},
+            {"read_meanwhile", settings.is_read_meanwhile},
             {"daemon_flags", settings.node.flags}};
 }
 
@@ -197,8 +206,7 @@ Json outages_json(const ClusterResult& result) {
 void print_report(const ClusterSettings& settings, const ClusterResult& result, const std::string& noise) {
     const Description machine = describe_machine(settings.node.directory);
     std::printf("%s, %s, %s, %s\n%s beside a benchmark of %s\n\n", machine.processors.c_str(), machine.memory.c_str(),
-                machine.kernel.c_str(), machine.disk.c_str(), Daemon::version_of(settings.node.daemon).c_str(),
-                machine.build.c_str());
+                machine.kernel.c_str(), machine.disk.c_str(), result.daemon_version.c_str(), machine.build.c_str());
     std::printf("%zu brokers, %d partitions with as many replicas, %s, records of %zu bytes, %s s\n\n", Cluster::size,
                 settings.partitions, name(settings.acks), settings.record_size, figure(settings.seconds).c_str());
     print_load(settings, result);
@@ -219,8 +227,9 @@ void write_report(const ClusterSettings& settings, const ClusterResult& result, 
                        {"kernel", machine.kernel},
                        {"disk", machine.disk},
                        {"noise", noise}};
-    json["build"] = {{"daemon", Daemon::version_of(settings.node.daemon)}, {"benchmark", machine.build}};
+    json["build"] = {{"daemon", result.daemon_version}, {"benchmark", machine.build}};
     json["settings"] = settings_json(settings);
+    json["begin_monotonic_s"] = to_seconds(result.begin);
     json["load"] = load_json(result);
     json["disturbances"] = events_json(result);
     json["failover_ms"] = json_of(result.failover_ms);
@@ -238,6 +247,9 @@ void write_report(const ClusterSettings& settings, const ClusterResult& result, 
                          {"contradicted", findings.contradicted},
                          {"consumer_gaps", result.gaps},
                          {"losses_told", result.losses_told}};
+    json["read_meanwhile"] = {{"seen", result.sightings.seen},
+                              {"repeated", result.sightings.repeated},
+                              {"taken_back", result.sightings.taken_back}};
     json["trouble"] = result.trouble;
     std::ofstream file(settings.node.json_path);
     file << json.dump(4) << '\n';

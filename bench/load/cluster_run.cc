@@ -3,10 +3,14 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <memory>
+#include <optional>
+#include <set>
 #include <thread>
 
 #include "bench/load/cluster_report.h"
 #include "bench/load/must.h"
+#include "bench/load/reader.h"
 #include "bench/machine/noise.h"
 #include "ironbark/consumer.h"
 
@@ -16,7 +20,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr const char* topic_name = "load";
 constexpr auto create_time = 60s;
 constexpr double read_seconds_max = 60;  // without a record
 
@@ -28,28 +31,47 @@ Visibility visibility_of(Acks acks) {
     return is_durable(acks) ? Visibility::durable : Visibility::replicated;
 }
 
-void create_replicated_topic(Admin& admin, int32_t partitions) {
+void create_replicated_topic(Admin& admin, const ClusterSettings& settings) {
     TopicSpecification topic;
-    topic.name = topic_name;
-    topic.partitions = partitions;
+    topic.name = settings.topic;
+    topic.partitions = settings.partitions;
     topic.replicas = Cluster::size;
     topic.min_in_sync = 2;
+    topic.settings = settings.topic_settings;
     must(admin.create_topic(topic, create_time), "creating the topic");
-    wait_until_in_sync(admin, topic_name);
+    wait_until_in_sync(admin, settings.topic);
+}
+
+// Of the brokers of a cluster that is there.
+std::string versions_of(Admin& admin) {
+    const ClusterInfo cluster = must(admin.describe_cluster(create_time), "asking for the brokers");
+    std::set<std::string> versions;
+    for (const BrokerInfo& broker : cluster.brokers) versions.insert(broker.version);
+    std::string text;
+    for (const std::string& version : versions) text += (text.empty() ? "brokers of version " : ", ") + version;
+    return text;
+}
+
+std::vector<int64_t> ends_of(const TopicDescription& topic) {
+    std::vector<int64_t> ends(topic.partitions.size(), 0);
+    for (const PartitionDescription& partition : topic.partitions) {
+        ends[static_cast<size_t>(partition.partition)] = partition.log_end;
+    }
+    return ends;
 }
 
 // Reads each partition up to its end, which does not move any more.
 void read_everything(const Settings& settings,
                      const TopicDescription& topic,
                      Verifier& verifier,
+                     Sightings& sightings,
                      ClusterResult& result) {
     Consumer consumer = must(Consumer::create(settings), "the consumer");
     std::vector<Assignment> assignments;
     std::vector<int64_t> next(topic.partitions.size(), 0);
-    std::vector<int64_t> ends(topic.partitions.size(), 0);
+    const std::vector<int64_t> ends = ends_of(topic);
     for (const PartitionDescription& partition : topic.partitions) {
-        ends[static_cast<size_t>(partition.partition)] = partition.log_end;
-        assignments.push_back({{topic_name, partition.partition}, Start::beginning()});
+        assignments.push_back({{topic.name, partition.partition}, Start::beginning()});
     }
     must(consumer.assign(std::move(assignments)), "assigning the partitions");
     Nanoseconds last = now();
@@ -60,6 +82,7 @@ void read_everything(const Settings& settings,
         for (const ConsumerRecord& record : records) {
             const auto partition = static_cast<size_t>(record.partition);
             verifier.take(partition, record.offset, record.value);
+            sightings.compare(partition, record.offset, record.value);
             next[partition] = record.offset + 1;
         }
         for (const PartitionError& error : records.errors()) {
@@ -111,7 +134,7 @@ void add_load(const OpenLoad& load, ClusterResult& result) {
 void disturb_and_send(
     Cluster& cluster, Admin& admin, OpenLoad& load, const ClusterSettings& settings, ClusterResult& result) {
     Disturber disturber(cluster, admin, load,
-                        {topic_name, settings.kill_leader_seconds, settings.stop_follower_seconds});
+                        {settings.topic, settings.kill_leader_seconds, settings.stop_follower_seconds});
     std::exception_ptr failure;
     const Nanoseconds begin = now();
     std::thread sending([&load, &failure] {
@@ -132,15 +155,26 @@ void verify(Admin& admin,
             const Settings& client,
             const ClusterSettings& settings,
             const Ledger& ledger,
+            std::unique_ptr<Reader> reader,
             ClusterResult& result) {
     Verifier verifier(ledger, settings.record_size);
-    try {
-        const TopicDescription topic = wait_until_in_sync(admin, topic_name, client.visibility);
-        read_everything(client, topic, verifier, result);
-    } catch (const std::exception& problem) {
+    Sightings sightings(ledger.partitions());
+    const auto note = [&result](const std::exception& problem) {
         result.trouble += (result.trouble.empty() ? "" : "; ") + std::string(problem.what());
+    };
+    try {
+        const TopicDescription topic = wait_until_in_sync(admin, settings.topic, client.visibility);
+        try {
+            if (reader) sightings = reader->finish(ends_of(topic));
+        } catch (const std::exception& problem) {
+            note(problem);
+        }
+        read_everything(client, topic, verifier, sightings, result);
+    } catch (const std::exception& problem) {
+        note(problem);
     }
     result.findings = verifier.finish();
+    result.sightings = sightings.finish();
 }
 
 // What is wrong with the result, by what was promised.
@@ -148,6 +182,10 @@ std::string verdict(const ClusterSettings& settings, const ClusterResult& result
     Findings findings = result.findings;
     if (settings.is_loss_allowed) findings.missing = 0;
     if (!findings.is_whole()) return "what was acknowledged is not what is there";
+    const bool may_be_taken_back = settings.is_loss_allowed && !is_durable(settings.acks);
+    if (result.sightings.repeated > 0 || (result.sightings.taken_back > 0 && !may_be_taken_back)) {
+        return "what a reader saw is not what is there";
+    }
     if (!result.trouble.empty()) return "not everything was done: " + result.trouble;
     return "";
 }
@@ -165,23 +203,35 @@ const std::map<std::string, Acks>& checked_levels() {
 std::string run_cluster(const ClusterSettings& settings) {
     const Noise noise;
     Bench bench(settings.node);
-    Cluster cluster(bench, settings.node.ios.front());
-    cluster.wait_until_whole();
+    std::optional<Cluster> cluster;
+    if (settings.bootstrap.empty()) {
+        cluster.emplace(bench, settings.node.ios.front());
+        cluster->wait_until_whole();
+    }
     Settings client;
-    client.bootstrap_servers = cluster.bootstrap();
+    client.bootstrap_servers = cluster ? cluster->bootstrap() : settings.bootstrap;
     client.acks = settings.acks;
     client.visibility = visibility_of(settings.acks);
     Admin admin = must(Admin::create(client), "the administrator");
-    create_replicated_topic(admin, settings.partitions);
+    create_replicated_topic(admin, settings);
     ClusterResult result;
-    result.schedule = {topic_name, static_cast<size_t>(settings.partitions), settings.record_size, settings.rate,
+    result.daemon_version = cluster ? Daemon::version_of(settings.node.daemon) : versions_of(admin);
+    result.schedule = {settings.topic, static_cast<size_t>(settings.partitions), settings.record_size, settings.rate,
                        settings.seconds};
     OpenLoad load(client, result.schedule);
     load.warm_up();
-    disturb_and_send(cluster, admin, load, settings, result);
+    std::unique_ptr<Reader> reader;
+    if (settings.is_read_meanwhile) {
+        reader = std::make_unique<Reader>(client, settings.topic, result.schedule.partitions);
+    }
+    if (cluster) {
+        disturb_and_send(*cluster, admin, load, settings, result);
+    } else {
+        load.run();
+    }
     add_load(load, result);
     add_failovers(load.ledger(), result);
-    verify(admin, client, settings, load.ledger(), result);
+    verify(admin, client, settings, load.ledger(), std::move(reader), result);
     print_report(settings, result, noise.report());
     if (!settings.node.json_path.empty()) write_report(settings, result, noise.report());
     return verdict(settings, result);

@@ -37,7 +37,7 @@ TopicDescription wait_until(Admin& admin, const std::string& topic, Condition co
 }
 
 bool is_in_sync(const PartitionDescription& partition) {
-    return !partition.failure && partition.leader >= 0 && partition.in_sync.size() == Cluster::size;
+    return !partition.failure && partition.leader >= 0 && partition.in_sync.size() == partition.replicas.size();
 }
 
 std::vector<Led> led_by(int32_t broker, const TopicDescription& topic) {

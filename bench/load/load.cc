@@ -89,9 +89,9 @@ class Loop {
 };
 
 // Compares what comes with what must come.
-class Reader {
+class LogCheck {
   public:
-    explicit Reader(Written& written) : written_(written), next_(written.begin), pattern_(written.record_size) {}
+    explicit LogCheck(Written& written) : written_(written), next_(written.begin), pattern_(written.record_size) {}
 
     bool is_done() const { return next_ == written_.end; }
 
@@ -146,11 +146,12 @@ int64_t Written::records() const {
     return std::accumulate(end.begin(), end.end(), int64_t{0}) - begins;
 }
 
-Written create_topic(const Settings& settings, const std::string& name, int32_t partitions) {
+Written create_topic(const Settings& settings, const std::string& name, int32_t partitions, int32_t replicas) {
     Admin admin = must(Admin::create(settings), "the administrator");
     TopicSpecification topic;
     topic.name = name;
     topic.partitions = partitions;
+    topic.replicas = replicas;
     must(admin.create_topic(topic, 120s), "creating the topic");
     Written written;
     written.topic = name;
@@ -217,7 +218,7 @@ Rate read_back(const Settings& settings, Written& written) {
         assignments.push_back({{written.topic, static_cast<int32_t>(partition)}, Start::beginning()});
     }
     must(consumer.assign(std::move(assignments)), "assigning the partitions");
-    Reader reader(written);
+    LogCheck reader(written);
     Rate rate;
     Nanoseconds begin = 0;
     Nanoseconds last = now();

@@ -33,7 +33,7 @@ struct Rate {
     double megabytes_per_second() const { return static_cast<double>(bytes) / 1e6 / seconds; }
 };
 
-Written create_topic(const Settings& settings, const std::string& name, int32_t partitions);
+Written create_topic(const Settings& settings, const std::string& name, int32_t partitions, int32_t replicas = 1);
 
 struct ProduceLoop {
     size_t in_flight = 1;

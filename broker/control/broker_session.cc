@@ -179,6 +179,7 @@ Task<void> BrokerSession::heartbeats() {
             const bool is_waiting = granted_.version > state_.version();
             const Dated grant{sent + std::chrono::milliseconds(answer.lease_ms()), answer.metadata_version()};
             heard_ = {sent, answer.metadata_version()};
+            heartbeat_times_.add(now() - sent);
             changed_.pulse();
             if (!is_waiting) granted_ = grant;
             apply_lease();

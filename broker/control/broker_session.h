@@ -14,6 +14,7 @@
 #include "broker/control/controller.h"
 #include "broker/control/controller_client.h"
 #include "broker/controller/reports.h"
+#include "broker/metrics.h"
 #include "wire/controller_generated.h"
 
 namespace ironbark::broker {
@@ -66,6 +67,8 @@ class BrokerSession {
     // Until when this broker has its lease, by the monotonic clock. Any thread.
     Instant lease_end() const { return lease_end_.load(std::memory_order_acquire); }
     bool has_lease() const { return now() < lease_end(); }
+    // Of the heartbeats that were answered, there and back.
+    const DurationHistogram& heartbeat_times() const { return heartbeat_times_; }
     // Why this broker is not registered, or cannot be heard; empty: all is well.
     const std::string& problem() const { return problem_; }
     Task<Wake> wait_for_change(Instant deadline) { return changed_.wait(deadline); }
@@ -130,6 +133,7 @@ class BrokerSession {
     };
     Dated granted_;          // the end of a lease, which counts once the metadata is that new
     Dated heard_;            // when the last heartbeat that was answered was sent, and how new the controller was
+    DurationHistogram heartbeat_times_;
     Instant wanted_beat_{};  // a heartbeat is wanted that is sent at this time or later
     std::string problem_;
     Event changed_;

@@ -197,17 +197,42 @@ Task<rpc::CallResult> Control::describe_quorum(Instant deadline) {
     co_return best;
 }
 
+namespace {
+
+void count(const Metadata& metadata, ControlStatus& status) {
+    for (const auto& [id, broker] : metadata.brokers()) {
+        ++(broker.is_alive ? status.brokers_alive : status.brokers_gone);
+    }
+    for (const auto& [name, topic] : metadata.topics()) {
+        for (const PartitionRecord& partition : topic->partitions) {
+            status.partitions_without_leader += partition.leader.value < 0 ? 1 : 0;
+        }
+    }
+}
+
+}  // namespace
+
 ControlStatus Control::status() const {
     ControlStatus status;
     if (session_ != nullptr) {
         status.problem = session_->problem();
         status.incarnation = session_->incarnation();
         status.has_lease = session_->has_lease();
+        status.lease_left = std::max(Duration(), session_->lease_end() - world_.executor.now());
+        status.heartbeats = session_->heartbeat_times();
+        if (session_->current() != nullptr) status.metadata_version = session_->current()->version();
     }
     if (controller_ != nullptr) {
         status.controller_problem = controller_->notice();
         status.is_active_controller = controller_->is_active();
-        status.controller_term = controller_->driver().status().term.value;
+        const consensus::Status voter = controller_->driver().status();
+        status.controller_term = voter.term.value;
+        status.is_voter = true;
+        status.activations = controller_->activations();
+        status.controller_log_bytes = voter.log_bytes;
+        status.controller_commit = voter.commit.value;
+        status.commits = controller_->commit_times();
+        if (controller_->is_active()) count(controller_->machine().state(), status);
     }
     return status;
 }

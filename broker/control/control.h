@@ -26,6 +26,18 @@ struct ControlStatus {
     bool has_lease = false;
     bool is_active_controller = false;
     uint64_t controller_term = 0;  // of this daemon's voter
+    int64_t metadata_version = -1;  // that this broker knows
+    Duration lease_left{};
+    DurationHistogram heartbeats;  // that were answered, there and back
+    bool is_voter = false;
+    uint64_t activations = 0;  // how often this voter has become the active controller
+    uint64_t controller_log_bytes = 0;
+    uint64_t controller_commit = 0;
+    DurationHistogram commits;  // of commands that it executed as the active controller
+    // As the active controller has it; 0 elsewhere.
+    size_t brokers_alive = 0;
+    size_t brokers_gone = 0;
+    size_t partitions_without_leader = 0;
 };
 
 class Control {

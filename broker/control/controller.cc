@@ -18,6 +18,8 @@ constexpr Duration probe_time_max = 500ms;
 constexpr Duration watch_interval = 100ms;
 constexpr Duration held_up_time = 150ms;
 constexpr Duration command_retry_pause = 50ms;
+constexpr Duration log_hanging_time = 2s;  // a write that takes so long is not slow: nobody knows if it will ever end
+constexpr Duration disk_look_interval = 1s;
 
 constexpr const char* disk_failed = "the controller's log cannot be written; restart the daemon when the disk is well";
 
@@ -72,6 +74,10 @@ Task<Result<void>> Controller::prepare(peer::PeerLinks* links, std::string* prob
     // Nothing happens in the store before there is a driver: it is opened before, and told of afterwards.
     store.on_event = [this](consensus::Event event) { driver_->take(std::move(event)); };
     store.on_notice = [this](std::string text) { note(std::move(text)); };
+    store.on_relief = [this](const std::string& text) {
+        spdlog::info("controller: {}", text);
+        note({});
+    };
     CO_TRY(store_, co_await consensus::Store::open(&world_, std::move(store), problem));
     self_ = {VoterId(settings_.id), store_->voter_directory()};
     consensus::Transport* transport = links;
@@ -134,6 +140,24 @@ consensus::DriverSettings Controller::driver_settings() {
 void Controller::note(std::string text) {
     if (!text.empty()) spdlog::warn("controller: {}", text);
     notice_ = std::move(text);
+    changed_.pulse();
+}
+
+// What is committed is applied when it is on the own disk, too: so one whose log waits for room, or for a disk that
+// hangs, executes nothing, and the others do not notice.
+Task<void> Controller::watch_disk() {
+    bool is_told = false;
+    while (!is_stopping_) {
+        const bool leads = role_.role == consensus::Role::leader;
+        const bool is_unable = leads && store_->is_log_held_up(log_hanging_time);
+        if (is_unable) {
+            if (!is_told) spdlog::warn("controller: its log waits for the disk: another one is to be active");
+            (void)co_await driver_->transfer_leadership(std::nullopt);
+        }
+        is_told = is_unable;
+        if (is_stopping_) break;
+        co_await changed_.wait(leads ? now() + disk_look_interval : never);
+    }
 }
 
 void Controller::report(const consensus::Report& report) {
@@ -145,6 +169,7 @@ void Controller::start() {
     scope_.spawn(driver_->run());
     scope_.spawn(watch_brokers());
     scope_.spawn(watch_partitions());
+    if (forming_ != nullptr) scope_.spawn(watch_disk());
     if (forming_ != nullptr) scope_.spawn(forming_->run());
     if (forming_ == nullptr && driver_->status().cluster.is_zero()) {
         driver_->form({peer::cluster_of({self_}), {self_}, std::nullopt});
@@ -174,6 +199,7 @@ Error Controller::why_inactive() const {
 Task<Executed> Controller::execute(Command command, Instant deadline) {
     if (!is_active()) co_return Executed{Outcome::not_written, why_inactive(), {}, -1};
     const Term term = role_.term;
+    const Instant begun = now();
     auto payload = std::make_shared<const Command>(std::move(command));
     consensus::ProposalResult result = co_await driver_->propose(term, std::move(payload), deadline);
     if (result.outcome != Outcome::written) {
@@ -182,6 +208,7 @@ Task<Executed> Controller::execute(Command command, Instant deadline) {
         const Error error = has_failed ? why_inactive() : Error(code, code_text(code));
         co_return Executed{result.outcome, error, {}, -1};
     }
+    commit_times_.add(now() - begun);
     if (Result<void> outcome = machine_.outcome_of(result.index); !outcome.ok()) {
         co_return Executed{Outcome::not_written, outcome.error(), {}, -1};
     }
@@ -240,6 +267,7 @@ Task<void> Controller::watch_brokers() {
         }
         if (activated_ != role_.term) {
             activated_ = role_.term;
+            ++activations_;
             co_await become_active();
             expected = now();
             continue;

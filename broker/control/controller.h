@@ -15,6 +15,7 @@
 #include "broker/control/liveness.h"
 #include "broker/control/metadata_machine.h"
 #include "broker/controller/appointer.h"
+#include "broker/metrics.h"
 #include "broker/peer/forming.h"
 #include "broker/peer/links.h"
 #include "broker/voter/driver.h"
@@ -72,6 +73,9 @@ class Controller {
     const ControllerSettings& settings() const { return settings_; }
     // By which brokers are judged and leases granted: the metadata's, once a controller has put it there.
     Duration session_timeout() const;
+    // How often this voter has become the active controller, and how long its commands took until they were applied.
+    uint64_t activations() const { return activations_; }
+    const DurationHistogram& commit_times() const { return commit_times_; }
     // What keeps this voter from working; empty: nothing that is known.
     const std::string& notice() const { return notice_; }
 
@@ -107,6 +111,7 @@ class Controller {
     void report(const consensus::Report& report);
     Task<void> watch_brokers();
     Task<void> become_active();
+    Task<void> watch_disk();
     Task<void> watch_partitions();
     void propose(const std::vector<Appointment>& appointments) const;
     Task<void> end_silent(Instant now);
@@ -123,6 +128,8 @@ class Controller {
     std::unique_ptr<consensus::Driver> driver_;
     std::unique_ptr<peer::Forming> forming_;  // null: alone
     consensus::RoleChanged role_;
+    uint64_t activations_ = 0;
+    DurationHistogram commit_times_;
     consensus::Term activated_;  // the last term in which this voter became active
     Liveness liveness_;
     Appointer appointer_;

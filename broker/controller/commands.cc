@@ -145,6 +145,18 @@ Command hand_over_leaders(const std::vector<LeaderHandover>& handovers, Timestam
                   wire::CreateHandOverLeaderCommandDirect(builder, &elements, time.milliseconds));
 }
 
+Command damaged_replicas(const std::vector<ReplicaDamage>& replicas, Timestamp time) {
+    flatbuffers::FlatBufferBuilder builder;
+    std::vector<flatbuffers::Offset<wire::ReplicaDamage>> elements;
+    for (const ReplicaDamage& one : replicas) {
+        wire::Uuid topic = to_wire(one.topic);
+        elements.push_back(wire::CreateReplicaDamage(builder, &topic, one.partition.value, one.broker.value,
+                                                     one.incarnation.value, one.is_emptied));
+    }
+    return finish(builder, CommandBody::DamagedReplicaCommand,
+                  wire::CreateDamagedReplicaCommandDirect(builder, &elements, time.milliseconds));
+}
+
 Command set_failover(bool is_manual, Timestamp time) {
     flatbuffers::FlatBufferBuilder builder;
     return finish(builder, CommandBody::SetFailoverCommand,

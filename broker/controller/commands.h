@@ -125,6 +125,19 @@ struct LeaderHandover {
 };
 Command hand_over_leaders(const std::vector<LeaderHandover>& handovers, Timestamp time);
 
+// The log of a replica has lost what it had: it is in none of the partition's sets, and joins none, until its broker
+// says that it has been emptied. Refused unless this incarnation is alive and does not lead; not_enough_replicas if
+// nobody else has a right to lead, for then what is left of it may be all that there is.
+struct ReplicaDamage {
+    Uuid topic;
+    PartitionIndex partition{-1};
+    BrokerId broker{-1};
+    Incarnation incarnation{-1};
+    bool is_emptied = false;
+    friend bool operator==(const ReplicaDamage&, const ReplicaDamage&) = default;
+};
+Command damaged_replicas(const std::vector<ReplicaDamage>& replicas, Timestamp time);
+
 // Manual: a partition whose leader has failed waits for a person's word (appoint_leaders).
 Command set_failover(bool is_manual, Timestamp time);
 

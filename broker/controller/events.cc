@@ -76,6 +76,15 @@ std::string leading(const ClusterEvent& event) {
     return fmt::format("broker {} leads {}{}", event.broker.value, where, how);
 }
 
+std::string damage(const ClusterEvent& event) {
+    const bool is_emptied = event.cause == EventCause::emptied;
+    const char* what = is_emptied ? "emptied" : "are damaged";
+    const char* next =
+        is_emptied ? "taken over anew from their leaders" : "they count for nothing until they are emptied";
+    return fmt::format("broker {}: the logs of {} {}: {}; {}", event.broker.value, partitions(event), what,
+                       listed(event, 0), next);
+}
+
 }  // namespace
 
 const char* name(EventKind kind) {
@@ -90,6 +99,7 @@ const char* name(EventKind kind) {
         case EventKind::controller_changed: return "controller_changed";
         case EventKind::feature_level_raised: return "feature_level_raised";
         case EventKind::failover_changed: return "failover_changed";
+        case EventKind::replica_damaged: return "replica_damaged";
     }
     return "unknown_event";  // of a newer version
 }
@@ -113,6 +123,7 @@ const char* name(EventCause cause) {
         case EventCause::without_last_leader: return "without_last_leader";
         case EventCause::durable_floor: return "durable_floor";
         case EventCause::moved: return "moved";
+        case EventCause::emptied: return "emptied";
     }
     return "unknown_cause";
 }
@@ -157,6 +168,7 @@ std::string text(const ClusterEvent& event) {
         case EventKind::failover_changed:
             return event.value == 1 ? "failover is manual: leaders that fail are replaced by hand only"
                                     : "failover is automatic";
+        case EventKind::replica_damaged: return damage(event);
     }
     return fmt::format("an event of kind {}, which this version does not know", static_cast<int>(event.kind));
 }

@@ -21,6 +21,7 @@ enum class EventKind : uint8_t {
     controller_changed = 8,    // broker: the voter, value: term
     feature_level_raised = 9,  // value: level
     failover_changed = 10,     // value: 1 if it is manual from now on
+    replica_damaged = 11,      // broker, count and names: partitions; cause `emptied`: its log has been emptied for it
 };
 const char* name(EventKind kind);
 
@@ -42,6 +43,7 @@ enum class EventCause : uint8_t {
     without_last_leader = 14,  // of the clean tier, without an answer of who led before
     durable_floor = 15,        // of the durable tier, where everything that was acknowledged is on disk
     moved = 16,                // the leader before has handed over
+    emptied = 17,
 };
 const char* name(EventCause cause);
 

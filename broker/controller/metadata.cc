@@ -85,6 +85,7 @@ Result<void> Metadata::apply_body(const wire::MetadataCommand& message, Verdicts
         case CommandBody::ControllerActiveCommand: return apply_body(*message.body_as_ControllerActiveCommand());
         case CommandBody::MoveLeaderCommand: return apply_body(*message.body_as_MoveLeaderCommand(), verdicts);
         case CommandBody::HandOverLeaderCommand: return apply_body(*message.body_as_HandOverLeaderCommand(), verdicts);
+        case CommandBody::DamagedReplicaCommand: return apply_body(*message.body_as_DamagedReplicaCommand(), verdicts);
         case CommandBody::SetFailoverCommand: return apply_body(*message.body_as_SetFailoverCommand());
         case CommandBody::SetFeatureLevelCommand: return apply_body(*message.body_as_SetFeatureLevelCommand());
         case CommandBody::SnapshotCommand:

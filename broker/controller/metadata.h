@@ -75,6 +75,7 @@ class Metadata {
     Result<void> apply_body(const wire::ChangeInSyncCommand& command, Verdicts* verdicts);
     Result<void> apply_body(const wire::MoveLeaderCommand& command, Verdicts* verdicts);
     Result<void> apply_body(const wire::HandOverLeaderCommand& command, Verdicts* verdicts);
+    Result<void> apply_body(const wire::DamagedReplicaCommand& command, Verdicts* verdicts);
     Result<void> apply_body(const wire::SetFailoverCommand& command);
     Result<void> apply_body(const wire::ControllerActiveCommand& command);
     Result<void> apply_body(const wire::SetFeatureLevelCommand& command);
@@ -93,6 +94,10 @@ class Metadata {
     Result<void> hand_over(const wire::LeaderHandover& one,
                            TopicDrafts& drafts,
                            std::vector<ClusterEvent>* changes) const;
+
+    Result<void> note_damage(const wire::ReplicaDamage& one,
+                             TopicDrafts& drafts,
+                             std::vector<ClusterEvent>* changes) const;
 
     Result<void> restore_brokers(const wire::SnapshotCommand& command);
     Result<void> restore_events(const wire::SnapshotCommand& command);

@@ -63,18 +63,19 @@ class Metadata::TopicDrafts {
 
 namespace {
 
-// One event for each right by which leaders were appointed, however many there are.
-void tell(const TopicRecord& topic,
+// One event for each right by which leaders were appointed, and for each broker with damage, however many there are.
+void tell(EventKind kind,
+          const TopicRecord& topic,
           int32_t partition,
-          BrokerId leader,
+          BrokerId broker,
           EventCause cause,
           std::vector<ClusterEvent>* changes) {
-    auto event =
-        std::find_if(changes->begin(), changes->end(), [&](const ClusterEvent& one) { return one.cause == cause; });
-    if (event == changes->end()) {
-        event = changes->insert(event, event_of(EventKind::leader_changed, Timestamp(), cause, leader, 0));
-    }
-    if (event->broker != leader) event->broker = BrokerId(-1);
+    const bool names_leaders = kind == EventKind::leader_changed;
+    auto event = std::find_if(changes->begin(), changes->end(), [&](const ClusterEvent& one) {
+        return one.cause == cause && (names_leaders || one.broker == broker);
+    });
+    if (event == changes->end()) event = changes->insert(event, event_of(kind, Timestamp(), cause, broker, 0));
+    if (event->broker != broker) event->broker = BrokerId(-1);
     ++event->count;
     if (event->names.size() < event_names_max) {
         add_name(*event, fmt::format("{}-{}", topic.name, partition));
@@ -111,7 +112,8 @@ Result<void> Metadata::appoint(const wire::Appointment& appointment,
     if (!has_epochs(partition)) return no_epoch_left;
     if (appointment.leader() == -1) {
         if (partition.leader.value == -1) return Error(ErrorCode::invalid_request, "nobody leads the partition");
-        tell(*place.topic, appointment.partition(), BrokerId(-1), EventCause::ended, changes);
+        tell(EventKind::leader_changed, *place.topic, appointment.partition(), BrokerId(-1), EventCause::ended,
+             changes);
         end_leadership(drafts.edit(topic, appointment.partition()));
         return {};
     }
@@ -143,7 +145,7 @@ Result<void> Metadata::appoint(const wire::Appointment& appointment,
         if (!is_alive(member)) return Error(ErrorCode::stale_broker_epoch, "who answered is not there any more");
     }
     const EventCause cause = cause_of(tier, partition, *in_sync, has_floor);
-    tell(*place.topic, appointment.partition(), leader->id, cause, changes);
+    tell(EventKind::leader_changed, *place.topic, appointment.partition(), leader->id, cause, changes);
     const int32_t min_in_sync = place.topic->min_in_sync;
     broker::appoint(drafts.edit(topic, appointment.partition()), leader->id, *std::move(in_sync), tier, min_in_sync);
     return {};
@@ -189,6 +191,9 @@ Result<void> Metadata::change(const wire::InSyncChange& change, TopicDrafts& dra
         }
         if (!broker->is_alive || !is_current_member) {
             return refuse({ErrorCode::stale_broker_epoch, "who is to join is not there any more"});
+        }
+        if (contains(partition.damaged, member)) {
+            return refuse({ErrorCode::invalid_request, "the log of who is to join is damaged"});
         }
     }
     broker::change_in_sync(drafts.edit(topic, change.partition()), *std::move(in_sync), min_in_sync);
@@ -247,7 +252,7 @@ Result<void> Metadata::hand_over(const wire::LeaderHandover& one,
         plan_move(drafts.edit(topic, one.partition()), BrokerId(-1));
         return Error(ErrorCode::stale_broker_epoch, "who was to lead next is not there any more");
     }
-    tell(*place.topic, one.partition(), target, EventCause::moved, changes);
+    tell(EventKind::leader_changed, *place.topic, one.partition(), target, EventCause::moved, changes);
     broker::hand_over(drafts.edit(topic, one.partition()), one.leaves(), place.topic->min_in_sync);
     return {};
 }
@@ -256,6 +261,45 @@ Result<void> Metadata::apply_body(const wire::HandOverLeaderCommand& command, Ve
     std::vector<ClusterEvent> changes;
     TRY_VOID(apply_batch(command.handovers(), verdicts, [&](const wire::LeaderHandover& one, TopicDrafts& drafts) {
         return hand_over(one, drafts, &changes);
+    }));
+    happened(std::move(changes), Timestamp(command.time_ms()));
+    return {};
+}
+
+// ---- damaged replicas ----------------------------------------------------------------------------------------------
+
+Result<void> Metadata::note_damage(const wire::ReplicaDamage& one,
+                                   TopicDrafts& drafts,
+                                   std::vector<ClusterEvent>* changes) const {
+    const Uuid topic = from_wire(one.topic());
+    TRY(TopicDrafts::Place place, drafts.find(topic, one.partition()));
+    const PartitionRecord& partition = *place.partition;
+    const BrokerId id(one.broker());
+    const BrokerRecord* broker = find(id);
+    if (broker == nullptr || !broker->is_alive || broker->incarnation.value != one.incarnation()) {
+        return Error(ErrorCode::stale_broker_epoch, "another incarnation of the broker is known");
+    }
+    if (!has_epochs(partition)) return no_epoch_left;
+    const bool is_marked = contains(partition.damaged, id);
+    if (is_marked == !one.is_emptied()) return {};  // it is known already
+    if (!contains(partition.replicas, id) || partition.leader == id) {
+        return Error(ErrorCode::invalid_request, "it is no follower of the partition");
+    }
+    PartitionRecord& edited = drafts.edit(topic, one.partition());
+    if (one.is_emptied()) {
+        mark_emptied(edited, id);
+    } else if (!mark_damaged(edited, id, place.topic->min_in_sync)) {
+        return Error(ErrorCode::not_enough_replicas, "no other replica is sure to have what the damaged one had");
+    }
+    const EventCause cause = one.is_emptied() ? EventCause::emptied : EventCause::none;
+    tell(EventKind::replica_damaged, *place.topic, one.partition(), id, cause, changes);
+    return {};
+}
+
+Result<void> Metadata::apply_body(const wire::DamagedReplicaCommand& command, Verdicts* verdicts) {
+    std::vector<ClusterEvent> changes;
+    TRY_VOID(apply_batch(command.replicas(), verdicts, [&](const wire::ReplicaDamage& one, TopicDrafts& drafts) {
+        return note_damage(one, drafts, &changes);
     }));
     happened(std::move(changes), Timestamp(command.time_ms()));
     return {};

@@ -24,6 +24,7 @@ PartitionRecord record_of(const wire::PartitionState& from) {
     partition.partition_epoch = from.partition_epoch();
     partition.last_leader = BrokerId(from.last_leader());
     partition.target = BrokerId(from.target());
+    partition.damaged = brokers_of(from.damaged());
     return partition;
 }
 

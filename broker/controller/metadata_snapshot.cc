@@ -76,9 +76,10 @@ class Metadata::SnapshotParts {
         auto in_sync = builder_.CreateVector(numbers_of(partition.in_sync));
         auto holders = builder_.CreateVector(numbers_of(partition.holders));
         auto durable = builder_.CreateVector(numbers_of(partition.durable));
+        auto damaged = builder_.CreateVector(numbers_of(partition.damaged));
         return wire::CreatePartitionState(builder_, replicas, in_sync, partition.leader.value,
                                           partition.leader_epoch.value, partition.partition_epoch, holders, durable,
-                                          partition.last_leader.value, partition.target.value);
+                                          partition.last_leader.value, partition.target.value, damaged);
     }
 
     // One partition at least, and as many more as fit; says where the next part goes on.

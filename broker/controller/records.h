@@ -60,6 +60,7 @@ struct PartitionRecord {
     int32_t partition_epoch = 0;
     BrokerId last_leader{-1};  // who led last, while nobody does
     BrokerId target{-1};       // who is to lead next, by a planned move: another member of in_sync
+    BrokerIds damaged;         // their log has lost what it had: in none of the sets until it has been emptied
     friend bool operator==(const PartitionRecord&, const PartitionRecord&) = default;
 };
 

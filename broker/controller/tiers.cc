@@ -102,8 +102,12 @@ bool has_twice(const BrokerIds& brokers) {
 
 bool is_consistent(const PartitionRecord& partition, int32_t min_in_sync) {
     if (has_twice(partition.replicas)) return false;
-    for (const BrokerIds* set : {&partition.in_sync, &partition.holders, &partition.durable}) {
+    for (const BrokerIds* set : {&partition.in_sync, &partition.holders, &partition.durable, &partition.damaged}) {
         if (in_replica_order(partition.replicas, *set) != *set) return false;
+    }
+    for (BrokerId damaged : partition.damaged) {
+        if (contains(partition.in_sync, damaged) || contains(partition.holders, damaged)) return false;
+        if (contains(partition.durable, damaged)) return false;
     }
     for (BrokerId holder : partition.holders) {
         if (contains(partition.in_sync, holder)) return false;
@@ -173,6 +177,7 @@ void appoint(PartitionRecord& partition, BrokerId leader, BrokerIds in_sync, Tie
         partition.holders.clear();
         partition.in_sync = in_sync;
         partition.durable = std::move(in_sync);
+        erase(partition.damaged, leader);
     } else {
         set_in_sync(partition, std::move(in_sync), min_in_sync);
     }
@@ -195,6 +200,21 @@ void hand_over(PartitionRecord& partition, bool leaves, int32_t min_in_sync) {
         set_in_sync(partition, std::move(in_sync), min_in_sync);
     }
     raise(partition.leader_epoch);
+    ++partition.partition_epoch;
+}
+
+bool mark_damaged(PartitionRecord& partition, BrokerId broker, int32_t min_in_sync) {
+    PartitionRecord without = partition;
+    leave_tiers(without, broker, Start::wiped, min_in_sync);
+    if (clean_tier(without).empty() && without.durable.empty()) return false;
+    without.damaged = united(partition, partition.damaged, {broker});
+    ++without.partition_epoch;
+    partition = std::move(without);
+    return true;
+}
+
+void mark_emptied(PartitionRecord& partition, BrokerId broker) {
+    erase(partition.damaged, broker);
     ++partition.partition_epoch;
 }
 

@@ -18,7 +18,8 @@ bool has_twice(const BrokerIds& brokers);
 std::optional<BrokerIds> in_replica_order(const BrokerIds& replicas, const BrokerIds& set);
 bool has_epochs(const PartitionRecord& partition);
 inline constexpr Error no_epoch_left(ErrorCode::invalid_request, "a partition has no epoch left");
-// Sets within the replicas, a leader that is in sync, holders only below min-in-sync, epochs from 0.
+// Sets within the replicas, none of them with a damaged one, a leader that is in sync, holders only below min-in-sync,
+// epochs from 0.
 bool is_consistent(const PartitionRecord& partition, int32_t min_in_sync);
 
 // A new partition, with an in-sync set that has the leader.
@@ -56,6 +57,13 @@ void plan_move(PartitionRecord& partition, BrokerId target);
 // The planned move takes place: everything that was acknowledged is on the target's disk. `leaves`: the leader before
 // is not in sync any more. REQUIRES: one is planned
 void hand_over(PartitionRecord& partition, bool leaves, int32_t min_in_sync);
+
+// The log of a replica that does not lead is damaged: until it has been emptied it counts for nothing. False: nobody
+// else has a right to lead, so what is left of it may be all that there is, and a person decides.
+// REQUIRES: it is a replica, and does not lead
+bool mark_damaged(PartitionRecord& partition, BrokerId broker, int32_t min_in_sync);
+// It has been emptied, and may follow again. REQUIRES: it is marked
+void mark_emptied(PartitionRecord& partition, BrokerId broker);
 
 // The leader's proposal. REQUIRES: in_sync is within the replicas and has the leader
 void change_in_sync(PartitionRecord& partition, BrokerIds in_sync, int32_t min_in_sync);

@@ -18,6 +18,7 @@ struct Leadership {
     Epoch epoch;
     ReplicaSet replicas;
     PlannedMove move;
+    Instant next_hold{};  // of appends, for somebody who is to join: not before
     Offset sync_to;  // somebody waits until everything below is durable everywhere
     Threshold high;  // the watermarks, for who waits; closed when the leadership ends
     Threshold durable;

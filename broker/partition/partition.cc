@@ -8,6 +8,8 @@
 namespace ironbark::broker {
 namespace {
 
+constexpr Duration hold_look_interval = 1ms;
+constexpr Duration no_room_pause = 1s;  // before a leadership that the disk had no room for is begun again
 constexpr Error follows_no_more(ErrorCode::fenced_leader_epoch, "this replica follows in another epoch now");
 
 Receipt refusal(Error error, std::string hint) {
@@ -58,6 +60,11 @@ Task<void> Partition::lead(log::Log* log, PartitionRecord record, int32_t min_in
     epoch_ = epoch;
     std::optional<Units> turn = co_await appending_.lock();
     Result<void> begun = co_await log->begin_epoch(written);
+    if (!begun.ok() && begun.error().code == ErrorCode::storage_full && !log->has_failed()) {
+        wait_for_room(log, epoch);
+        co_return;
+    }
+    lead_again_at_ = Instant();
     if (!begun.ok()) {
         fail(fmt::format("the start of epoch {} could not be recorded: {}", written.value,
                          ironbark::name(begun.error().code)));
@@ -81,6 +88,14 @@ Task<void> Partition::lead(log::Log* log, PartitionRecord record, int32_t min_in
     apply_settings();
     move_marks();
     notify();
+}
+
+// The log is as it was: it can be read, and another leader's can be followed.
+void Partition::wait_for_room(log::Log* log, Epoch epoch) {
+    lead_again_at_ = world_.executor.now() + no_room_pause;
+    if (epoch_ != epoch) return;
+    no_room_in_ = epoch;
+    follow(log, epoch);
 }
 
 void Partition::follow(log::Log* log, Epoch epoch) {
@@ -246,6 +261,19 @@ void Partition::move_marks() {
     log_->note_watermarks(high_watermark_, durable_watermark_);
     leadership_->high.advance(high_watermark_.value);
     leadership_->durable.advance(durable_watermark_.value);
+}
+
+Task<void> Partition::hold_appends(std::function<bool()> is_over, Instant deadline) {
+    Gate::Holder inside = use();
+    std::optional<Units> turn = co_await appending_.lock(deadline);
+    while (turn && !is_over() && world_.executor.now() < deadline) {
+        co_await sleep_for(world_.executor, hold_look_interval);
+    }
+}
+
+void Partition::fail_damaged(std::string detail) {
+    is_damaged_ = true;
+    fail(std::move(detail));
 }
 
 uint64_t Partition::watch(std::function<void()> changed) {

@@ -77,8 +77,13 @@ class Partition {
     const TopicSettings& settings() const { return settings_; }
     void change_settings(TopicSettings settings);
 
-    // The log is there: lead, in the epoch of the record. Suspends until the epoch's start is durable.
+    // The log is there: lead, in the epoch of the record. Suspends until the epoch's start is durable. Where the disk
+    // has no room to say so, it does not lead, and `wants_room`.
     Task<void> lead(log::Log* log, PartitionRecord record, int32_t min_in_sync);
+    // It was to lead in this epoch, and there was no room on the disk to begin. Before `lead_again_at` there is no use
+    // in being asked to lead in any.
+    bool wants_room() const { return !leads_ && lead_again_at_ != Instant() && no_room_in_ == epoch_; }
+    Instant lead_again_at() const { return lead_again_at_; }
     // The log is there, and somebody else leads in this epoch, or nobody: what is here is kept and not served. Ends a
     // leadership: what was appended stays, and who waits for it is told that its fate is unknown.
     void follow(log::Log* log, Epoch epoch);
@@ -96,6 +101,8 @@ class Partition {
     // Somebody waits until everything below is durable on every member of the in-sync set.
     Offset sync_to() const { return leadership_ == nullptr ? Offset() : leadership_->sync_to; }
 
+    // Keeps appends waiting until `is_over`, which is asked again and again, or the deadline.
+    Task<void> hold_appends(std::function<bool()> is_over, Instant deadline);
     // Suspends until nothing of an earlier role is being appended any more.
     Task<void> settle() { (void)co_await appending_.lock(); }
 
@@ -109,6 +116,10 @@ class Partition {
     void take_watermarks(Offset high, Offset durable, Epoch epoch);
 
     void fail(std::string detail);
+    // Its log could not be opened, because it has lost what it had.
+    void fail_damaged(std::string detail);
+    // What is stored here is not what was written, or not all of it.
+    bool is_damaged() const { return is_damaged_ || (log_ != nullptr && log_->is_damaged()); }
     // Nobody begins anything with it any more. Suspends until what was begun has ended; then the log may go.
     Task<void> remove();
     // Held by whoever uses the log across a suspension.
@@ -160,6 +171,7 @@ class Partition {
     Task<Result<void>> reach(std::shared_ptr<Leadership> leadership, const Receipt* receipt, Instant deadline);
     void move_marks();
     void end_leadership();
+    void wait_for_room(log::Log* log, Epoch epoch);
     bool follows_in(Epoch epoch) const { return state_ == PartitionState::online && !leads_ && epoch_ == epoch; }
     void apply_settings();
     void notify();
@@ -170,9 +182,12 @@ class Partition {
     TopicSettings settings_;
     PartitionState state_ = PartitionState::opening;
     std::string detail_;
+    bool is_damaged_ = false;
     log::Log* log_ = nullptr;
     Epoch epoch_{-1};
     bool leads_ = false;
+    Epoch no_room_in_{-1};                    // the newest one that could not be begun
+    Instant lead_again_at_{};                 // no time: none is to be begun again
     std::shared_ptr<Leadership> leadership_;  // who waits keeps it
     Offset high_watermark_;
     Offset durable_watermark_;

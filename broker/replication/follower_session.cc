@@ -295,7 +295,9 @@ Task<void> FollowerSession::take_batch(const wire::ReplicaBatch* batch, BufferSl
         default: {
             const auto* error = batch->error();
             const ErrorCode code = error == nullptr ? ErrorCode::unknown_server_error : ErrorCode(error->code());
+            // A leader may hear of its topic, and of its leadership, later than its followers.
             const bool is_problem = code != ErrorCode::not_leader_or_follower &&
+                                    code != ErrorCode::unknown_topic_or_partition &&
                                     code != ErrorCode::unknown_leader_epoch && code != ErrorCode::fenced_leader_epoch;
             std::string text(error == nullptr ? std::string_view() : rpc::from_wire(error->hint()));
             retry(batch->handle(), is_problem ? std::move(text) : std::string(),

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+#include <utility>
 
+#include "broker/controller/tiers.h"
 #include "broker/shard.h"
 
 namespace ironbark::broker {
@@ -12,6 +14,7 @@ namespace {
 constexpr Duration in_sync_look_interval = 5ms;
 constexpr Duration in_sync_retry_pause = 100ms;
 constexpr int looks_per_lag_time = 20;
+constexpr Duration mend_retry_pause = 2s;  // after a damaged log that could not be replaced
 
 // Nobody leads from there on.
 Appointment end_of(const PartitionIdentity& identity, int32_t partition_epoch) {
@@ -29,6 +32,10 @@ Command command_of(const std::vector<LeaderHandover>& handovers, Timestamp now) 
 Command command_of(const std::vector<LeaderMove>& moves, Timestamp) {
     return move_leaders(moves);
 }
+
+// How long appends may wait for a replica that is to join, and how often.
+constexpr Duration hold_time_max = 100ms;
+constexpr Duration hold_pause = 1s;
 
 // A write that takes so long is not slow: nobody knows whether it will ever end.
 constexpr Duration hanging_time = 2s;
@@ -88,9 +95,16 @@ Task<void> InSyncKeeper::run() {
         Instant next = shard_.executor().now() + lag_time_max_ / looks_per_lag_time;
         Work work = collect(&next);
         if (!work.changes.empty()) scope_.spawn(propose(std::move(work.changes)));
+        if (!work.beginnings.empty() && !std::exchange(is_beginning_, true)) {
+            scope_.spawn(begin_again(std::move(work.beginnings)));
+        }
         if (!work.ends.empty()) scope_.spawn(give_up(std::move(work.ends)));
         if (!work.handovers.empty()) scope_.spawn(tell_of_moves(std::move(work.handovers)));
         if (!work.moves.empty()) scope_.spawn(tell_of_moves(std::move(work.moves)));
+        if (!is_mending_ && (!work.damages.empty() || !work.to_empty.empty())) {
+            is_mending_ = true;
+            scope_.spawn(mend(std::move(work.damages), std::move(work.to_empty)));
+        }
         (void)co_await due_.wait(next);
         if (stopping_.is_set()) break;
         (void)co_await stopping_.wait(shard_.executor().now() + in_sync_look_interval);
@@ -103,20 +117,19 @@ InSyncKeeper::Work InSyncKeeper::collect(Instant* next) {
     for (const auto& [identity, partition] : shard_.partitions()) {
         Leadership* leadership = partition->leadership();
         if (leadership == nullptr) {
-            if (partition->state() != PartitionState::failed) continue;
-            const auto topic = shard_.metadata()->find(identity.topic);
-            if (topic == nullptr) continue;
-            const PartitionRecord& record = topic->partitions.at(static_cast<size_t>(identity.partition.value));
-            if (record.replicas.size() < 2 || record.leader != shard_.self()) continue;
-            work.ends.push_back(end_of(identity, record.partition_epoch));
+            collect_without(*partition, work, next);
             continue;
         }
         if (leadership->replicas.is_alone()) continue;
         collect_move(*partition, work);
-        if (hangs(*partition, now)) collect_relief(*partition, work);
+        if (hangs(*partition, now) || partition->is_damaged()) collect_relief(*partition, work);
         *next = std::min(*next, leadership->move.due());
         std::optional<InSyncProposal> proposal = leadership->replicas.propose(living_, lag_time_max_, now);
         *next = std::min(*next, leadership->replicas.next_look(lag_time_max_));
+        if (is_making_way(identity, leadership->epoch) && now >= leadership->next_hold) {
+            leadership->next_hold = now + hold_pause;
+            scope_.spawn(make_way(identity, leadership->epoch));
+        }
         if (!proposal) continue;
         InSyncChange change;
         change.topic = identity.topic;
@@ -134,6 +147,95 @@ InSyncKeeper::Work InSyncKeeper::collect(Instant* next) {
     return work;
 }
 
+bool InSyncKeeper::is_making_way(const PartitionIdentity& identity, Epoch epoch) const {
+    const Partition* partition = shard_.find(identity);
+    const Leadership* leadership = partition == nullptr ? nullptr : partition->leadership();
+    return leadership != nullptr && leadership->epoch == epoch && !stopping_.is_set() &&
+           leadership->replicas.has_joiner_but_for_appends(living_, lag_time_max_, shard_.executor().now());
+}
+
+// Once it has everything the next look proposes it, and appends go on.
+Task<void> InSyncKeeper::make_way(PartitionIdentity identity, Epoch epoch) {
+    Partition* partition = shard_.find(identity);
+    if (partition == nullptr) co_return;
+    std::function<bool()> is_over = [this, identity, epoch] { return !is_making_way(identity, epoch); };
+    co_await partition->hold_appends(std::move(is_over), shard_.executor().now() + hold_time_max);
+}
+
+// A replica without a leadership. One that is damaged is mended in three steps: the metadata takes it out of all sets;
+// its log is emptied; the metadata lets it follow again.
+void InSyncKeeper::collect_without(const Partition& partition, Work& work, Instant* next) {
+    const PartitionIdentity& identity = partition.identity();
+    const PartitionRecord* record = shard_.find_record(identity);
+    if (record == nullptr) return;
+    const bool is_unable = partition.state() == PartitionState::failed || partition.wants_room();
+    if (record->leader == shard_.self()) {
+        if (is_unable) collect_unable(partition, *record, work, next);
+        return;
+    }
+    if (record->replicas.size() < 2) return;
+    const bool is_marked = contains(record->damaged, shard_.self());
+    const log::Log* log = partition.state() == PartitionState::online ? partition.log() : nullptr;
+    const bool is_blank = log != nullptr && log->last_epoch().value < 0 && log->log_end() == Offset();
+    if (is_marked && !is_blank) {
+        work.to_empty.push_back(identity);
+    } else if (is_marked || partition.is_damaged()) {
+        auto self = living_.find(shard_.self());
+        const Incarnation incarnation = self == living_.end() ? Incarnation(-1) : self->second;
+        work.damages.push_back({identity.topic, identity.partition, shard_.self(), incarnation, is_marked});
+    }
+}
+
+Task<void> InSyncKeeper::mend(std::vector<ReplicaDamage> damages, std::vector<PartitionIdentity> to_empty) {
+    Duration pause = in_sync_retry_pause;
+    for (const PartitionIdentity& identity : to_empty) {
+        if (stopping_.is_set()) break;
+        const bool is_done = co_await shard_.empty_damaged(identity);
+        if (!is_done) pause = mend_retry_pause;
+    }
+    if (!damages.empty()) {
+        Command command = damaged_replicas(damages, Timestamp(shard_.executor().wall_milliseconds()));
+        const Executed executed = co_await execute_(std::move(command));
+        std::string problem = executed.ok() ? std::string() : describe(executed.error);
+        if (!problem.empty() && problem != damage_problem_) {
+            spdlog::warn("{} damaged logs cannot be replaced yet: {}", damages.size(), problem);
+        }
+        // Each is judged by itself: where nobody else is sure to have what it had, nothing changes.
+        const bool is_known = std::all_of(damages.begin(), damages.end(), [this](const ReplicaDamage& one) {
+            const PartitionRecord* record = shard_.find_record({one.topic, one.partition});
+            return record == nullptr || contains(record->damaged, one.broker) != one.is_emptied;
+        });
+        if (!is_known) pause = mend_retry_pause;
+        damage_problem_ = std::move(problem);
+    }
+    (void)co_await stopping_.wait(shard_.executor().now() + pause);
+    is_mending_ = false;
+    look();
+}
+
+bool InSyncKeeper::lives(BrokerId broker) const {
+    auto known = living_.find(broker);
+    return known != living_.end() && known->second.value >= 0;
+}
+
+// It is to lead, and cannot: for good, or until there is room on its disk. Then it is kept for this one if nobody else
+// has what was acknowledged.
+void InSyncKeeper::collect_unable(const Partition& partition,
+                                  const PartitionRecord& record,
+                                  Work& work,
+                                  Instant* next) {
+    const PartitionIdentity& identity = partition.identity();
+    const auto could_lead = [this](BrokerId broker) { return broker != shard_.self() && lives(broker); };
+    const bool is_for_good = !partition.wants_room() && record.replicas.size() > 1;
+    if (is_for_good || std::any_of(record.in_sync.begin(), record.in_sync.end(), could_lead)) {
+        work.ends.push_back(end_of(identity, record.partition_epoch));
+    } else if (partition.wants_room() && partition.lead_again_at() <= shard_.executor().now()) {
+        work.beginnings.push_back(identity);
+    } else if (partition.wants_room()) {
+        *next = std::min(*next, partition.lead_again_at());
+    }
+}
+
 void InSyncKeeper::collect_move(Partition& partition, Work& work) {
     const std::optional<PlannedMove::Step> step = partition.next_move_step();
     if (!step) return;
@@ -144,7 +246,7 @@ void InSyncKeeper::collect_move(Partition& partition, Work& work) {
     if (*step == PlannedMove::Step::hand_over) {
         work.handovers.push_back({identity.topic, identity.partition, shard_.self(), leadership.epoch, partition_epoch,
                                   target, leadership.replicas.incarnation_of(target),
-                                  hangs(partition, shard_.executor().now())});
+                                  hangs(partition, shard_.executor().now()) || partition.is_damaged()});
         return;
     }
     spdlog::warn("partition {}: broker {} has not caught up in time to lead it: the move is withdrawn",
@@ -152,21 +254,29 @@ void InSyncKeeper::collect_move(Partition& partition, Work& work) {
     work.moves.push_back({identity.topic, identity.partition, partition_epoch, BrokerId(-1)});
 }
 
-// Its disk hangs: the member that has most on its own is to lead.
+// Its disk hangs, or has lost records: the member that has most on its own is to lead.
 void InSyncKeeper::collect_relief(Partition& partition, Work& work) {
     Leadership& leadership = *partition.leadership();
     const ReplicaSet::Replica* best = nullptr;
     const std::vector<ReplicaSet::Replica> replicas = leadership.replicas.replicas(shard_.executor().now());
     for (const ReplicaSet::Replica& each : replicas) {
-        auto lives = living_.find(each.broker);
-        const bool is_there = each.broker != shard_.self() && each.is_in_sync && each.has_matched &&
-                              lives != living_.end() && lives->second.value >= 0;
+        const bool is_there = each.broker != shard_.self() && each.is_in_sync && each.has_matched && lives(each.broker);
         if (is_there && (best == nullptr || each.ends.durable > best->ends.durable)) best = &each;
     }
-    if (best == nullptr || !leadership.move.wish()) return;
     const PartitionIdentity& identity = partition.identity();
-    spdlog::warn("partition {}: the disk has not completed a write for {} ms: broker {} is to lead it",
-                 identity.to_string(), hanging_time / 1ms, best->broker.value);
+    const PartitionRecord* record = shard_.find_record(identity);
+    if (best == nullptr && partition.is_damaged() && record != nullptr && shard_.may_another_lead(*record)) {
+        work.ends.push_back(end_of(identity, leadership.replicas.partition_epoch()));
+        return;
+    }
+    if (best == nullptr || !leadership.move.wish()) return;
+    if (partition.is_damaged()) {
+        spdlog::warn("partition {}: {}; broker {} is to lead it", identity.to_string(),
+                     partition.log()->last_read_problem(), best->broker.value);
+    } else {
+        spdlog::warn("partition {}: the disk has not completed a write for {} ms: broker {} is to lead it",
+                     identity.to_string(), hanging_time / 1ms, best->broker.value);
+    }
     work.moves.push_back({identity.topic, identity.partition, leadership.replicas.partition_epoch(), best->broker});
 }
 
@@ -236,8 +346,14 @@ Task<void> InSyncKeeper::propose(std::vector<InSyncChange> changes) {
     look();
 }
 
+Task<void> InSyncKeeper::begin_again(std::vector<PartitionIdentity> partitions) {
+    for (const PartitionIdentity& identity : partitions) co_await shard_.lead_again(identity);
+    is_beginning_ = false;
+    look();
+}
+
 Task<void> InSyncKeeper::give_up(std::vector<Appointment> ends) {
-    spdlog::warn("{} partitions whose logs have failed are given to others", ends.size());
+    spdlog::warn("{} partitions whose logs have failed, or whose disk is full, are given to others", ends.size());
     Command command = appoint_leaders(ends, Timestamp(shard_.executor().wall_milliseconds()));
     (void)co_await execute_(std::move(command));
     // What is refused, because something else has changed, is looked at again.

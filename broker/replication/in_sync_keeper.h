@@ -1,7 +1,7 @@
 #pragma once
 // Keeps the in-sync sets of the partitions that this shard leads: proposes to the controller who leaves and who joins
 // (replica_set.h decides), hands leaderships over as planned (planned_move.h), also those whose disk hangs, and gives
-// up those whose log has failed. Belongs to the shard's executor.
+// up those whose log has failed, or whose disk has no room for them to begin. Belongs to the shard's executor.
 //
 // A proposal whose fate is unknown is made again, as it was, until the metadata shows a higher partition epoch; one
 // that certainly nobody got is thought over.
@@ -42,11 +42,21 @@ class InSyncKeeper {
         std::vector<Appointment> ends;
         std::vector<LeaderHandover> handovers;
         std::vector<LeaderMove> moves;
+        std::vector<ReplicaDamage> damages;
+        std::vector<PartitionIdentity> to_empty;
+        std::vector<PartitionIdentity> beginnings;  // of leaderships, once more
     };
     Task<void> run();
     Work collect(Instant* next);
     Task<void> propose(std::vector<InSyncChange> changes);
+    Task<void> begin_again(std::vector<PartitionIdentity> partitions);
     Task<void> give_up(std::vector<Appointment> ends);
+    void collect_without(const Partition& partition, Work& work, Instant* next);
+    Task<void> mend(std::vector<ReplicaDamage> damages, std::vector<PartitionIdentity> to_empty);
+    Task<void> make_way(PartitionIdentity identity, Epoch epoch);
+    bool is_making_way(const PartitionIdentity& identity, Epoch epoch) const;
+    bool lives(BrokerId broker) const;
+    void collect_unable(const Partition& partition, const PartitionRecord& record, Work& work, Instant* next);
     void collect_move(Partition& partition, Work& work);
     void collect_relief(Partition& partition, Work& work);
     template <typename Proposal>
@@ -60,6 +70,9 @@ class InSyncKeeper {
     Duration lag_time_max_;
     Execute execute_;
     Living living_;
+    bool is_mending_ = false;
+    std::string damage_problem_;  // that was said last
+    bool is_beginning_ = false;
     Event due_;
     Event stopping_;
     Scope scope_;

@@ -123,6 +123,11 @@ void LeaderSessions::begin_stream(const std::shared_ptr<Session>& session, const
     } else if (Error wrong = partition->check_epoch(position.leader_epoch.value); wrong.code != ErrorCode::none) {
         stream.refusal = wrong;
         stream.kind = wire::ReplicaAnswer::refused;
+    } else if (const Leadership* leadership = partition->leadership();
+               leadership != nullptr && leadership->replicas.is_damaged(session->from.broker)) {
+        // It has been emptied, or would not ask: the news of that are still on their way here.
+        stream.refusal = {ErrorCode::unknown_leader_epoch, "this leader still knows the follower's log as damaged"};
+        stream.kind = wire::ReplicaAnswer::refused;
     } else {
         compare(*partition, position, stream);
     }
@@ -212,6 +217,7 @@ Task<rpc::Response> LeaderSessions::replicate(ReplicateCall call, int32_t shards
     rpc::Response response = rpc::respond(
         answer.builder, wire::CreateReplicateResponseDirect(answer.builder, 0, shards, number, &answer.batches));
     response.payload = std::move(answer.payload);
+    shard_.metrics().replication_bytes_out += answer.size;
     co_return response;
 }
 

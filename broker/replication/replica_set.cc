@@ -49,11 +49,14 @@ void ReplicaSet::take(const PartitionRecord& record, int32_t min_in_sync, Instan
     if (record.partition_epoch > partition_epoch_) {
         partition_epoch_ = record.partition_epoch;
         committed_ = record.in_sync;
+        damaged_ = record.damaged;
         pending_.reset();
     }
     std::erase_if(followers_, [this](const auto& each) { return !contains(replicas_, each.first); });
     for (BrokerId broker : replicas_) {
-        if (broker != self_) followers_.try_emplace(broker, now);
+        if (broker == self_) continue;
+        if (is_damaged(broker)) followers_.erase(broker);
+        followers_.try_emplace(broker, now);
     }
     move_watermarks();
 }
@@ -68,9 +71,13 @@ void ReplicaSet::own_moved(ReplicaEnds own, Offset sync_to, Instant now) {
     move_watermarks();
 }
 
+bool ReplicaSet::is_damaged(BrokerId broker) const {
+    return contains(damaged_, broker);
+}
+
 void ReplicaSet::matched(BrokerId broker, Incarnation incarnation, Offset end, Instant now) {
     auto found = followers_.find(broker);
-    if (found == followers_.end()) return;
+    if (found == followers_.end() || is_damaged(broker)) return;
     Follower& follower = found->second;
     if (follower.incarnation != incarnation) follower.ends = {Offset(-1), Offset(-1), Offset(-1)};
     follower.incarnation = incarnation;
@@ -92,11 +99,6 @@ bool ReplicaSet::acknowledged(BrokerId broker, Incarnation incarnation, ReplicaE
     follower.durable.position_moved(follower.ends.durable, sync_to_, now);
     move_watermarks();
     return true;
-}
-
-void ReplicaSet::forget(BrokerId broker) {
-    auto found = followers_.find(broker);
-    if (found != followers_.end()) found->second.incarnation = Incarnation(-1);
 }
 
 bool ReplicaSet::is_pending(BrokerId broker) const {
@@ -135,6 +137,27 @@ BrokerIds ReplicaSet::holders(Offset end, bool durable) const {
     return holders;
 }
 
+ReplicaSet::AtRisk ReplicaSet::at_risk() const {
+    // What was deleted is not there to be lost.
+    const auto on_disk = [this](const ReplicaEnds& ends) { return std::max(ends.durable, own_.log_start); };
+    Offset first = on_disk(own_);
+    Offset second = own_.log_start;
+    for (const auto& [broker, follower] : followers_) {
+        const Offset end = on_disk(follower.ends);
+        second = std::max(second, std::min(first, end));
+        first = std::max(first, end);
+    }
+    return {own_.appended - first, own_.appended - second};
+}
+
+int64_t ReplicaSet::lag_max() const {
+    int64_t most = 0;
+    for (const auto& [broker, follower] : followers_) {
+        most = std::max(most, own_.appended - std::max(follower.ends.appended, own_.log_start));
+    }
+    return most;
+}
+
 bool ReplicaSet::is_durable_on(BrokerId member, Offset end) const {
     auto found = followers_.find(member);
     if (found == followers_.end() || found->second.incarnation.value < 0 || !contains(committed_, member)) return false;
@@ -164,19 +187,27 @@ std::vector<ReplicaSet::Replica> ReplicaSet::replicas(Instant now) const {
 
 // ---- the in-sync set -----------------------------------------------------------------------------------------------
 
-bool ReplicaSet::may_join(BrokerId broker, const Follower& follower, const Living& living) const {
+bool ReplicaSet::has_enough_to_join(BrokerId broker, const Follower& follower, const Living& living) const {
     if (contains(committed_, broker)) return false;
     auto lives = living.find(broker);
     if (lives == living.end() || lives->second.value < 0 || lives->second != follower.incarnation) return false;
     const ReplicaEnds& ends = follower.ends;
     if (ends.appended < high_ || ends.durable < durable_) return false;
-    if (ends.appended < epoch_start_ || ends.durable < epoch_start_) return false;
-    return has_enough() || ends.appended == own_.appended;
+    return ends.appended >= epoch_start_ && ends.durable >= epoch_start_;
 }
 
-bool ReplicaSet::has_joiner(const Living& living) const {
-    return std::any_of(followers_.begin(), followers_.end(),
-                       [&](const auto& each) { return may_join(each.first, each.second, living); });
+bool ReplicaSet::may_join(BrokerId broker, const Follower& follower, const Living& living) const {
+    if (!has_enough_to_join(broker, follower, living)) return false;
+    return has_enough() || follower.ends.appended == own_.appended;
+}
+
+bool ReplicaSet::has_joiner_but_for_appends(const Living& living, Duration lag_time_max, Instant now) const {
+    if (pending_ || has_enough()) return false;
+    return std::any_of(followers_.begin(), followers_.end(), [&](const auto& each) {
+        const auto& [broker, follower] = each;
+        return has_enough_to_join(broker, follower, living) &&
+               !follower.appended.lags(follower.ends.appended, own_.appended, now, lag_time_max);
+    });
 }
 
 std::optional<InSyncProposal> ReplicaSet::propose(const Living& living, Duration lag_time_max, Instant now) {

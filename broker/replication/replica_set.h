@@ -88,12 +88,12 @@ class ReplicaSet {
     void take(const PartitionRecord& record, int32_t min_in_sync, Instant now);
     // This leader's own ends; and up to where somebody waits for durability on all of them.
     void own_moved(ReplicaEnds own, Offset sync_to, Instant now);
+    // Its log is damaged, as the record has it: whatever it had, or says that it has, counts for nothing.
+    bool is_damaged(BrokerId broker) const;
     // The follower's log agrees with this one up to `end`.
     void matched(BrokerId broker, Incarnation incarnation, Offset end, Instant now);
     // False: it counts for nothing.
     bool acknowledged(BrokerId broker, Incarnation incarnation, ReplicaEnds ends, Instant now);
-    // Its session has ended: it must match again before anything counts that was not known yet. What it had, it has.
-    void forget(BrokerId broker);
 
     Offset high_watermark() const { return high_; }
     Offset durable_watermark() const { return durable_; }
@@ -108,6 +108,14 @@ class ReplicaSet {
     // Members of the in-sync set that have everything below `end`.
     BrokerIds holders(Offset end, bool durable) const;
     std::vector<Replica> replicas(Instant now) const;
+    // Records of this log that are on no disk, and that are on one disk at most, as far as is known.
+    struct AtRisk {
+        int64_t on_no_disk = 0;
+        int64_t on_one_disk = 0;
+    };
+    AtRisk at_risk() const;
+    // The most that a replica lacks of this log, as far as is known: everything, if it has not matched.
+    int64_t lag_max() const;
     // Whether this member of the in-sync set has everything below `end` on disk, as it has said in this epoch.
     bool is_durable_on(BrokerId member, Offset end) const;
     Incarnation incarnation_of(BrokerId follower) const;  // that matched; -1: none has
@@ -119,8 +127,9 @@ class ReplicaSet {
     const std::optional<InSyncProposal>& pending() const { return pending_; }
     // When `propose` should be asked again though nothing has moved.
     Instant next_look(Duration lag_time_max) const;
-    // Whether a replica outside the set could join now.
-    bool has_joiner(const Living& living) const;
+    // Below min-in-sync: a replica that follows well could join, had it the records that were appended last. While
+    // appends go on nobody ever has all of them.
+    bool has_joiner_but_for_appends(const Living& living, Duration lag_time_max, Instant now) const;
 
   private:
     struct Follower {
@@ -130,6 +139,7 @@ class ReplicaSet {
         LagClock durable;
         explicit Follower(Instant now) : appended(now), durable(now) {}
     };
+    bool has_enough_to_join(BrokerId broker, const Follower& follower, const Living& living) const;
     bool may_join(BrokerId broker, const Follower& follower, const Living& living) const;
     bool is_pending(BrokerId broker) const;
     void move_watermarks();
@@ -139,6 +149,7 @@ class ReplicaSet {
     BrokerId self_;
     BrokerIds replicas_;
     BrokerIds committed_;
+    BrokerIds damaged_;
     std::optional<InSyncProposal> pending_;
     int32_t partition_epoch_;
     int32_t min_in_sync_;

@@ -22,6 +22,7 @@ struct Wanted {
 struct Read {
     Error error{ErrorCode::none};
     std::string hint;
+    KnownLeader leader;  // with an error that sends the reader there
     Epoch leader_epoch{-1};
     Offset log_start{-1};
     Offset durable{-1};
@@ -73,12 +74,14 @@ Task<Read> read_partition(Shard* shard, Wanted wanted, wire::Visibility visibili
     Partition* partition = shard->find(wanted.identity);
     if (partition == nullptr) {
         read.error = shard->why_not_here(wanted.identity);
+        read.leader = shard->leader_instead(wanted.identity, read.error);
         co_return read;
     }
     Gate::Holder inside = partition->use();
     read.error = partition->check_epoch(wanted.known_epoch);
     if (read.error.code != ErrorCode::none) {
         read.hint = partition->detail();
+        read.leader = shard->leader_instead(wanted.identity, read.error);
         co_return read;
     }
     note_marks(*partition, read);
@@ -156,7 +159,7 @@ rpc::Response encode(std::vector<Reads>& parts, const std::vector<std::pair<size
     rpc::Response response;
     for (const auto& [part, index] : places) {
         const Read& read = parts[part].reads[index];
-        auto error = error_info(builder, read.error, Outcome::not_written, read.hint);
+        auto error = error_info(builder, read.error, Outcome::not_written, read.hint, read.leader);
         partitions.push_back(wire::CreateFetchedPartition(builder, error, read.leader_epoch.value, read.log_start.value,
                                                           read.durable.value, read.high.value, read.log_end.value,
                                                           static_cast<uint32_t>(read.size), read.next.value));

@@ -27,6 +27,12 @@ Task<rpc::Response> ClientService::describe_node(rpc::Request) {
     for (const PoolStatus& pool : sum.pools) {
         memory.push_back(wire::CreateMemoryPoolDirect(builder, pool.name.c_str(), pool.used_bytes, pool.limit_bytes));
     }
+    std::vector<flatbuffers::Offset<wire::ReplicaProblem>> problems;
+    for (const ReplicaProblem& each : sum.problems) {
+        wire::Uuid topic = rpc::to_wire(each.identity.topic);
+        problems.push_back(wire::CreateReplicaProblemDirect(builder, each.topic.c_str(), &topic,
+                                                            each.identity.partition.value, each.text.c_str()));
+    }
     auto age = std::chrono::duration_cast<std::chrono::milliseconds>(sum.unsynced_age).count();
     co_return [&] {
         rpc::Response response;
@@ -34,7 +40,7 @@ Task<rpc::Response> ClientService::describe_node(rpc::Request) {
             builder, 0, facts_.identity.broker.value, &cluster, facts_.version.c_str(), identity().incarnation.value,
             facts_.started.milliseconds, facts_.io_world.c_str(), facts_.io_reason.c_str(),
             static_cast<int32_t>(facts_.shards.size()), &directories, static_cast<int32_t>(sum.partitions), &memory,
-            sum.unsynced_bytes, age, nullptr);
+            sum.unsynced_bytes, age, nullptr, &problems, static_cast<int32_t>(sum.problem_count));
         response.metadata = rpc::finish(builder, root);
         return response;
     }();

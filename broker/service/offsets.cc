@@ -13,6 +13,7 @@ constexpr int32_t delete_timeout_max_ms = 3'600'000;
 struct Listed {
     Error error{ErrorCode::none};
     std::string hint;
+    KnownLeader leader;  // with an error that sends the client there
     Offset offset{-1};
     Timestamp timestamp{-1};
     Epoch epoch{-1};
@@ -36,7 +37,10 @@ Task<Listed> list_here(Shard* shard, ListQuery query) {
     Listed listed;
     Partition* partition = nullptr;
     listed.error = reach(shard, query.identity, query.known_epoch, &partition);
-    if (listed.error.code != ErrorCode::none) co_return listed;
+    if (listed.error.code != ErrorCode::none) {
+        listed.leader = shard->leader_instead(query.identity, listed.error);
+        co_return listed;
+    }
     Gate::Holder inside = partition->use();
     listed.epoch = partition->leader_epoch();
     const Offset end = partition->watermark(query.visibility);
@@ -68,6 +72,7 @@ Task<Listed> list_here(Shard* shard, ListQuery query) {
 struct Deleted {
     Error error{ErrorCode::none};
     Outcome outcome = Outcome::not_written;
+    KnownLeader leader;  // with an error that sends the client there
     Offset log_start{-1};
 };
 
@@ -93,7 +98,10 @@ Task<Deleted> delete_here(Shard* shard, PartitionIdentity identity, Offset befor
     Deleted deleted;
     Partition* partition = nullptr;
     deleted.error = reach(shard, identity, -1, &partition);
-    if (deleted.error.code != ErrorCode::none) co_return deleted;
+    if (deleted.error.code != ErrorCode::none) {
+        deleted.leader = shard->leader_instead(identity, deleted.error);
+        co_return deleted;
+    }
     Gate::Holder inside = partition->use();
     if (before.value == -1) before = partition->high_watermark();
     if (before > partition->high_watermark() || before.value < 0) {
@@ -145,7 +153,7 @@ Task<rpc::Response> ClientService::list_offsets(rpc::Request request) {
     flatbuffers::FlatBufferBuilder builder;
     std::vector<flatbuffers::Offset<wire::ListedOffset>> offsets;
     for (const Listed& listed : results) {
-        auto error = error_info(builder, listed.error, Outcome::not_written, listed.hint);
+        auto error = error_info(builder, listed.error, Outcome::not_written, listed.hint, listed.leader);
         offsets.push_back(wire::CreateListedOffset(builder, error, listed.offset.value, listed.timestamp.milliseconds,
                                                    listed.epoch.value));
     }
@@ -176,7 +184,7 @@ Task<rpc::Response> ClientService::delete_records(rpc::Request request) {
     flatbuffers::FlatBufferBuilder builder;
     std::vector<flatbuffers::Offset<wire::DeletedRecords>> partitions;
     for (const Deleted& deleted : results) {
-        auto error = error_info(builder, deleted.error, deleted.outcome);
+        auto error = error_info(builder, deleted.error, deleted.outcome, {}, deleted.leader);
         partitions.push_back(wire::CreateDeletedRecords(builder, error, deleted.log_start.value));
     }
     rpc::Response response;

@@ -14,6 +14,7 @@ struct Share {
     int32_t gap_from = -1;
     BufferSlice frames;
     Receipt receipt;
+    KnownLeader leader;  // with an error that sends the client there
 };
 
 using Times = Partition::Times;
@@ -53,6 +54,7 @@ Task<bool> produce_here(Shard* shard, std::vector<Share*> shares, wire::AckLevel
         Receipt& receipt = shares[index]->receipt;
         if (partitions[index] != nullptr) co_await partitions[index]->acknowledge(&receipt, times.deadline);
         if (receipt.error.code != ErrorCode::none) {
+            shares[index]->leader = shard->leader_instead(shares[index]->identity, receipt.error);
             ++metrics.batches_refused;
             continue;
         }
@@ -75,7 +77,7 @@ rpc::Response answer(const std::vector<Share>& shares) {
     std::vector<flatbuffers::Offset<wire::ProduceReceipt>> receipts;
     for (const Share& share : shares) {
         const Receipt& receipt = share.receipt;
-        auto error = error_info(builder, receipt.error, receipt.outcome, receipt.hint);
+        auto error = error_info(builder, receipt.error, receipt.outcome, receipt.hint, share.leader);
         bool reached = receipt.error.code == ErrorCode::none;
         std::vector<int32_t> holders;
         for (BrokerId broker : receipt.replicas) holders.push_back(broker.value);

@@ -10,13 +10,15 @@ namespace ironbark::broker {
 flatbuffers::Offset<wire::ErrorInfo> error_info(flatbuffers::FlatBufferBuilder& builder,
                                                 const Error& error,
                                                 Outcome outcome,
-                                                std::string_view hint) {
+                                                std::string_view hint,
+                                                KnownLeader leader) {
     if (error.code == ErrorCode::none) return 0;
-    if (builder.GetSize() > answer_hints_bytes_max) {
-        return wire::CreateErrorInfo(builder, static_cast<int16_t>(error.code), static_cast<wire::Outcome>(outcome));
+    flatbuffers::Offset<flatbuffers::String> text;
+    if (builder.GetSize() <= answer_hints_bytes_max) {
+        text = builder.CreateString(hint.empty() ? std::string_view(error.text) : hint);
     }
-    auto text = builder.CreateString(hint.empty() ? std::string_view(error.text) : hint);
-    return wire::CreateErrorInfo(builder, static_cast<int16_t>(error.code), static_cast<wire::Outcome>(outcome), text);
+    return wire::CreateErrorInfo(builder, static_cast<int16_t>(error.code), static_cast<wire::Outcome>(outcome), text,
+                                 leader.broker.value, leader.epoch.value);
 }
 
 rpc::Response refuse(ErrorCode code, const std::string& hint, Outcome outcome) {

@@ -93,11 +93,12 @@ class ClientService final : public rpc::Handler {
 Error check_partition_count(size_t count);
 
 // An ErrorInfo for an answer; none (a null offset) for ErrorCode::none. An answer that is long already has no more
-// hints.
+// hints. `leader`: who leads the partition that the error is about, where the one who asked is to go there.
 flatbuffers::Offset<wire::ErrorInfo> error_info(flatbuffers::FlatBufferBuilder& builder,
                                                 const Error& error,
                                                 Outcome outcome = Outcome::not_written,
-                                                std::string_view hint = {});
+                                                std::string_view hint = {},
+                                                KnownLeader leader = {});
 
 // An error whose text has values in it: the answer's own ErrorInfo carries it.
 rpc::Response refuse(ErrorCode code, const std::string& hint, Outcome outcome = Outcome::not_written);

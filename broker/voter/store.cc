@@ -139,7 +139,11 @@ void Store::report(const std::optional<Event>& event) {
 
 // Once for each time that it begins or ends.
 void Store::note(bool* flag, bool is_set, const char* text) {
-    if (std::exchange(*flag, is_set) != is_set) settings_.on_notice(fmt::format("{}: {}.", settings_.directory, text));
+    if (std::exchange(*flag, is_set) == is_set) return;
+    if (is_set) settings_.on_notice(fmt::format("{}: {}.", settings_.directory, text));
+    if (!is_waiting_for_room() && settings_.on_relief) {
+        settings_.on_relief(fmt::format("{}: {}.", settings_.directory, text));
+    }
 }
 
 void Store::fail(const Error& error) {

@@ -35,6 +35,7 @@ struct StoreSettings {
     std::function<void(Event)> on_event;
     std::function<void(std::string)> on_notice;                   // what people should know
     uint64_t journal_rewrite_bytes = log::journal_rewrite_bytes;  // less, in tests
+    std::function<void(std::string)> on_relief{};                 // what is well again, all of it that waited for room
 };
 
 class Store {
@@ -70,6 +71,9 @@ class Store {
     Task<Result<void>> visit_snapshot(Snapshot snapshot, RecordVisitor visitor);
 
     bool has_failed() const { return has_failed_; }
+    // Entries wait for room, or for a write that has been under way for so long: nobody knows when they will be
+    // durable.
+    bool is_log_held_up(Duration time) const { return is_log_full_ || writing_since_ < now() - time; }
     bool is_waiting_for_room() const { return is_log_full_ || is_snapshot_full_; }
     uint64_t commits() const { return commits_; }  // of the journal, since it was opened
     uint64_t journal_bytes() const { return journal_->size(); }
@@ -139,6 +143,7 @@ class Store {
     uint64_t commits_ = 0;
     uint64_t transfers_ = 0;  // that began to be received
     bool is_log_full_ = false;
+    Instant writing_since_ = never;  // what is under way
     bool is_snapshot_full_ = false;
     bool has_failed_ = false;
     bool is_closing_ = false;

@@ -20,7 +20,9 @@ void Store::enqueue(Write write) {
 
 Task<void> Store::write_loop() {
     while (!has_failed_) {
+        writing_since_ = now();
         Result<void> done = co_await do_what_is_due();
+        writing_since_ = never;
         if (!done.ok()) co_return fail(done.error());
         if (has_work()) continue;
         if (is_closing_ && journal_->owes_copy()) {

@@ -122,6 +122,7 @@ Task<Result<Channel::Room>> Channel::admit(size_t size, Instant deadline) {
 // Waits for a connection that was greeted. The pointer is good until the next suspension.
 Task<Result<ClientConnection*>> Channel::connected(Instant deadline) {
     uint64_t failures_before = counters_.attempts_failed;
+    const uint64_t drops_before = drops_;
     ++waiting_;
     std::optional<Error> error;
     while (!error && !is_connected()) {
@@ -130,6 +131,8 @@ Task<Result<ClientConnection*>> Channel::connected(Instant deadline) {
         bool is_enough = options_.attempts_max > 0 && failures >= options_.attempts_max;
         if (closed_) {
             error = channel_closed;
+        } else if (drops_ != drops_before) {
+            error = drop_reason_;
         } else if (is_hopeless || is_enough) {
             error = last_error_;
         } else {
@@ -243,6 +246,13 @@ void Channel::open() {
 
 void Channel::leave() {
     if (--users_ == 0) users_left_.set();
+}
+
+void Channel::drop(const Error& reason) {
+    ++drops_;
+    drop_reason_ = reason;
+    if (connection_ != nullptr) connection_->close(reason);
+    changed_.pulse();
 }
 
 Task<void> Channel::close() {

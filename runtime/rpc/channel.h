@@ -92,6 +92,9 @@ class Channel {
     // The same without waiting for anything: queued on the connection that is there, or refused at once. Errors:
     // connection_closed (there is none), queue_full (so much waits to be sent already), message_too_large.
     Result<void> post(Method method, Bytes metadata, std::vector<BufferSlice> payload);
+    // Ends the connection that there is, or waiting for one, for this reason: whoever calls is told. The next call
+    // connects anew.
+    void drop(const Error& reason);
     // Ends all calls; waits for them, and for an attempt to connect. Idempotent.
     Task<void> close();
 
@@ -135,6 +138,8 @@ class Channel {
     size_t users_ = 0;    // inside `call` or `send`
     uint64_t failures_in_row_ = 0;
     Error last_error_{ErrorCode::none};
+    uint64_t drops_ = 0;
+    Error drop_reason_{ErrorCode::none};
     ChannelCounters counters_;
     Scope scope_;
 };

@@ -390,6 +390,27 @@ TEST(ConsumerEngine, SkipsNothingWhenConnectionsBreak) {
     EXPECT_GT(cuts, 100u);
 }
 
+TEST(ConsumerEngine, ALeaderThatFallsSilentIsLeftAsSoonAsAnotherLeads) {
+    ConsumerTest test(two_addresses(), two_addresses());
+    simulation::Node& second_node = test.simulation.node("broker2");
+    SecondBroker& second =
+        second_node.start([&test](World& world) { return std::make_unique<SecondBroker>(world, test.broker()); });
+    Address address{"0.0.0.0", test_port};
+    second_node.run(start(&second.server, address));
+    test.write({"before"});
+    test.read_from(Start::beginning());
+    EXPECT_THAT(test.read(1), ElementsAre("before"));
+    test.simulation.run_for(100ms);  // a fetch waits
+    test.simulation.network().isolate(test.broker_node);
+    test.move_leader(2);
+    const Instant moved = test.simulation.now();
+    test.write({"after"});
+    EXPECT_THAT(test.read(1), ElementsAre("after"));
+    EXPECT_LT(test.simulation.now() - moved, 3s);
+    EXPECT_THAT(test.gaps, IsEmpty());
+    test.stop();
+}
+
 // Twenty records that make answers of several at a time.
 std::vector<std::string> large_records() {
     std::vector<std::string> records;

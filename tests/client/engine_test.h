@@ -88,6 +88,23 @@ inline Settings test_settings() {
     return settings;
 }
 
+inline Settings two_addresses() {
+    Settings settings = test_settings();
+    settings.bootstrap_servers = "broker:9400,broker2:9400";
+    return settings;
+}
+
+// Beside the first one, with its topics.
+struct SecondBroker {
+    SecondBroker(World& world, FakeBroker& first) : broker(world, {"broker2", test_port}, 2), server(world, broker) {
+        broker.share_topics(first);
+        broker.add_broker(1, {"broker", test_port});
+        first.add_broker(2, {"broker2", test_port});
+    }
+    FakeBroker broker;
+    FakeServer server;
+};
+
 struct ProducerTest {
     explicit ProducerTest(Settings settings = test_settings(),
                           uint64_t seed = 1,
@@ -104,6 +121,11 @@ struct ProducerTest {
     }
 
     FakeBroker& broker() { return server.broker; }
+    void move_leader(int32_t to) {
+        FakePartition& partition = broker().find("t")->partitions[0];
+        partition.leader = to;
+        ++partition.epoch;
+    }
     Expected<void> send(const std::string& value, int32_t partition = 0, const std::string& topic = "t") {
         return client_node.run(accept(&program, topic, partition, value));
     }

@@ -9,16 +9,6 @@ namespace {
 
 using testing::ElementsAre;
 
-struct SecondBroker {
-    SecondBroker(World& world, FakeBroker& first) : broker(world, {"broker2", test_port}, 2), server(world, broker) {
-        broker.share_topics(first);
-        broker.add_broker(1, {"broker", test_port});
-        first.add_broker(2, {"broker2", test_port});
-    }
-    FakeBroker broker;
-    FakeServer server;
-};
-
 struct FailoverTest : ProducerTest {
     explicit FailoverTest(Settings settings = test_settings())
         : ProducerTest(settings),
@@ -27,21 +17,9 @@ struct FailoverTest : ProducerTest {
         Address address{"0.0.0.0", test_port};
         second_node.run(start(&second.server, address));
     }
-    void move_leader(int32_t to) {
-        FakePartition& partition = broker().find("t")->partitions[0];
-        partition.leader = to;
-        ++partition.epoch;
-    }
-
     simulation::Node& second_node;
     SecondBroker& second;
 };
-
-Settings two_addresses() {
-    Settings settings = test_settings();
-    settings.bootstrap_servers = "broker:9400,broker2:9400";
-    return settings;
-}
 
 TEST(Failover, TheLeaderThatARefusalNamesIsAskedAtOnce) {
     FailoverTest test;
@@ -70,6 +48,56 @@ TEST(Failover, WhenTheLeaderDiesTheOtherBrokerSaysWhoFollows) {
     test.move_leader(2);
     ASSERT_TRUE(test.wait_for(2));
     ASSERT_TRUE(test.program.results[1].receipt.has_value());
+    EXPECT_THAT(test.written(), ElementsAre("first", "x"));
+    EXPECT_TRUE(test.close().ok());
+}
+
+// A machine that loses its power, or a path that is cut, ends no connection.
+TEST(Failover, ALeaderThatFallsSilentIsLeftAsSoonAsAnotherLeads) {
+    FailoverTest test(two_addresses());
+    test.warm_up();
+    test.simulation.network().isolate(test.broker_node);
+    ASSERT_TRUE(test.send("x").ok());
+    test.simulation.run_for(1600ms);
+    test.move_leader(2);
+    test.second.broker.remove_broker(1);
+    const Instant moved = test.simulation.now();
+    ASSERT_TRUE(test.wait_for(2));
+    EXPECT_LT(test.simulation.now() - moved, 500ms);
+    ASSERT_TRUE(test.program.results[1].receipt.has_value());
+    EXPECT_EQ(test.program.results[1].receipt->leader_epoch, 2);
+    EXPECT_THAT(test.written(), ElementsAre("first", "x"));
+    EXPECT_TRUE(test.close().ok());
+}
+
+TEST(Failover, ALeaderThatIsNotReachedIsLeftAsSoonAsAnotherLeads) {
+    Settings settings = test_settings();
+    settings.bootstrap_servers = "broker2:9400,broker:9400";
+    settings.enable_idempotence = false;  // or the controller, which is the same broker, would be asked for an id
+    FailoverTest test(settings);
+    test.simulation.network().isolate(test.broker_node);
+    ASSERT_TRUE(test.send("x").ok());
+    test.simulation.run_for(1600ms);
+    test.move_leader(2);
+    const Instant moved = test.simulation.now();
+    ASSERT_TRUE(test.wait_for(1));
+    EXPECT_LT(test.simulation.now() - moved, 1s);
+    ASSERT_TRUE(test.program.results[0].receipt.has_value());
+    EXPECT_TRUE(test.close().ok());
+}
+
+TEST(Failover, ASilentLeaderThatStillLeadsIsWaitedFor) {
+    FailoverTest test(two_addresses());
+    test.warm_up();
+    test.simulation.network().isolate(test.broker_node);
+    ASSERT_TRUE(test.send("x").ok());
+    test.simulation.run_for(5s);
+    const size_t asked = test.second.broker.requests[rpc::Method::metadata];
+    EXPECT_GT(asked, 0u);
+    EXPECT_LT(asked, 60u) << "not more often than every doubt_pause";
+    EXPECT_EQ(test.program.results.size(), 1u);
+    test.simulation.network().heal_all();
+    ASSERT_TRUE(test.wait_for(2));
     EXPECT_THAT(test.written(), ElementsAre("first", "x"));
     EXPECT_TRUE(test.close().ok());
 }

@@ -82,6 +82,7 @@ class FakeBroker final : public rpc::Handler {
     void repair(const std::string& topic, int32_t partition, size_t frame) { damage(topic, partition, frame); }
     void script(ProduceScript next) { scripts_.push_back(next); }
     void add_broker(int32_t number, Address address) { brokers_[number] = std::move(address); }
+    void remove_broker(int32_t number) { brokers_.erase(number); }  // it is given up
 
     Task<rpc::Response> handle(rpc::Session& session, rpc::Request request) override;
 

@@ -38,6 +38,34 @@ TEST(LogStore, KeepsAHundredLogsApart) {
     }
 }
 
+// Partitions that are written in turn come to the end of their prepared blocks together: then a thousand of them would
+// write zeros at the same time, and everyone who waits for the disk would wait for that.
+TEST(LogStore, FewLogsWriteZerosAtATime) {
+    LogWorld world;
+    world.settings.segment_bytes = 16 << 20;
+    constexpr int32_t count = 40;
+    std::vector<Log*> logs;
+    for (int32_t number = 0; number < count; ++number) logs.push_back(&world.begin(numbered(number)));
+    for (Log* log : logs) world.append_unsynced(*log, {std::string(300'000, 'x')});
+    for (Log* log : logs) {
+        world.append(*log, {"a"});
+        log->want_durable(log->log_end());
+    }
+    uint64_t most = 0;
+    const auto is_done = [&] {
+        return std::all_of(logs.begin(), logs.end(), [](Log* log) { return log->durable_end() == log->log_end(); });
+    };
+    const Instant limit = world.simulation().now() + 10s;
+    while (!is_done() && world.simulation().now() < limit) {
+        world.simulation().run_for(20us);
+        most = std::max(most, world.store().context().zeroing_bytes);
+    }
+    EXPECT_TRUE(is_done());
+    EXPECT_GT(most, uint64_t{1} << 20);
+    EXPECT_LE(most, uint64_t{4} << 20);
+    EXPECT_EQ(world.store().context().zeroing_bytes, 0u);
+}
+
 TEST(LogStore, GoesOnWithTheOthersWhenALogFails) {
     LogWorld world;
     Log& bad = world.begin(here);

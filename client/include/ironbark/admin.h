@@ -226,6 +226,13 @@ struct MemoryPoolInfo {
     uint64_t limit_bytes = 0;
 };
 
+// A replica on a broker that is not available, or that is not taken over from its leader.
+struct ReplicaProblemInfo {
+    std::string topic;  // its name, or its id if the broker does not know the name
+    int32_t partition = -1;
+    std::string problem;  // for people
+};
+
 struct NodeDescription {
     int32_t broker_id = -1;
     std::string cluster_id;
@@ -241,6 +248,8 @@ struct NodeDescription {
     std::vector<DataDirectoryInfo> directories{};
     std::vector<MemoryPoolInfo> memory{};
     std::vector<SettingValue> settings{};
+    std::vector<ReplicaProblemInfo> replica_problems{};  // the first hundred
+    int32_t replica_problem_count = 0;                   // all of them
 };
 
 class Admin {

@@ -256,6 +256,51 @@ TEST(Cluster, WithoutAMajorityNothingChangesAndNothingIsLost) {
     EXPECT_NE(cluster.metadata(1)->find("before"), nullptr);
 }
 
+// What is committed is applied when it is on the own disk, too: whoever has no room executes nothing more.
+TEST(Cluster, AnActiveControllerWithoutRoomForItsLogLeavesItToAnother) {
+    ClusterWorld cluster(3, 3);
+    for (int32_t id : {1, 2, 3}) {
+        cluster.config(id).metrics_enabled = true;
+        cluster.config(id).metrics = {"0.0.0.0", 9401};
+    }
+    cluster.start_all();
+    const int32_t full = cluster.active();
+    const int32_t other = full % 3 + 1;
+    simulation::SimulatedDisk& disk = cluster.node(full).disk();
+    disk.set_capacity(disk.used_bytes());
+    int commands = 0;
+    int failed = 0;
+    for (; commands < 2000 && cluster.active() == full; ++commands) {
+        failed += cluster.execute(other, set_failover(commands % 2 == 0, Timestamp())).ok() ? 0 : 1;
+    }
+    ASSERT_LT(commands, 2000) << "there was always room";
+    EXPECT_LE(failed, 1) << "but for the one that found no room";
+    const Instant begin = cluster.simulation().now();
+    EXPECT_TRUE(cluster.execute(other, set_failover(false, Timestamp())).ok());
+    EXPECT_LT(cluster.simulation().now() - begin, 2s);
+    EXPECT_NE(cluster.active(), full);
+    // With room it has a vote that counts again.
+    disk.set_capacity(uint64_t{1} << 40);
+    cluster.simulation().run_for(10s);
+    const std::string health = cluster.health(full);
+    EXPECT_NE(health.find("200 OK"), std::string::npos) << health;
+    cluster.kill(cluster.active());
+    EXPECT_TRUE(cluster.create_topic(full, "after", {.replicas = 1}).ok());
+}
+
+TEST(Cluster, AnActiveControllerWhoseDiskHangsLeavesItToAnother) {
+    ClusterWorld cluster(3, 3);
+    cluster.start_all();
+    const int32_t hangs = cluster.active();
+    const int32_t other = hangs % 3 + 1;
+    ASSERT_TRUE(cluster.create_topic(other, "before").ok());
+    cluster.node(hangs).disk().hang(60s);
+    const Instant begin = cluster.simulation().now();
+    EXPECT_TRUE(cluster.create_topic(other, "meanwhile", {.replicas = 1}).ok());
+    EXPECT_LT(cluster.simulation().now() - begin, 10s);
+    EXPECT_NE(cluster.active(), hangs);
+}
+
 TEST(Cluster, AllOfThemMayLoseTheirPower) {
     ClusterWorld cluster(3, 3);
     cluster.start_all();

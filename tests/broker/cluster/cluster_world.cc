@@ -1,5 +1,6 @@
 #include "tests/broker/cluster/cluster_world.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
@@ -244,6 +245,12 @@ std::string ClusterWorld::remark(int32_t id, const std::string& topic, size_t pa
     const auto& partitions = *result.as<wire::DescribeTopicResponse>().partitions();
     const auto* text = partitions.Get(static_cast<flatbuffers::uoffset_t>(partition))->state_detail();
     return text == nullptr ? "" : text->str();
+}
+
+bool ClusterWorld::has_event(int32_t id, const std::string& words) {
+    const std::vector<std::string> all = events(id);
+    return std::any_of(all.begin(), all.end(),
+                       [&](const std::string& event) { return event.find(words) != std::string::npos; });
 }
 
 std::string ClusterWorld::health(int32_t id) {

@@ -83,6 +83,7 @@ class ClusterWorld {
     void place_topic(const std::string& name, size_t partitions, const BrokerIds& replicas, int32_t min_in_sync);
     ClusterSeen describe(int32_t id);
     std::vector<std::string> events(int32_t id);  // "NUMBER KIND TEXT"
+    bool has_event(int32_t id, const std::string& words);
     // The daemon whose controller is active, once there is one. Fails the test after `limit`.
     int32_t active(Duration limit = 60s);
     // What the topic's description says of a partition's state, at this daemon.

@@ -48,6 +48,11 @@ TEST(Failover, ALeaderThatDiedIsReplacedAtOnceAndComesBackAsAFollower) {
     EXPECT_TRUE(topic.wait_in_sync(3, 20s));
     EXPECT_TRUE(topic.wait_equal({1, 2, 3}, 5s));
     EXPECT_EQ(topic.log_of(first), values);
+    // Whoever asks one that does not lead is told who does.
+    const ReceiptSeen elsewhere = topic.produce(first, "elsewhere");
+    EXPECT_EQ(elsewhere.said.code, ErrorCode::not_leader_or_follower);
+    EXPECT_EQ(elsewhere.said.leader, second);
+    EXPECT_EQ(elsewhere.said.leader_epoch, topic.record().leader_epoch.value);
 }
 
 TEST(Failover, TheLeaderThatIsTheActiveControllerTooIsReplacedSoon) {
@@ -215,6 +220,60 @@ TEST(Failover, WhoCannotBeginToLeadGivesItUp) {
         cluster.wait_ready(first);
     }
     EXPECT_GT(failed, 0u) << "whoever could not was never the one";
+}
+
+// The same where the disk is full: nothing is wrong with the log, so it follows, and leads when there is room.
+TEST(Failover, WhoHasNoRoomToBeginToLeadLeavesItToOthersUntilThereIs) {
+    ClusterWorld cluster(3, 3);
+    cluster.start_all();
+    Replicated topic = led_apart(cluster, {.replicas = 3, .min_in_sync = 1});
+    const int32_t first = topic.wait_leader();
+    const int32_t full = 6 - first - cluster.active();
+    ASSERT_TRUE(topic.produce(first, "before").said.ok());
+    ASSERT_TRUE(topic.wait_in_sync(3));
+    simulation::SimulatedDisk& disk = cluster.node(full).disk();
+    disk.set_capacity(disk.used_bytes());
+    // Each leadership that begins takes some of the room that the marks have left.
+    int moves = 0;
+    for (; moves < 1000 && topic.replica(full)->lead_again_at() == Instant(); ++moves) {
+        const int32_t leader = topic.wait_leader();
+        if (leader == full) {
+            ASSERT_TRUE(topic.move(leader, first).said.ok()) << topic.tell();
+        }
+        (void)topic.move(topic.wait_leader(), full, 5'000);
+    }
+    ASSERT_LT(moves, 1000) << "there was always room";
+    EXPECT_NE(topic.wait_leader(60s, full), full);
+    EXPECT_TRUE(topic.produce_somewhere("led by another", AckLevel::leader).said.ok()) << topic.tell();
+    EXPECT_EQ(topic.replica(full)->state(), PartitionState::online) << topic.tell();
+    disk.set_capacity(uint64_t{1} << 40);
+    ASSERT_TRUE(topic.wait_in_sync(3)) << topic.tell();
+    EXPECT_TRUE(topic.move(topic.wait_leader(), full).said.ok()) << topic.tell();
+    EXPECT_EQ(topic.wait_leader(), full);
+    EXPECT_TRUE(topic.produce(full, "after").said.ok()) << topic.tell();
+    EXPECT_TRUE(topic.wait_equal({1, 2, 3})) << topic.tell();
+}
+
+// What waits for a replica that is away is acknowledged without it, during a stop, too: so the stop is short.
+TEST(Failover, AStopWaitsNoLongerThanTheInSyncSet) {
+    ClusterWorld cluster(3, 3);
+    cluster.start_all();
+    Replicated topic = led_apart(cluster);
+    const int32_t leader = topic.wait_leader();
+    const int32_t away = 6 - leader - cluster.active();
+    ASSERT_TRUE(topic.wait_in_sync(3));
+    cluster.pause(away);
+    ClusterWorld::Pending waits = topic.begin_produce(leader, "while it stops", AckLevel::isr_durable);
+    cluster.simulation().run_for(100ms);
+    const Instant begin = cluster.simulation().now();
+    cluster.stop(leader);
+    EXPECT_LT(cluster.simulation().now() - begin, 10s);
+    ASSERT_TRUE(waits->has_value());
+    EXPECT_TRUE(read_produce(**waits).receipts.at(0).said.ok()) << read_produce(**waits).receipts.at(0).said;
+    cluster.resume(away);
+    cluster.start(leader);
+    cluster.wait_ready(leader);
+    EXPECT_TRUE(topic.wait_equal({1, 2, 3})) << topic.tell();
 }
 
 // A replica whose log begins behind what it has in common with the leader has nothing to go on from.

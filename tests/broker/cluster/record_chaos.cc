@@ -24,6 +24,8 @@ void RecordChaosCounts::add(const RecordChaosCounts& other) {
     pauses += other.pauses;
     cuts += other.cuts;
     moves += other.moves;
+    rotten += other.rotten;
+    mended += other.mended;
     moved += other.moved;
     epochs += other.epochs;
     acknowledged += other.acknowledged;
@@ -44,6 +46,9 @@ RecordChaosCounts RecordChaos::run() {
     const auto replicas = static_cast<int32_t>(random_.between(2, 3));
     const auto min_in_sync = static_cast<int32_t>(random_.between(1, 2));
     topic_.emplace(world_, TopicShape{.replicas = replicas, .min_in_sync = min_in_sync});
+    if (replicas == 3 && min_in_sync == 2 && random_.below(2) == 0) {
+        rotting_ = topic_->record().replicas[random_.below(3)].value;
+    }
     for (AckLevel level : {AckLevel::isr_durable, AckLevel::isr_durable, AckLevel::isr, AckLevel::leader_durable}) {
         Sender& sender = senders_.emplace_back();
         sender.level = level;
@@ -95,7 +100,7 @@ void RecordChaos::mishap() {
         world_.start(id);
         return;
     }
-    switch (random_.below(12)) {
+    switch (random_.below(14)) {
         case 0:
         case 1:
         case 2: end_one(id); break;
@@ -116,12 +121,30 @@ void RecordChaos::mishap() {
         case 7: cut_or_heal(); break;
         case 8:
         case 9: move_leader(); break;
+        case 11:
+        case 12: rot(); break;
         case 10:
             note("heal");
             world_.simulation().network().heal_all();
             break;
         default: world_.node(id).set_wall_skew_milliseconds(static_cast<int64_t>(random_.below(7'200'000)) - 3'600'000);
     }
+}
+
+// Of what was promised long ago. What rots between a sync and the next mark of it cannot be told from a torn write.
+void RecordChaos::rot() {
+    constexpr size_t acknowledged_min = 20;
+    constexpr uint64_t pages = 6;  // the first ones, behind the head
+    if (rotting_ < 0 || acknowledged_.size() < acknowledged_min) return;
+    const std::string segment =
+        "data/partitions/" + topic_->identity().to_string() + "/" + log::segment_file_name(Offset(0), log::log_suffix);
+    simulation::SimulatedDisk& disk = world_.node(rotting_).disk();
+    if (!disk.exists(segment) || disk.size(segment) < (pages + 1) * log::block_size) return;
+    const uint64_t page = random_.between(1, pages);
+    ++counts_.rotten;
+    note(fmt::format("page {} of {} rots", page, rotting_));
+    for (uint64_t at = 0; at < log::block_size; at += 64) disk.rot(segment, page * log::block_size + at);
+    disk.evict();
 }
 
 void RecordChaos::end_one(int32_t id) {
@@ -304,6 +327,11 @@ void RecordChaos::recover() {
     const size_t replicas = topic_->record().replicas.size();
     if (!topic_->wait_in_sync(replicas, sync_limit)) {
         fail("the world is well, and not all replicas are in sync");
+    }
+    if (rotting_ >= 0 && !topic_->wait_mended(rotting_, sync_limit)) fail("a damaged log is not replaced");
+    if (!topic_->wait_in_sync(replicas, sync_limit)) fail("a log that was replaced does not come back in sync");
+    for (const std::string& event : world_.events(1)) {
+        if (event.find(" logs of 1 partition emptied") != std::string::npos) ++counts_.mended;
     }
     // And everybody can go on.
     for (Sender& sender : senders_) finish(sender);

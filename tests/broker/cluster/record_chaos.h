@@ -27,6 +27,8 @@ struct RecordChaosCounts {
     uint64_t cuts = 0;
     uint64_t moves = 0;  // that were asked for
     uint64_t moved = 0;
+    uint64_t rotten = 0;  // pages of a log
+    uint64_t mended = 0;  // logs that were found damaged, and replaced
     uint64_t epochs = 0;
     uint64_t acknowledged = 0;
     uint64_t acknowledged_durable = 0;
@@ -68,6 +70,7 @@ class RecordChaos {
     void cut_or_heal();
     void end_one(int32_t id);
     void move_leader();
+    void rot();
     void settle();
     void send(Sender& sender);
     void take_answer(Sender& sender);
@@ -91,6 +94,7 @@ class RecordChaos {
     std::vector<Sender> senders_;
     std::vector<Reader> readers_;
     std::vector<ClusterWorld::Pending> moves_;
+    int32_t rotting_ = -1;  // whose disk rots: one at most, for the promise is that one disk may be lost
     int64_t producers_made_ = 0;
     uint64_t values_made_ = 0;
     std::vector<Acknowledged> acknowledged_;

@@ -206,6 +206,19 @@ bool Replicated::are_equal(const std::vector<int32_t>& ids) {
     return true;
 }
 
+bool Replicated::wait_mended(int32_t id, Duration limit) {
+    const Instant deadline = cluster_.simulation().now() + limit;
+    while (cluster_.simulation().now() < deadline) {
+        const auto& shards = cluster_.broker(id)->facts().shards;
+        Partition* partition = shards[log::shard_of(identity_, shards.size())]->find(identity_);
+        if (partition != nullptr && partition->log() != nullptr && !partition->is_damaged()) {
+            if (cluster_.node(id).run(read_log(partition->log())).ok()) return true;
+        }
+        cluster_.simulation().run_for(50ms);
+    }
+    return false;
+}
+
 bool Replicated::wait_equal(const std::vector<int32_t>& ids, Duration limit) {
     const Instant deadline = cluster_.simulation().now() + limit;
     while (!are_equal(ids)) {

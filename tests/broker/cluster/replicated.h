@@ -53,6 +53,8 @@ class Replicated {
     std::string tell();
     // The values in the log of a replica that is there, up to its end.
     std::vector<std::string> log_of(int32_t id);
+    // Reads all of a replica's log, and waits until it is whole, or has been replaced by one that is.
+    bool wait_mended(int32_t id, Duration limit);
     // Until the logs of these daemons are equal, frame by frame, and end alike.
     bool wait_equal(const std::vector<int32_t>& ids, Duration limit = 60s);
 

@@ -45,6 +45,21 @@ TEST(Replication, EveryReplicaHasTheSameFrames) {
     }
 }
 
+// A follower may have heard of a topic before its leader has: it does not wait long to ask again.
+TEST(Replication, ATopicThatWasJustMadeTakesRecordsAtOnce) {
+    for (uint64_t seed = 1; seed <= 20; ++seed) {
+        ClusterWorld cluster(3, 3, seed);
+        cluster.start_all();
+        cluster.simulation().run_for(3s);
+        ASSERT_TRUE(cluster.create_topic(cluster.active(), "t", {.replicas = 3, .min_in_sync = 2}).ok());
+        Replicated topic = Replicated::existing(cluster, "t");
+        const int32_t leader = topic.wait_leader();
+        const Instant begin = cluster.simulation().now();
+        ASSERT_TRUE(topic.produce(leader, "the first").said.ok()) << "seed " << seed;
+        EXPECT_LT(cluster.simulation().now() - begin, 500ms) << "seed " << seed << "\n" << topic.tell();
+    }
+}
+
 TEST(Replication, EveryLevelIsAnsweredByWhatItNames) {
     ClusterWorld cluster(3, 3);
     cluster.start_all();
@@ -123,6 +138,34 @@ TEST(Replication, BelowTheMinimumNothingIsWrittenAtIsrLevels) {
     EXPECT_TRUE(topic.produce(leader, "alone", AckLevel::leader_durable).said.ok());
     EXPECT_EQ(topic.log_of(leader), std::vector<std::string>{"alone"});
     EXPECT_EQ(topic.read(leader), std::vector<std::string>()) << "no watermark moves below the minimum";
+}
+
+TEST(Replication, BelowTheMinimumAReplicaJoinsThoughAppendsNeverPause) {
+    ClusterWorld cluster(3, 3);
+    cluster.start_all();
+    Replicated topic(cluster, {.replicas = 3, .min_in_sync = 3});
+    const int32_t leader = topic.wait_leader();
+    const int32_t follower = followers_of(leader).front();
+    cluster.kill(follower);
+    ASSERT_TRUE(topic.wait_in_sync(2, 10s));
+    cluster.start(follower);
+    std::deque<ClusterWorld::Pending> pending;
+    uint64_t sent = 0;
+    const Instant begun = cluster.simulation().now();
+    const auto is_over = [&] { return cluster.simulation().now() - begun > 20s; };
+    while (topic.record().in_sync.size() < 3 && !is_over()) {
+        while (pending.size() < 8) {
+            pending.push_back(topic.begin_produce(leader, std::to_string(sent++), AckLevel::leader, 30'000));
+        }
+        cluster.simulation().run_for(100us);
+        while (!pending.empty() && pending.front()->has_value()) {
+            EXPECT_TRUE(read_produce(**pending.front()).receipts.at(0).said.ok());
+            pending.pop_front();
+        }
+    }
+    EXPECT_EQ(topic.record().in_sync.size(), 3u);
+    EXPECT_GT(sent, 100u);
+    EXPECT_TRUE(topic.produce(leader, "after").said.ok());
 }
 
 TEST(Replication, AFollowerThatWasAwayForLongBeginsWhereTheLeadersLogStarts) {

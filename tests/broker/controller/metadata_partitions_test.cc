@@ -386,5 +386,61 @@ TEST(MetadataPartitions, FailoverIsManualUntilItIsAutomaticAgain) {
     EXPECT_FALSE(state.is_failover_manual());
 }
 
+// ---- damaged replicas ----------------------------------------------------------------------------------------------
+
+ErrorCode damage(Metadata& state, int32_t broker, bool is_emptied = false, int64_t incarnation = 1) {
+    const ReplicaDamage one{uuid(1), PartitionIndex(0), BrokerId(broker), Incarnation(incarnation), is_emptied};
+    return verdict(state, damaged_replicas({one}, Timestamp(5000)));
+}
+
+TEST(MetadataPartitions, ADamagedReplicaCountsForNothingUntilItIsEmptied) {
+    Metadata state = four_brokers();
+    EXPECT_EQ(damage(state, 3), ErrorCode::none);
+    EXPECT_EQ(partition(state).damaged, ids({3}));
+    EXPECT_EQ(partition(state).in_sync, ids({1, 2}));
+    EXPECT_EQ(partition(state).durable, ids({1, 2}));
+    EXPECT_EQ(partition(state).partition_epoch, 1);
+    EXPECT_EQ(text(state.events().back()),
+              "broker 3: the logs of 1 partition are damaged: t-0; they count for nothing until they are emptied");
+    EXPECT_EQ(propose(state, {1, 2, 3}), ErrorCode::invalid_request) << "it may have been in sync a moment ago";
+    EXPECT_TRUE(restored(state) == state);
+    EXPECT_EQ(damage(state, 3, true), ErrorCode::none);
+    EXPECT_EQ(partition(state).damaged, ids({}));
+    EXPECT_EQ(propose(state, {1, 2, 3}), ErrorCode::none);
+    EXPECT_EQ(damage(state, 3, true), ErrorCode::none) << "once more changes nothing";
+    EXPECT_EQ(partition(state).in_sync, ids({1, 2, 3}));
+}
+
+TEST(MetadataPartitions, OnlyAFollowerThatLivesCanBeDamaged) {
+    Metadata state = four_brokers();
+    EXPECT_EQ(damage(state, 1), ErrorCode::invalid_request) << "it leads: that ends first";
+    EXPECT_EQ(damage(state, 4), ErrorCode::invalid_request) << "no replica";
+    EXPECT_EQ(damage(state, 9), ErrorCode::stale_broker_epoch);
+    EXPECT_EQ(damage(state, 3, false, 2), ErrorCode::stale_broker_epoch);
+    EXPECT_EQ(damage(state, 3, true), ErrorCode::none) << "nothing is known of damage";
+    EXPECT_EQ(partition(state).partition_epoch, 0);
+}
+
+TEST(MetadataPartitions, TheLastThatMayLeadIsNotEmptied) {
+    Metadata state = four_brokers(1);
+    EXPECT_EQ(propose(state, {1}), ErrorCode::none);
+    EXPECT_EQ(partition(state).durable, ids({1}));
+    ASSERT_TRUE(state.apply(end(1, 1)).ok());
+    ASSERT_TRUE(state.apply(register_broker(start(1, 2))).ok());
+    EXPECT_EQ(damage(state, 1, false, 2), ErrorCode::not_enough_replicas);
+    EXPECT_EQ(partition(state).damaged, ids({}));
+    EXPECT_EQ(partition(state).durable, ids({1}));
+}
+
+TEST(MetadataPartitions, WhoeverLeadsByHandIsNotDamagedAnyMore) {
+    Metadata state = four_brokers();
+    EXPECT_EQ(damage(state, 3), ErrorCode::none);
+    for (int32_t id : {1, 2}) ASSERT_TRUE(state.apply(end(id, 1)).ok());
+    EXPECT_EQ(appoint(state, 3, {3}), ErrorCode::invalid_request);
+    EXPECT_EQ(appoint_by_hand(state, 3, {3}), ErrorCode::none);
+    EXPECT_EQ(partition(state).damaged, ids({}));
+    EXPECT_TRUE(restored(state) == state);
+}
+
 }  // namespace
 }  // namespace ironbark::broker

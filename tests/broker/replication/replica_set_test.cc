@@ -199,6 +199,38 @@ TEST(ReplicaSet, BelowMinInSyncWhoJoinsHasTheWholeLog) {
     EXPECT_TRUE(script.propose());
 }
 
+TEST(ReplicaSet, BelowMinInSyncAppendsMakeWayForWhoFollowsWell) {
+    Script script({1}, 2);
+    const auto makes_way = [&] { return script.set->has_joiner_but_for_appends(script.living, lag, script.now); };
+    script.append(5).sync();
+    script.match(2, 4);
+    EXPECT_FALSE(makes_way()) << "nothing of it is on disk beyond the start of the epoch";
+    script.ack(2, 4, 4);
+    EXPECT_TRUE(makes_way());
+    script.now += lag + 1ms;
+    EXPECT_FALSE(makes_way()) << "it does not follow";
+    script.ack(2, 5, 5);
+    EXPECT_TRUE(makes_way());
+    EXPECT_TRUE(script.propose());
+    EXPECT_FALSE(makes_way()) << "it is on its way in";
+}
+
+TEST(ReplicaSet, WhatIsAtRiskIsWhatNoOrOneDiskHas) {
+    Script script;
+    script.match(2).match(3).append(10);
+    EXPECT_EQ(script.set->at_risk().on_no_disk, 10);
+    EXPECT_EQ(script.set->at_risk().on_one_disk, 10);
+    EXPECT_EQ(script.set->lag_max(), 10);
+    script.ack(2, 10, 8);
+    script.ack(3, 7, 3);
+    EXPECT_EQ(script.set->at_risk().on_no_disk, 2);
+    EXPECT_EQ(script.set->at_risk().on_one_disk, 7);
+    EXPECT_EQ(script.set->lag_max(), 3);
+    script.sync();
+    EXPECT_EQ(script.set->at_risk().on_no_disk, 0);
+    EXPECT_EQ(script.set->at_risk().on_one_disk, 2);
+}
+
 TEST(ReplicaSet, WhoJoinsIsTheIncarnationThatLives) {
     Script script({1, 2}, 1);
     script.match(3);

@@ -17,12 +17,12 @@ std::ostream& operator<<(std::ostream& out, const Said& said) {
 Said said_by(const wire::ErrorInfo* error) {
     if (error == nullptr) return {};
     return {static_cast<ErrorCode>(error->code()), static_cast<Outcome>(error->outcome()),
-            std::string(rpc::from_wire(error->hint()))};
+            std::string(rpc::from_wire(error->hint())), error->leader(), error->leader_epoch()};
 }
 
 Said said_by(const rpc::CallResult& result) {
     if (result.ok()) return {};
-    return {result.error.code, result.outcome, result.hint};
+    return {result.error.code, result.outcome, result.hint, result.leader, result.leader_epoch};
 }
 
 rpc::Metadata produce_request(const std::vector<ProducePart>& parts, AckLevel level, int32_t timeout_ms) {

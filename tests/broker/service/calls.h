@@ -24,6 +24,8 @@ struct Said {
     ErrorCode code = ErrorCode::none;
     Outcome outcome = Outcome::written;
     std::string hint;
+    int32_t leader = -1;  // whom to ask instead
+    int32_t leader_epoch = -1;
 
     bool ok() const { return code == ErrorCode::none; }
     bool mentions(std::string_view word) const { return hint.find(word) != std::string::npos; }

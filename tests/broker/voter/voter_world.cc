@@ -102,9 +102,12 @@ void VoterWorld::boot() {
 
 Result<void> VoterWorld::open(Uuid owner) {
     problem.clear();
-    StoreSettings settings{directory, owner, [this](const Event& event) { heard_events.push_back(event); },
+    StoreSettings settings{directory,
+                           owner,
+                           [this](const Event& event) { heard_events.push_back(event); },
                            [this](std::string text) { heard_notices.push_back(std::move(text)); },
-                           journal_rewrite_bytes};
+                           journal_rewrite_bytes,
+                           [this](const std::string& text) { heard_notices.push_back(text); }};
     auto opened = node.try_run(Store::open(&node.world(), settings, &problem));
     if (!opened) return ErrorCode::closed;  // the process died
     if (!opened->ok()) return opened->error();
