@@ -349,7 +349,14 @@ void ProducerEngine::topics_changed() {
 
 void ProducerEngine::retire(ProducerTopic& topic, const Failure& reason) {
     accumulator_.retire(topic);
-    for (int32_t index = 0; index < topic.partition_count(); ++index) retired_.emplace(topic.partition(index), reason);
+    for (int32_t index = 0; index < topic.partition_count(); ++index) {
+        const PartitionQueue* queue = topic.partition(index);
+        retired_.emplace(queue, reason);
+        auto sender = senders_.find(queue);
+        if (sender == senders_.end()) continue;
+        const ProducerIdentity& identity = sender->second->window.identity();
+        if (identity.is_known()) spent_[queue->identity] = identity;
+    }
 }
 
 Task<bool> ProducerEngine::wait_for_room(const record::NewRecord* record, Instant deadline) {

@@ -135,6 +135,9 @@ class ProducerEngine {
     bool closing_ = false;
     bool giving_up_ = false;
     std::unordered_map<const PartitionQueue*, Failure> retired_;  // why batches of a queue are not sent any more
+    // As whom partitions of retired queues were written to: a queue that comes after begins with sequence 0, and so
+    // needs another identity. (A topic may not be known for a while, and then be the same.)
+    std::map<PartitionIdentity, ProducerIdentity> spent_;
     std::function<void(const Loss&)> loss_listener_;
     ProducerStatistics statistics_;
     Scope scope_;

@@ -103,6 +103,9 @@ void ProducerEngine::give_identity(Sender& sender) {
     if (!window.needs_identity()) return;
     bool is_new = identity_.is_known() && !(identity_ == window.identity());
     if (window.must_change_id() && identity_.id == window.identity().id) is_new = false;
+    auto spent = spent_.find(sender.queue.identity);
+    const bool is_retired = retired_.contains(&sender.queue);
+    if (spent != spent_.end() && !is_retired && identity_ == spent->second) is_new = false;
     if (is_new) {
         window.set_identity(identity_);
     } else {

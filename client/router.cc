@@ -1,6 +1,7 @@
 #include "client/router.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "client/version.h"
 #include "runtime/rpc/convert.h"
@@ -210,12 +211,21 @@ void Router::learn(const wire::MetadataResponse& answer) {
         }
     }
     controller_ = answer.controller();
+    // Versions are of one cluster.
+    const Uuid cluster = rpc::from_wire(answer.cluster_id());
+    if (std::exchange(cluster_, cluster) != cluster) {
+        for (auto& [name, topic] : topics_) topic.version = -1;
+    }
     if (answer.topics() == nullptr) return;
     for (const wire::TopicMetadata* topic : *answer.topics()) learn_topic(*topic, answer.metadata_version());
 }
 
 void Router::learn_topic(const wire::TopicMetadata& topic, int64_t version) {
     std::string name(rpc::from_wire(topic.name()));
+    // A broker that is behind does not know yet of the topic, or knows one that was deleted before.
+    auto known = topics_.find(name);
+    const bool is_older = known != topics_.end() && version < known->second.version;
+    if (is_older && (topic.error() != nullptr || rpc::from_wire(topic.id()) != known->second.id)) return;
     if (topic.error() != nullptr) {
         Failure failure = failure_of(*topic.error());
         if (!failure.is_retriable()) topics_.erase(name);
@@ -234,9 +244,8 @@ void Router::learn_topic(const wire::TopicMetadata& topic, int64_t version) {
             if (index == view.leaders.size()) view.leaders.push_back({partition->leader(), partition->leader_epoch()});
         }
     }
-    auto known = topics_.find(name);
     if (known != topics_.end() && known->second.id == view.id) {
-        // A broker that is behind does not take back what another one knew. It may know of fewer partitions, too.
+        // Nor does it take back what another one knew of this one. It may know of fewer partitions, too.
         std::vector<Leader>& old = known->second.leaders;
         if (old.size() > view.leaders.size()) view.leaders.resize(old.size());
         for (size_t index = 0; index < old.size(); ++index) {

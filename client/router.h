@@ -101,6 +101,7 @@ class Router {
     std::map<int32_t, Address> brokers_;
     std::map<int32_t, Address> met_;  // and those that are not named any more: requests may be in flight there
     int32_t controller_ = -1;
+    Uuid cluster_;
     std::map<std::string, TopicView> topics_;
     struct Missing {
         Failure why;

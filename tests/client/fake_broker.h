@@ -72,6 +72,10 @@ class FakeBroker final : public rpc::Handler {
 
     FakeTopic& make_topic(const std::string& name, int32_t partitions);
     FakeTopic* find(const std::string& name);
+    // Knows nothing of it until it is shown again.
+    void hide_topic(const std::string& name);
+    void show_topic();
+    int64_t metadata_version = 1;
     // The values of a partition's records, in order.
     std::vector<std::string> values(const std::string& topic, int32_t partition = 0);
     // Forgets what is behind this offset, as a cut does; the leader epoch grows.
@@ -125,6 +129,7 @@ class FakeBroker final : public rpc::Handler {
     std::map<int32_t, Address> brokers_;
     std::map<std::string, FakeTopic> topics_;
     std::map<std::string, FakeTopic>* shared_topics_ = nullptr;
+    std::map<std::string, FakeTopic> hidden_;
     std::deque<ProduceScript> scripts_;
     int64_t producer_ids_ = 1000;
     std::map<int64_t, int16_t> producer_epochs_;

@@ -343,6 +343,40 @@ TEST(ProducerEngine, ATopicMadeAgainUnderItsNameTakesNoOldRecords) {
     EXPECT_TRUE(test.close().ok());
 }
 
+// Its sequence numbers begin anew then, and must not be taken for those of the records before.
+TEST(ProducerEngine, ATopicThatWasNotKnownForAWhileTakesEveryRecord) {
+    ProducerTest test;
+    test.warm_up();
+    test.broker().hide_topic("t");
+    ASSERT_TRUE(test.send("given up").ok());
+    ASSERT_TRUE(test.wait_for(2));
+    EXPECT_EQ(test.program.results[1].failure.code, ErrorCode::unknown_topic_or_partition);
+    EXPECT_EQ(test.program.results[1].failure.outcome, Outcome::not_written);
+    test.broker().show_topic();
+    ASSERT_TRUE(test.send("second").ok());
+    ASSERT_TRUE(test.send("third").ok());
+    ASSERT_TRUE(test.wait_for(4));
+    ASSERT_TRUE(test.program.results[2].receipt.has_value());
+    EXPECT_FALSE(test.program.results[2].receipt->duplicate);
+    EXPECT_THAT(test.written(), ElementsAre("first", "second", "third"));
+    EXPECT_TRUE(test.close().ok());
+}
+
+TEST(ProducerEngine, ABrokerThatIsBehindTakesNoTopicAway) {
+    ProducerTest test;
+    test.broker().metadata_version = 5;
+    test.warm_up();
+    test.broker().hide_topic("t");
+    test.broker().metadata_version = 4;
+    ASSERT_TRUE(test.send("second").ok());
+    EXPECT_FALSE(test.wait_for(2, 5s));
+    test.broker().show_topic();
+    ASSERT_TRUE(test.wait_for(2));
+    EXPECT_TRUE(test.program.results[1].receipt.has_value());
+    EXPECT_THAT(test.written(), ElementsAre("first", "second"));
+    EXPECT_TRUE(test.close().ok());
+}
+
 TEST(ProducerEngine, AtAcksNoneNobodyAnswers) {
     Settings settings = test_settings();
     settings.acks = Acks::none;
