@@ -51,11 +51,16 @@ Task<void> AdminClient::run() {
     while (stage_.phase == Phase::chaos) {
         Duration pause = random_.duration({100ms, stage_.plan.admin.pause_mean});
         co_await sleep_for(world_.executor, pause);
+        co_await replace_voters();
         if (sum == 0 || stage_.phase != Phase::chaos) continue;
         uint64_t draw = random_.below(sum);
         size_t index = 0;
         for (; draw >= stage_.plan.admin.weights[index]; ++index) draw -= stage_.plan.admin.weights[index];
         co_await (this->*operations_[index])();
+    }
+    while (!stage_.lost_voters.empty()) {
+        co_await replace_voters();
+        co_await sleep_for(world_.executor, 100ms);
     }
     while (may_be_manual_) {
         bool is_automatic = co_await ask_failover(false);

@@ -37,6 +37,7 @@ class AdminClient {
     Task<void> set_failover();
     Task<void> describe_cluster();
     Task<bool> ask_failover(bool is_manual);
+    Task<void> replace_voters();
     Task<void> move_leaders(std::vector<LeaderMove> moves);
     // Nothing is deleted any more: what the readers find at the end is what there is.
     Task<void> end_retention();

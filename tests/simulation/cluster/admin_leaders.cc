@@ -76,6 +76,21 @@ Task<void> AdminClient::elect_leader() {
     stage_.atlas.note(elected.ok() ? Path::elect_done : Path::elect_failed);
 }
 
+// A voter whose directory is lost gets no vote back by itself. Again and again until its daemon serves.
+Task<void> AdminClient::replace_voters() {
+    const std::set<int32_t> lost = stage_.lost_voters;
+    for (const int32_t voter : lost) {
+        rpc::CallResult result =
+            co_await call(rpc::Method::replace_voter, client::encode_replace_voter(voter, leader_request_time));
+        Expected<ReplacedVoter> replaced = client::decode_replace_voter(result);
+        const bool is_done = replaced.ok() && replaced->before != replaced->now;
+        stage_.history.say(me,
+                           "replaces voter " + std::to_string(voter) + ": " +
+                               (replaced.ok() ? (is_done ? "ok" : "it is the same") : replaced.error().to_string()));
+        if (is_done) stage_.atlas.note(Path::voter_replaced);
+    }
+}
+
 Task<bool> AdminClient::ask_failover(bool is_manual) {
     rpc::CallResult result =
         co_await call(rpc::Method::set_failover, client::encode_set_failover(is_manual, leader_request_time));

@@ -40,6 +40,7 @@ enum class Path : uint8_t {
     write_failed,
     sync_failed,
     rot,
+    wiped,
     // what brokers and controllers do about it
     session_silent,
     session_gone,
@@ -68,6 +69,7 @@ enum class Path : uint8_t {
     elect_failed,
     failover_manual,
     failover_automatic,
+    voter_replaced,
     // what clients are told
     receipt_none,
     receipt_leader,

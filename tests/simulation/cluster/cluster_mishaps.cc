@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/controller/tiers.h"
 #include "tests/simulation/cluster/cluster_run.h"
 #include "tests/simulation/cluster/draws.h"
 
@@ -35,6 +36,7 @@ void ClusterRun::befall(ClusterMishap mishap, RandomStream& random) {
         case ClusterMishap::fail_write: return fail_write(daemon, random);
         case ClusterMishap::kill_client: return clients_.kill_one(random);
         case ClusterMishap::rot: return rot(random);
+        case ClusterMishap::wipe: return wipe(daemon);
         case ClusterMishap::skew:
             stage_.atlas.note(Path::clock_skew);
             daemon.node().set_wall_skew_milliseconds(static_cast<int64_t>(random.below(7'200'000)) - 3'600'000);
@@ -190,6 +192,41 @@ void ClusterRun::rot(RandomStream& random) {
     stage_.atlas.note(Path::rot);
     ++stage_.history.counts().rots;
     is_unreadable ? disk.fail_reads(path, position) : disk.rot(path, position, static_cast<uint32_t>(random.below(8)));
+}
+
+// Once in a run, and only where everything that it holds is on another disk, too. Where one in sync is enough, the loss
+// of a disk is not what the level survives: whatever becomes of those partitions is right.
+bool ClusterRun::may_be_wiped(int32_t id) {
+    const broker::MetadataSnapshot& metadata = watch_.newest();
+    for (const auto& daemon : daemons_) {
+        if (!daemon->is_ready()) return false;
+    }
+    for (const auto& [topic_name, topic] : metadata->topics()) {
+        for (const broker::PartitionRecord& partition : topic->partitions) {
+            if (!broker::contains(partition.replicas, BrokerId(id)) || topic->min_in_sync == 1) continue;
+            if (partition.in_sync.size() < 2 || partition.leader.value < 0) return false;
+        }
+    }
+    return true;
+}
+
+void ClusterRun::wipe(DaemonNode& daemon) {
+    if (has_wiped_ || !may_be_wiped(daemon.id())) return;
+    has_wiped_ = true;
+    for (const auto& [topic_name, topic] : watch_.newest()->topics()) {
+        for (size_t index = 0; index < topic->partitions.size(); ++index) {
+            const broker::BrokerIds& replicas = topic->partitions[index].replicas;
+            const PartitionIdentity identity{topic->id, PartitionIndex(static_cast<int32_t>(index))};
+            const bool is_promised = topic->min_in_sync > 1 || !broker::contains(replicas, BrokerId(daemon.id()));
+            if (!is_promised) stage_.history.damaged(identity);
+        }
+    }
+    daemon.crash(Crash::power_loss);
+    stage_.history.say("mishap", daemon.node().name() + " loses its disk");
+    stage_.atlas.note(Path::wiped);
+    stage_.excuses.broker_wiped(daemon.id());
+    daemon.node().disk().restore(DiskImage());
+    stage_.lost_voters.insert(daemon.id());
 }
 
 }  // namespace ironbark::simulation

@@ -26,6 +26,7 @@ bool is_on(RandomStream& random, ClusterMishap mishap) {
         case ClusterMishap::fill_disk:
         case ClusterMishap::fail_write: return random.chance(one_in(5));
         case ClusterMishap::rot: return random.chance(one_in(8));
+        case ClusterMishap::wipe: return random.chance(one_in(4));
         default: return coin(random);
     }
 }
@@ -33,9 +34,9 @@ bool is_on(RandomStream& random, ClusterMishap mishap) {
 }  // namespace
 
 const char* name(ClusterMishap mishap) {
-    constexpr const char* names[] = {"kill",      "lose-power", "lose-all-power", "stop",      "die-between",
-                                     "pause",     "isolate",    "cut-plane",      "slow-link", "hang-disk",
-                                     "fill-disk", "fail-write", "kill-client",    "rot",       "skew"};
+    constexpr const char* names[] = {
+        "kill",      "lose-power", "lose-all-power", "stop",       "die-between", "pause", "isolate", "cut-plane",
+        "slow-link", "hang-disk",  "fill-disk",      "fail-write", "kill-client", "rot",   "skew",    "wipe"};
     static_assert(std::size(names) == cluster_mishaps);
     return names[static_cast<size_t>(mishap)];
 }

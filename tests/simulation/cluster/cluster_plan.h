@@ -29,8 +29,9 @@ enum class ClusterMishap : uint8_t {
     kill_client,
     rot,  // of a page of a log, on the one daemon that the run has drawn for that
     skew,
+    wipe,  // another, empty disk: an operator has the voter replaced; what only that daemon had is lost
 };
-constexpr size_t cluster_mishaps = 15;
+constexpr size_t cluster_mishaps = 16;
 const char* name(ClusterMishap mishap);
 
 struct ClusterPlan {

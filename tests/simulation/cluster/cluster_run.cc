@@ -18,10 +18,9 @@ constexpr Duration in_sync_limit = std::chrono::minutes(2);
 constexpr Duration slice = 50ms;  // between two close looks
 constexpr size_t read_bytes_max = size_t{64} << 20;
 
-// All frames of a log, in as many reads as it takes.
-Task<Result<std::vector<uint8_t>>> read_log(log::Log* log) {
+// All frames of a log from there on, in as many reads as it takes.
+Task<Result<std::vector<uint8_t>>> read_log(log::Log* log, Offset next) {
     std::vector<uint8_t> bytes;
-    Offset next = log->log_start();
     while (next < log->log_end()) {
         Result<log::ReadFrames> read = co_await log->read(next, log->log_end(), read_bytes_max);
         if (!read.ok()) co_return read.error();
@@ -90,6 +89,7 @@ void ClusterRun::look() {
     for (size_t index = 0; index < daemons_.size(); ++index) {
         DaemonNode& daemon = *daemons_[index];
         daemon.look();
+        if (daemon.is_ready()) stage_.lost_voters.erase(daemon.id());
         if (!daemon.is_down() || is_expected_[index] || stage_.phase == Phase::settled) continue;
         is_expected_[index] = true;
         Duration down = stage_.phase == Phase::chaos ? random_.duration({1ms, plan_.cluster.down_mean}) : Duration(0);
@@ -261,13 +261,19 @@ void ClusterRun::await_replicas() {
     }
 }
 
+// Byte by byte, from where all of them begin: who led before may have deleted more than the others.
 bool ClusterRun::are_equal(const PartitionIdentity& identity, const broker::PartitionRecord& record) {
     std::optional<std::vector<uint8_t>> first;
+    Offset start;
+    for (BrokerId broker : record.replicas) {
+        const broker::Partition* partition = watch_.replica(broker.value, identity);
+        if (partition != nullptr) start = std::max(start, partition->log_start());
+    }
     for (BrokerId broker : record.replicas) {
         broker::Partition* partition = watch_.replica(broker.value, identity);
         if (partition == nullptr || partition->log() == nullptr) return false;
         Node& node = daemons_[static_cast<size_t>(broker.value - 1)]->node();
-        std::optional<Result<std::vector<uint8_t>>> read = node.try_run(read_log(partition->log()));
+        std::optional<Result<std::vector<uint8_t>>> read = node.try_run(read_log(partition->log(), start));
         if (!read) return false;
         if (!read->ok()) stage_.history.fail("a whole log can be read", ironbark::name(read->error().code));
         if (first && *first != **read) return false;

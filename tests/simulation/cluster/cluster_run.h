@@ -39,6 +39,8 @@ class ClusterRun {
     void fill_disk(DaemonNode& daemon, RandomStream& random);
     void fail_write(DaemonNode& daemon, RandomStream& random);
     void rot(RandomStream& random);
+    void wipe(DaemonNode& daemon);
+    bool may_be_wiped(int32_t id);
     void recover();
     void tend();
     void settle();
@@ -70,6 +72,7 @@ class ClusterRun {
     std::vector<Due> due_;
     std::vector<bool> is_expected_;  // by daemon: its next start is among what is due
     uint64_t slices_ = 0;
+    bool has_wiped_ = false;
 };
 
 }  // namespace ironbark::simulation

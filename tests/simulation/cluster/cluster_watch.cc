@@ -233,6 +233,14 @@ void ClusterWatch::look_at_members(const TopicRecord& topic) {
             stage_.excuses.is_back_in_sync(identity, member.value);
             if (stage_.history.is_damaged(identity) || stage_.history.is_deleted(topic.id)) continue;
             const int64_t durable = stage_.history.durable_end(identity);
+            const int32_t epoch = topic.partitions[index].leader_epoch.value;
+            const int64_t replicated = stage_.history.replicated_end(identity, epoch);
+            if (partition->log_end().value < replicated) {
+                stage_.history.fail(
+                    fmt::format("every member of the in-sync set of {} has everything below {} of epoch {}",
+                                partition_text(identity), replicated, epoch),
+                    fmt::format("{} has it to {}\n{}", member.value, partition->log_end().value, tell(identity)));
+            }
             if (partition->durable_end().value >= durable) continue;
             stage_.history.fail(
                 fmt::format("every member of the in-sync set of {} has everything below {} on disk",

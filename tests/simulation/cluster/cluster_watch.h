@@ -5,7 +5,8 @@
 //   - one active controller in a term; one leader of a partition in an epoch; epochs and incarnations only grow
 //   - two daemons with the same version of the metadata have the same metadata; no process's version goes back
 //   - a leader's watermarks do not go back within its epoch
-//   - every member of an in-sync set that runs has on disk what anybody was told to be durable
+//   - every member of an in-sync set that runs has on disk what anybody was told to be durable, and in its log what
+//     anybody was told to be replicated in the epoch of now
 //
 // Tells the checker who led and who was back in sync (excuses.h), and the atlas which paths were taken.
 

@@ -53,7 +53,11 @@ bool Excuses::was_appointed(const Partition& partition, int32_t after) {
 }
 
 // Whether somebody has led since that epoch who may not have what its leader had on disk.
-bool Excuses::may_lack(const Partition& partition, int32_t epoch) {
+bool Excuses::may_lack(const Partition& partition, int32_t epoch, Instant since) const {
+    auto has_its_disk = [&](int32_t broker) {
+        auto wipe = wipes_.find(broker);
+        return wipe == wipes_.end() || wipe->second < since;
+    };
     auto first = partition.leaders.find(epoch);
     std::set<int32_t> have;
     if (first != partition.leaders.end()) have.insert(first->second);
@@ -61,7 +65,8 @@ bool Excuses::may_lack(const Partition& partition, int32_t epoch) {
     for (auto next = partition.leaders.upper_bound(epoch); next != partition.leaders.end(); ++next) {
         bool is_move = next->first == before + 1;
         bool is_known = next->first <= before + 2;  // nobody has led in between
-        if (!is_move && (!is_known || !have.contains(next->second))) return true;
+        const bool has_it = have.contains(next->second) && has_its_disk(next->second);
+        if (!is_move && (!is_known || !has_it)) return true;
         have.insert(next->second);
         before = next->first;
     }
@@ -90,7 +95,7 @@ bool Excuses::may_be_lost(const PartitionIdentity& name, const Told& told, Insta
         return end != unclean_ends_.end() && end->second >= sent;
     }
     if (!was_appointed(partition, told.epoch)) return false;
-    if (told.is_on_leaders_disk && !may_lack(partition, told.epoch)) return false;
+    if (told.is_on_leaders_disk && !may_lack(partition, told.epoch, sent)) return false;
     return !told.is_replicated || has_lost_memories(partition, sent);
 }
 

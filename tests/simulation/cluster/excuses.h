@@ -5,7 +5,7 @@
 //
 //   - What one replica has, alone by the topic's wish, is lost with the memory of its broker.
 //   - What the leader of several has is lost when somebody is appointed; not by a planned move.
-//   - What is on that leader's disk, only when somebody else is.
+//   - What is on that leader's disk, only when somebody else is, or it has lost that disk.
 //   - What every in-sync replica has, when min-in-sync replicas have lost their memory, and none was back in sync in
 //     between.
 //   - What every in-sync replica has on disk, never.
@@ -34,6 +34,7 @@ class Excuses {
 
     // ---- what happens ----
     void broker_ended(int32_t broker, bool in_order);
+    void broker_wiped(int32_t broker) { wipes_[broker] = simulation_.now(); }
     // The partition is there; repeated calls do no harm.
     void has_replicas(const PartitionIdentity& name, const std::vector<int32_t>& replicas, int32_t min_in_sync);
     void leads(const PartitionIdentity& name, int32_t epoch, int32_t leader);
@@ -60,7 +61,7 @@ class Excuses {
         std::vector<Crash> crashes;          // of its replicas
     };
     static bool was_appointed(const Partition& partition, int32_t after);
-    static bool may_lack(const Partition& partition, int32_t epoch);
+    bool may_lack(const Partition& partition, int32_t epoch, Instant since) const;
     bool has_lost_memories(const Partition& partition, Instant since) const;
 
     Simulation& simulation_;
@@ -68,6 +69,7 @@ class Excuses {
     const bool are_disks_good_;
     Instant last_unclean_end_{};
     std::map<int32_t, Instant> unclean_ends_;  // the last of each broker
+    std::map<int32_t, Instant> wipes_;
     std::map<PartitionIdentity, Partition> partitions_;
 };
 

@@ -282,6 +282,10 @@ void History::claim(const std::string& who, SentRecord& sent, int64_t offset, co
     }
     known.told.is_on_leaders_disk |= told.is_on_leaders_disk;
     known.told.is_replicated |= told.is_replicated;
+    if (known.told.is_replicated) {
+        int64_t& end = partition.replicated_of_epoch[epoch];
+        end = std::max(end, offset + 1);
+    }
     if (told.is_durable) make_durable(sent, partition, offset, epoch);
 }
 
@@ -344,7 +348,9 @@ void History::see_marks(const std::string& who, const PartitionIdentity& name, c
     std::string text = place(name, -1) + ": log start " + std::to_string(marks.log_start) + ", durable " +
                        std::to_string(marks.durable_watermark) + ", high " + std::to_string(marks.high_watermark) +
                        ", end " + std::to_string(marks.log_end);
-    bool is_ordered = marks.log_start <= marks.durable_watermark && marks.durable_watermark <= marks.high_watermark &&
+    // What is deleted before it was on every disk leaves the durable watermark behind for a while.
+    int64_t least = excuses_.has_cluster() ? marks.high_watermark : marks.durable_watermark;
+    bool is_ordered = marks.log_start <= least && marks.durable_watermark <= marks.high_watermark &&
                       marks.high_watermark <= marks.log_end;
     if (!is_ordered) fail("marks in order", who + " is told " + text);
     if (marks.log_start > partition.may_start_at) {

@@ -99,6 +99,10 @@ class History {
     bool is_deleted(const Uuid& topic) const { return deleted_topics_.contains(topic); }
     // Everything below is durable, as somebody was told.
     int64_t durable_end(const PartitionIdentity& partition) { return partitions_[partition].durable_end; }
+    // Everything below that was written in this epoch was told to be in the memory of every in-sync replica.
+    int64_t replicated_end(const PartitionIdentity& partition, int32_t epoch) {
+        return partitions_[partition].replicated_of_epoch[epoch];
+    }
 
     // ---- consumers ----
     // Returns which record it is.
@@ -150,6 +154,7 @@ class History {
     struct Partition {
         std::map<int64_t, Claim> claims;
         std::map<int32_t, int64_t> durable_of_epoch;  // the last offset of the epoch that was told to be durable
+        std::map<int32_t, int64_t> replicated_of_epoch;   // its end
         int64_t durable_end = 0;
         int64_t may_start_at = 0;  // the highest log start that anybody asked for
         int64_t starts_at = 0;     // the highest log start that was told

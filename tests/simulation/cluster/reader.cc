@@ -192,14 +192,18 @@ void Reader::look_at_marks() {
         const client::TopicView* topic = router_.find(name.topic);
         bool is_known = expected.has_identity && topic != nullptr && topic->id == expected.identity.topic;
         if (!is_known || stage_.history.is_damaged(expected.identity)) continue;
-        if (marks.log_start < expected.marks.log_start || marks.durable_watermark < expected.marks.durable_watermark) {
+        // A new leader knows less for a while than the one before has told: what it serves is good all the same, and
+        // what stands behind its watermark is read when it has heard of all replicas.
+        const int64_t durable = stage_.excuses.has_cluster() ? -1 : expected.marks.durable_watermark;
+        if (marks.log_start < expected.marks.log_start || marks.durable_watermark < durable) {
             stage_.history.fail(
                 "log start and durable watermark of " + text_of(name) + " only rise: " +
                     std::to_string(expected.marks.log_start) + ", " + std::to_string(expected.marks.durable_watermark),
                 who_ + " is told " + std::to_string(marks.log_start) + ", " + std::to_string(marks.durable_watermark));
         }
-        expected.marks = marks;
         stage_.history.see_marks(who_, expected.identity, marks);
+        marks.durable_watermark = std::max(marks.durable_watermark, expected.marks.durable_watermark);
+        expected.marks = marks;
     }
 }
 

@@ -2,6 +2,7 @@
 // What the programs of one run share, outside of their world: the phase, the topics that are known to exist, the
 // checker. Everything runs on one thread.
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -58,6 +59,7 @@ struct Stage {
     History history;
     Phase phase = Phase::chaos;
     std::vector<uint64_t> mishaps;     // that befell, by number
+    std::set<int32_t> lost_voters;     // whose directory is another one now: somebody has to say so
     std::vector<KnownTopic> topics;    // created, and nobody has asked to delete them
     std::vector<std::string> deleted;  // deleted for certain, and not made again
 };
