@@ -76,14 +76,16 @@ struct Deleted {
     Offset log_start{-1};
 };
 
-// Until every replica that may be appointed has stored the new start.
+// Until every replica that may be appointed has stored the new start. Below min-in-sync that may be one that is away: the
+// last set that was large enough is counted on until there is another.
 Task<bool> wait_for_replicas(Shard* shard, Partition* partition, Offset start, Instant deadline) {
     Event moved(shard->executor());
     const uint64_t watch = partition->watch([&moved] { moved.set(); });
     const uint64_t wait = shard->begin_wait(&moved);
     bool is_there = false;
     while (partition->leadership() != nullptr && !shard->is_stopping()) {
-        is_there = partition->leadership()->replicas.log_start_everywhere() >= start;
+        const ReplicaSet& replicas = partition->leadership()->replicas;
+        is_there = replicas.has_enough() && replicas.log_start_everywhere() >= start;
         if (is_there) break;
         moved.reset();
         const Wake woken = co_await moved.wait(deadline);

@@ -32,7 +32,7 @@ PLANTED = {
         "broker/replication/replica_set.cc", "    if (!has_enough()) return;\n", ""),
     "cut-to-the-watermark": (
         "broker/replication/follower_session.cc",
-        "const Offset to = std::max(std::min(common.end, own.end), partition->log_start());",
+        "const Offset to = std::min(agreed, partition->log_end());",
         "const Offset to = std::max(partition->high_watermark(), partition->log_start());"),
     "no-epoch-in-acknowledgements": (
         "broker/replication/leader_sessions.cc",
@@ -50,7 +50,7 @@ PLANTED = {
         "broker/replication/replica_set.cc", "if (ends.appended < high_ || ends.durable < durable_) return false;", ""),
     "join-before-the-epochs-start": (
         "broker/replication/replica_set.cc",
-        "if (ends.appended < epoch_start_ || ends.durable < epoch_start_) return false;", ""),
+        "return ends.appended >= epoch_start_ && ends.durable >= epoch_start_;", "return true;"),
     "smaller-set-while-a-change-is-pending": (
         "broker/replication/replica_set.cc", "    return pending_ && contains(pending_->in_sync, broker);",
         "    (void)broker;\n    return false;"),

@@ -187,6 +187,34 @@ TEST(Replication, AFollowerThatWasAwayForLongBeginsWhereTheLeadersLogStarts) {
     EXPECT_EQ(topic.replica(follower)->log_end(), Offset(11));
 }
 
+// Who is away may be appointed when the leader has lost its memory, and would show again what was deleted.
+TEST(Replication, BelowTheMinimumNobodyIsToldThatRecordsAreDeleted) {
+    ClusterWorld cluster(5, 5);
+    cluster.start_all();
+    Replicated topic(cluster, {.replicas = 3, .min_in_sync = 2});
+    const int32_t leader = topic.wait_leader();
+    const BrokerIds replicas = topic.record().replicas;
+    for (const std::string& value : numbers(10)) ASSERT_TRUE(topic.produce(leader, value).said.ok());
+    for (BrokerId replica : replicas) {
+        if (replica.value != leader) cluster.kill(replica.value);
+    }
+    ASSERT_TRUE(topic.wait_in_sync(1, 20s));
+    const StartSeen early =
+        read_delete(cluster.call(leader, rpc::Method::delete_records, delete_request({{topic.identity(), 6}}))).at(0);
+    EXPECT_EQ(early.said.code, ErrorCode::request_timed_out);
+    EXPECT_EQ(early.said.outcome, Outcome::unknown);
+    for (BrokerId replica : replicas) {
+        if (replica.value == leader) continue;
+        cluster.start(replica.value);
+        cluster.wait_ready(replica.value);
+    }
+    ASSERT_TRUE(topic.wait_in_sync(3, 20s));
+    const StartSeen late =
+        read_delete(cluster.call(leader, rpc::Method::delete_records, delete_request({{topic.identity(), 6}}))).at(0);
+    EXPECT_TRUE(late.said.ok()) << late.said;
+    for (BrokerId replica : replicas) EXPECT_EQ(topic.replica(replica.value)->log_start(), Offset(6));
+}
+
 TEST(Replication, ManyPartitionsOverSeveralShardsFollowEachOther) {
     ClusterWorld cluster(3, 3);
     cluster.start_all();

@@ -266,18 +266,19 @@ void History::claim(const std::string& who, SentRecord& sent, int64_t offset, co
     auto [found, is_new] = partition.claims.emplace(offset, news);
     Claim& known = found->second;
     if (!is_new && (known.number != sent.number || known.epoch != epoch)) {
+        // In a cluster it may be the newer one that is undone, by a replica that had the older one all the time.
         bool is_older = epoch < known.epoch;
-        const SentRecord& undone = is_older ? sent : record(known.number);
-        bool may_be = may_be_undone(undone, is_older ? told : known.told) && epoch != known.epoch &&
-                      (is_older || !is_durable(partition, offset, known));
-        if (!may_be) {
+        bool may_go = may_be_undone(sent, told) && (is_older || excuses_.has_cluster());
+        bool may_known_go = may_be_undone(record(known.number), known.told) &&
+                            !is_durable(partition, offset, known) && (!is_older || excuses_.has_cluster());
+        if (epoch == known.epoch || !(may_go || may_known_go)) {
             fail(place(sent.partition, offset) + " holds " + named(known.number) + " of epoch " +
                      std::to_string(known.epoch) + (is_durable(partition, offset, known) ? ", durable" : ""),
                  who + " was told of " + here + (told.is_durable ? ", durable" : ""));
         }
         ++counts_.undone;
         atlas_.note(Path::claim_undone);
-        if (is_older) return;
+        if (may_go && (is_older || !may_known_go)) return;
         known = news;
     }
     known.told.is_on_leaders_disk |= told.is_on_leaders_disk;
