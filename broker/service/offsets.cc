@@ -76,8 +76,8 @@ struct Deleted {
     Offset log_start{-1};
 };
 
-// Until every replica that may be appointed has stored the new start. Below min-in-sync that may be one that is away: the
-// last set that was large enough is counted on until there is another.
+// Until every replica that may be appointed has stored the new start. Below min-in-sync that may be one that is away:
+// the last set that was large enough is counted on until there is another.
 Task<bool> wait_for_replicas(Shard* shard, Partition* partition, Offset start, Instant deadline) {
     Event moved(shard->executor());
     const uint64_t watch = partition->watch([&moved] { moved.set(); });
