@@ -56,6 +56,8 @@ constexpr const char* path_names[] = {
     "below min in sync",
     "log cut",
     "log begun anew",
+    "replica damaged",
+    "replica emptied",
     "move done",
     "move failed",
     "balance",

@@ -61,6 +61,8 @@ enum class Path : uint8_t {
     below_min_in_sync,
     log_cut,
     log_begun_anew,
+    replica_damaged,
+    replica_emptied,
     // what is asked of them
     move_done,
     move_failed,

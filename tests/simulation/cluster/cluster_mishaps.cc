@@ -169,7 +169,9 @@ void ClusterRun::fail_write(DaemonNode& daemon, RandomStream& random) {
     is_sync ? disk.fail_next_sync(path) : disk.fail_next_write(path);
 }
 
-// What is in the log may then be refused, but never served wrongly.
+// What is in the log may then be refused, but never served wrongly; and where every acknowledgement was of two, the
+// replica is replaced. (One that was in sync alone may have what nobody else has. And a page that the disk refuses to
+// read is an error of the disk, after which nothing is replaced by itself.)
 void ClusterRun::rot(RandomStream& random) {
     DaemonNode& daemon = *daemons_[static_cast<size_t>(plan_.cluster.rotten - 1)];
     SimulatedDisk& disk = daemon.node().disk();
@@ -185,7 +187,9 @@ void ClusterRun::rot(RandomStream& random) {
     const size_t begin = path.find("/partitions/") + std::string("/partitions/").size();
     const auto identity = PartitionIdentity::parse(path.substr(begin, path.find('/', begin) - begin));
     if (!identity) return;
-    stage_.history.damaged(*identity);
+    const auto topic = watch_.newest()->find(identity->topic);
+    const bool is_promised = topic != nullptr && topic->min_in_sync > 1 && !is_unreadable;
+    is_promised ? stage_.history.replica_rots(*identity) : stage_.history.damaged(*identity);
     const uint64_t position = random.below(disk.size(path));
     stage_.history.say("mishap", daemon.node().name() + ": " + path +
                                      (is_unreadable ? " cannot be read at " : " rots at ") + std::to_string(position));

@@ -66,6 +66,8 @@ void draw_cluster(Plan& plan, size_t nodes) {
         if (plan.profile == Profile::crashes) is_drawn = is_usual(mishap);
         cluster.weights.push_back(is_drawn && plan.profile != Profile::calm ? weight : 0);
     }
+    // Of two disks that are lost at once nothing is promised where two in sync are enough.
+    if (cluster.may(ClusterMishap::rot)) cluster.weights[static_cast<size_t>(ClusterMishap::wipe)] = 0;
     cluster.rotten = static_cast<int32_t>(random.between(1, nodes));
     // Daemons that fail all the time at every disk make no cluster: errors are mishaps here, and rates seldom.
     if (!random.chance(one_in(4))) plan.world.disk.write_error = plan.world.disk.sync_error = Chance{};

@@ -114,7 +114,9 @@ void ClusterWatch::take_newest(const MetadataSnapshot& metadata) {
     }
     for (const auto& [topic_name, topic] : metadata->topics()) {
         const auto old = before->find(topic->id);
-        if (old != nullptr && old != topic) compare(*old, *topic);
+        if (old == nullptr || old == topic) continue;
+        compare(*old, *topic);
+        look_at_members(*topic);  // who joins has everything at that moment, not only soon after
     }
     // What everybody was told to be there goes by a deletion only.
     for (const auto& [topic_name, topic] : before->topics()) {
@@ -131,6 +133,12 @@ void ClusterWatch::compare(const TopicRecord& before, const TopicRecord& after) 
             stage_.history.fail("epochs only grow",
                                 "those of " + partition_text(identity_of(after, index)) + " do not");
         }
+        for (BrokerId broker : now.damaged) {
+            if (broker::contains(old.damaged, broker)) continue;
+            stage_.atlas.note(Path::replica_damaged);
+            stage_.excuses.replica_damaged(identity_of(after, index), broker.value);
+        }
+        if (now.damaged.size() < old.damaged.size()) stage_.atlas.note(Path::replica_emptied);
         const size_t members = now.in_sync.size();
         if (members < old.in_sync.size()) stage_.atlas.note(Path::in_sync_shrunk);
         if (members > old.in_sync.size()) stage_.atlas.note(Path::in_sync_grown);

@@ -125,7 +125,8 @@ bool DaemonNode::is_sick() {
     if (problem.find("started again") != std::string::npos) return true;
     for (const broker::Shard* shard : broker_->facts().shards) {
         for (const auto& [identity, partition] : shard->partitions()) {
-            const bool is_good = !stage_.history.is_damaged(identity);
+            // What is damaged is replaced without anybody's help, or left as it is.
+            const bool is_good = !stage_.history.is_damaged(identity) && !partition->is_damaged();
             const bool has_failed = partition->state() == broker::PartitionState::failed ||
                                     (partition->log() != nullptr && partition->log()->has_failed());
             if (is_good && has_failed) return true;

@@ -21,6 +21,12 @@ void Excuses::broker_ended(int32_t broker, bool in_order) {
     }
 }
 
+void Excuses::replica_damaged(const PartitionIdentity& name, int32_t broker) {
+    Partition& partition = partitions_[name];
+    partition.damages[broker] = simulation_.now();
+    partition.crashes.push_back({broker, simulation_.now()});
+}
+
 void Excuses::has_replicas(const PartitionIdentity& name, const std::vector<int32_t>& replicas, int32_t min_in_sync) {
     Partition& partition = partitions_[name];
     partition.replicas = replicas;
@@ -29,12 +35,20 @@ void Excuses::has_replicas(const PartitionIdentity& name, const std::vector<int3
 
 void Excuses::leads(const PartitionIdentity& name, int32_t epoch, int32_t leader) {
     partitions_[name].leaders.emplace(epoch, leader);
+    partitions_[name].begun.emplace(epoch, simulation_.now());
 }
 
 void Excuses::is_back_in_sync(const PartitionIdentity& name, int32_t broker) {
     for (Crash& crash : partitions_[name].crashes) {
         if (crash.broker == broker) crash.back = std::min(crash.back, simulation_.now());
     }
+}
+
+bool Excuses::is_followed(const PartitionIdentity& name, int32_t epoch, Instant then) const {
+    auto found = partitions_.find(name);
+    if (found == partitions_.end()) return false;
+    auto next = found->second.begun.upper_bound(epoch);
+    return std::any_of(next, found->second.begun.end(), [then](const auto& each) { return each.second < then; });
 }
 
 bool Excuses::is_single(const PartitionIdentity& name) const {
@@ -56,7 +70,9 @@ bool Excuses::was_appointed(const Partition& partition, int32_t after) {
 bool Excuses::may_lack(const Partition& partition, int32_t epoch, Instant since) const {
     auto has_its_disk = [&](int32_t broker) {
         auto wipe = wipes_.find(broker);
-        return wipe == wipes_.end() || wipe->second < since;
+        auto damage = partition.damages.find(broker);
+        return (wipe == wipes_.end() || wipe->second < since) &&
+               (damage == partition.damages.end() || damage->second < since);
     };
     auto first = partition.leaders.find(epoch);
     std::set<int32_t> have;

@@ -35,12 +35,16 @@ class Excuses {
     // ---- what happens ----
     void broker_ended(int32_t broker, bool in_order);
     void broker_wiped(int32_t broker) { wipes_[broker] = simulation_.now(); }
+    // Its replica was found damaged: what it had, in memory and on disk, is replaced.
+    void replica_damaged(const PartitionIdentity& name, int32_t broker);
     // The partition is there; repeated calls do no harm.
     void has_replicas(const PartitionIdentity& name, const std::vector<int32_t>& replicas, int32_t min_in_sync);
     void leads(const PartitionIdentity& name, int32_t epoch, int32_t leader);
     void is_back_in_sync(const PartitionIdentity& name, int32_t broker);
 
     // ---- what follows ----
+    // Whether somebody had begun to lead in a later epoch by then.
+    bool is_followed(const PartitionIdentity& name, int32_t epoch, Instant then) const;
     bool has_cluster() const { return has_cluster_; }
     // The leader's disk is every disk.
     bool is_single(const PartitionIdentity& name) const;
@@ -58,7 +62,9 @@ class Excuses {
         std::vector<int32_t> replicas;
         int32_t min_in_sync = 1;
         std::map<int32_t, int32_t> leaders;  // by epoch
+        std::map<int32_t, Instant> begun;    // by epoch: when somebody was known to lead in it
         std::vector<Crash> crashes;          // of its replicas
+        std::map<int32_t, Instant> damages;  // of its replicas, the last of each
     };
     static bool was_appointed(const Partition& partition, int32_t after);
     bool may_lack(const Partition& partition, int32_t epoch, Instant since) const;

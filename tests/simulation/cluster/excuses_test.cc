@@ -112,6 +112,20 @@ TEST(Excuses, WhatIsDurableStays) {
     EXPECT_FALSE(world.is_excused({0, true, true, true}));
 }
 
+TEST(Excuses, ADamagedReplicaHasLostMemoryAndDisk) {
+    Excused world;
+    world.simulation.run_for(1s);
+    world.excuses.replica_damaged(partition, 1);
+    EXPECT_FALSE(world.is_excused(replicated(0)));
+    world.excuses.leads(partition, 2, 2);
+    world.excuses.leads(partition, 4, 1);
+    EXPECT_TRUE(world.is_excused(on_leaders_disk(0)));
+    EXPECT_FALSE(world.is_excused(replicated(0)));
+    world.crash(2);
+    EXPECT_TRUE(world.is_excused(replicated(0)));
+    EXPECT_FALSE(world.is_excused({0, true, true, true}));
+}
+
 TEST(Excuses, OfOneReplicaMemoryIsLostWithItsBroker) {
     Excused world;
     world.excuses.has_replicas(partition, {2}, 1);

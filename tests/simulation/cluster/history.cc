@@ -92,6 +92,17 @@ Told History::told_by(const PartitionIdentity& partition, Acks level, int32_t ep
     return told;
 }
 
+// What one replica alone acknowledges needs a lease, and nobody else leads before that has run out. (What all in sync
+// acknowledge needs none: whoever is to lead is one of them.)
+void History::check_lease(const SentRecord& sent, const Receipt& receipt) const {
+    const bool is_of_one = receipt.level == Acks::leader || receipt.level == Acks::leader_durable;
+    if (!is_of_one || receipt.duplicate) return;
+    if (!excuses_.is_followed(sent.partition, receipt.leader_epoch, sent.sent)) return;
+    fail(named(sent.number) + " was sent after somebody led in a later epoch than " +
+             std::to_string(receipt.leader_epoch),
+         "a leader of that epoch has acknowledged it");
+}
+
 void History::resolved(const std::string& who, uint64_t number, const Expected<Receipt>& result) {
     SentRecord& sent = record(number);
     if (result.ok()) {
@@ -117,6 +128,7 @@ void History::resolved(const std::string& who, uint64_t number, const Expected<R
             fail(std::string("a receipt of level ") + ironbark::name(sent.asked),
                  named(number) + ": " + ironbark::name(receipt.level));
         }
+        check_lease(sent, receipt);
         claim(who, sent, receipt.offset, told);
         return;
     }
@@ -357,7 +369,8 @@ void History::see_marks(const std::string& who, const PartitionIdentity& name, c
     if (marks.log_start > partition.may_start_at) {
         fail("nobody asked to delete beyond " + std::to_string(partition.may_start_at), who + " is told " + text);
     }
-    partition.starts_at = std::max(partition.starts_at, marks.log_start);
+    // In a cluster a deletion holds once it was answered: until then a replica may be appointed that has not deleted.
+    if (!excuses_.has_cluster()) partition.starts_at = std::max(partition.starts_at, marks.log_start);
     partition.durable_end = std::max(partition.durable_end, marks.durable_watermark);
 }
 

@@ -11,6 +11,7 @@
 //   - Records of one idempotent producer stand in the order in which they were sent.
 //   - What such a producer was told to be written and is lost, it is told, with its number and its place, no later than
 //     the next record of the partition is acknowledged. What it is told to be lost may be, and is never shown later.
+//   - Nothing is acknowledged by a leader alone that was sent after somebody had begun to lead in a later epoch.
 //   - Nothing that is sent after an offset was durable stands below it. Log starts and durable watermarks only rise.
 //
 // A claim is what somebody was told about one offset. Of two claims about one offset, the one of the older epoch may
@@ -92,9 +93,15 @@ class History {
     // Everything below may be deleted from now on, by retention or by request.
     void may_delete(const PartitionIdentity& partition, int64_t before);
     void deleted(const PartitionIdentity& partition, int64_t log_start);
-    // Bytes of the partition were damaged on purpose: it may refuse, but not lie about what a record holds.
+    // Bytes of the partition were damaged on purpose, and may be nowhere else: it may refuse, but not lie about what a
+    // record holds.
     void damaged(const PartitionIdentity& partition);
     bool is_damaged(const PartitionIdentity& partition) { return partitions_[partition].is_damaged; }
+    // Bytes of one of its replicas were damaged: who meets them is refused until that replica has been replaced.
+    void replica_rots(const PartitionIdentity& partition) { partitions_[partition].may_refuse = true; }
+    bool may_refuse(const PartitionIdentity& partition) {
+        return partitions_[partition].may_refuse || is_damaged(partition);
+    }
     void topic_deleted(const Uuid& topic) { deleted_topics_[topic] = true; }
     bool is_deleted(const Uuid& topic) const { return deleted_topics_.contains(topic); }
     // Everything below is durable, as somebody was told.
@@ -159,6 +166,7 @@ class History {
         int64_t may_start_at = 0;  // the highest log start that anybody asked for
         int64_t starts_at = 0;     // the highest log start that was told
         bool is_damaged = false;
+        bool may_refuse = false;
         std::optional<std::vector<FinalRecord>> final_log;
     };
     SentRecord& record(uint64_t number) { return records_.at(number); }
@@ -170,6 +178,7 @@ class History {
     // What this producer was told to be written to the partition and not to be lost, in order.
     std::vector<SentRecord*> acknowledged(uint64_t producer, const PartitionIdentity& partition);
     void check_may_be_lost(const SentRecord& sent) const;
+    void check_lease(const SentRecord& sent, const Receipt& receipt) const;
     // Whether what was told of it before it was durable may have been undone.
     bool may_be_undone(const SentRecord& record, const Told& told) const {
         return excuses_.may_be_lost(record.partition, told, record.sent);

@@ -216,8 +216,7 @@ bool Plan::has_disk_errors() const {
     const DiskOptions& disk = world.disk;
     return disk.write_error.numerator != 0 || disk.sync_error.numerator != 0 || disk.full.numerator != 0 ||
            faults.weights[static_cast<size_t>(Mishap::fill_disk)] != 0 || faults.rot != Rot::none ||
-           (nodes > 1 && (cluster.may(ClusterMishap::fill_disk) || cluster.may(ClusterMishap::fail_write) ||
-                          cluster.may(ClusterMishap::rot)));
+           (nodes > 1 && (cluster.may(ClusterMishap::fill_disk) || cluster.may(ClusterMishap::fail_write)));
 }
 
 bool Plan::is_disk_prompt() const {

@@ -172,12 +172,12 @@ bool Reader::take_gap(const TopicPartition& name, Expected& expected, int64_t li
 void Reader::take_error(const PartitionError& error, Polled* polled) {
     stage_.history.say(who_, "error of " + text_of(error.partition) + ": " + error.failure.to_string());
     Expected& expected = *expected_of(error.partition);
-    bool is_damaged = expected.has_identity && stage_.history.is_damaged(expected.identity);
+    bool may_refuse = expected.has_identity && stage_.history.may_refuse(expected.identity);
     ErrorCode code = error.failure.code;
-    if (code == ErrorCode::corrupt_data && !is_damaged) {
+    if (code == ErrorCode::corrupt_data && !may_refuse) {
         stage_.history.fail("bytes that nobody damaged are whole", who_ + ": " + error.failure.to_string());
     }
-    if (code == ErrorCode::storage_error && !is_damaged && !stage_.plan.has_disk_errors()) {
+    if (code == ErrorCode::storage_error && !may_refuse && !stage_.plan.has_disk_errors()) {
         stage_.history.fail("a good disk makes no errors", who_ + ": " + error.failure.to_string());
     }
     bool may_pass = error.failure.is_retriable() || error.failure.outcome == Outcome::unknown ||
@@ -193,9 +193,12 @@ void Reader::look_at_marks() {
         bool is_known = expected.has_identity && topic != nullptr && topic->id == expected.identity.topic;
         if (!is_known || stage_.history.is_damaged(expected.identity)) continue;
         // A new leader knows less for a while than the one before has told: what it serves is good all the same, and
-        // what stands behind its watermark is read when it has heard of all replicas.
-        const int64_t durable = stage_.excuses.has_cluster() ? -1 : expected.marks.durable_watermark;
-        if (marks.log_start < expected.marks.log_start || marks.durable_watermark < durable) {
+        // what stands behind its watermark is read when it has heard of all replicas. And it may have deleted less, as
+        // long as nobody was told that the deletion is done.
+        const bool may_fall = stage_.excuses.has_cluster();
+        const int64_t durable = may_fall ? -1 : expected.marks.durable_watermark;
+        const int64_t log_start = may_fall ? -1 : expected.marks.log_start;
+        if (marks.log_start < log_start || marks.durable_watermark < durable) {
             stage_.history.fail(
                 "log start and durable watermark of " + text_of(name) + " only rise: " +
                     std::to_string(expected.marks.log_start) + ", " + std::to_string(expected.marks.durable_watermark),
