@@ -59,9 +59,13 @@ FakeTopic* FakeBroker::find(const std::string& name) {
     return found == topics().end() ? nullptr : &found->second;
 }
 
-void FakeBroker::hide_topic(const std::string& name) { hidden_.insert(topics().extract(name)); }
+void FakeBroker::hide_topic(const std::string& name) {
+    hidden_.insert(topics().extract(name));
+}
 
-void FakeBroker::show_topic() { topics().merge(hidden_); }
+void FakeBroker::show_topic() {
+    topics().merge(hidden_);
+}
 
 FakePartition* FakeBroker::find(const Uuid& topic, int32_t partition) {
     for (auto& [name, candidate] : topics()) {
@@ -184,8 +188,8 @@ rpc::Response FakeBroker::metadata(const wire::MetadataRequest& request) {
         list.push_back(wire::CreateTopicMetadataDirect(builder, 0, &uuid, name.c_str(), 1, &partitions));
     }
     wire::Uuid cluster_id;
-    return response(rpc::finish(builder, wire::CreateMetadataResponseDirect(
-        builder, 0, &cluster_id, metadata_version, &brokers, &list, brokers_.begin()->first)));
+    return response(rpc::finish(builder, wire::CreateMetadataResponseDirect(builder, 0, &cluster_id, metadata_version,
+                                                                            &brokers, &list, brokers_.begin()->first)));
 }
 
 rpc::Response FakeBroker::create_topic(const wire::CreateTopicRequest& request) {

@@ -24,9 +24,9 @@ Settings settings_of(const Plan& plan) {
 }  // namespace
 
 const AdminClient::Operation AdminClient::operations_[] = {
-    &AdminClient::create_another, &AdminClient::delete_topic,   &AdminClient::add_partitions,
-    &AdminClient::alter,          &AdminClient::delete_records, &AdminClient::describe,
-    &AdminClient::move_leader,    &AdminClient::balance_leaders, &AdminClient::elect_leader,
+    &AdminClient::create_another, &AdminClient::delete_topic,     &AdminClient::add_partitions,
+    &AdminClient::alter,          &AdminClient::delete_records,   &AdminClient::describe,
+    &AdminClient::move_leader,    &AdminClient::balance_leaders,  &AdminClient::elect_leader,
     &AdminClient::set_failover,   &AdminClient::describe_cluster,
 };
 

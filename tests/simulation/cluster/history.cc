@@ -281,8 +281,8 @@ void History::claim(const std::string& who, SentRecord& sent, int64_t offset, co
         // In a cluster it may be the newer one that is undone, by a replica that had the older one all the time.
         bool is_older = epoch < known.epoch;
         bool may_go = may_be_undone(sent, told) && (is_older || excuses_.has_cluster());
-        bool may_known_go = may_be_undone(record(known.number), known.told) &&
-                            !is_durable(partition, offset, known) && (!is_older || excuses_.has_cluster());
+        bool may_known_go = may_be_undone(record(known.number), known.told) && !is_durable(partition, offset, known) &&
+                            (!is_older || excuses_.has_cluster());
         if (epoch == known.epoch || !(may_go || may_known_go)) {
             fail(place(sent.partition, offset) + " holds " + named(known.number) + " of epoch " +
                      std::to_string(known.epoch) + (is_durable(partition, offset, known) ? ", durable" : ""),

@@ -161,7 +161,7 @@ class History {
     struct Partition {
         std::map<int64_t, Claim> claims;
         std::map<int32_t, int64_t> durable_of_epoch;  // the last offset of the epoch that was told to be durable
-        std::map<int32_t, int64_t> replicated_of_epoch;   // its end
+        std::map<int32_t, int64_t> replicated_of_epoch;  // its end
         int64_t durable_end = 0;
         int64_t may_start_at = 0;  // the highest log start that anybody asked for
         int64_t starts_at = 0;     // the highest log start that was told

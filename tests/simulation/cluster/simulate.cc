@@ -17,8 +17,8 @@
 #include <cstdlib>
 #include <map>
 #include <set>
-#include <sstream>
 #include <spdlog/spdlog.h>
+#include <sstream>
 #include <string>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -86,12 +86,10 @@ bool parse(int count, char** words, Arguments* arguments) {
                                                    {"--jobs", &arguments->jobs},
                                                    {"--nodes", &arguments->nodes},
                                                    {"--chaos-ms", &arguments->chaos_ms}};
-    const std::map<std::string, bool*> switches{{"--trace", &arguments->prints.story},
-                                                {"--events", &arguments->prints.events},
-                                                {"--hashes", &arguments->prints_hashes},
-                                                {"--twice", &arguments->runs_twice},
-                                                {"--atlas", &arguments->prints_atlas},
-                                                {"--minimise", &arguments->minimises}};
+    const std::map<std::string, bool*> switches{
+        {"--trace", &arguments->prints.story},   {"--events", &arguments->prints.events},
+        {"--hashes", &arguments->prints_hashes}, {"--twice", &arguments->runs_twice},
+        {"--atlas", &arguments->prints_atlas},   {"--minimise", &arguments->minimises}};
     for (int index = 1; index < count; ++index) {
         std::string word = words[index];
         bool has_value = index + 1 < count;
