@@ -33,6 +33,14 @@ std::shared_ptr<const TopicRecord> Metadata::find(const Uuid& id) const {
     return found == by_id_.end() ? nullptr : found->second;
 }
 
+const PartitionRecord* Metadata::find(const PartitionIdentity& identity) const {
+    auto topic = by_id_.find(identity.topic);
+    if (topic == by_id_.end() || identity.partition.value < 0) return nullptr;
+    const auto index = static_cast<size_t>(identity.partition.value);
+    const std::vector<PartitionRecord>& partitions = topic->second->partitions;
+    return index < partitions.size() ? &partitions[index] : nullptr;
+}
+
 bool Metadata::was_deleted(const Uuid& id) const {
     return std::find(deleted_.begin(), deleted_.end(), id) != deleted_.end();
 }

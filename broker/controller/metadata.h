@@ -51,6 +51,8 @@ class Metadata {
     const std::map<std::string, std::shared_ptr<const TopicRecord>>& topics() const { return by_name_; }
     std::shared_ptr<const TopicRecord> find(const std::string& name) const;
     std::shared_ptr<const TopicRecord> find(const Uuid& id) const;
+    // Null: there is no such partition. Valid until a command is applied.
+    const PartitionRecord* find(const PartitionIdentity& identity) const;
     size_t partition_count() const { return partition_count_; }
     // Whether the topic was deleted by a command, not long ago: then, and only then, may its files be removed.
     bool was_deleted(const Uuid& id) const;
