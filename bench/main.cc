@@ -5,8 +5,8 @@
 
 #include "bench/load/cluster_run.h"
 #include "bench/load/controller.h"
-#include "bench/load/replication.h"
 #include "bench/load/node.h"
+#include "bench/load/replication.h"
 #include "bench/machine/child_process.h"
 #include "bench/machine/report.h"
 #include "bench/machine/study.h"

@@ -16,13 +16,6 @@ constexpr size_t openings_at_a_time = 64;
 constexpr size_t follower_connections_max = 256;
 constexpr size_t follower_memory_bytes = size_t{64} << 20;
 
-const PartitionRecord* record_of(const Metadata& metadata, const PartitionIdentity& identity) {
-    const auto topic = metadata.find(identity.topic);
-    const bool is_known = topic != nullptr && identity.partition.value >= 0 &&
-                          static_cast<size_t>(identity.partition.value) < topic->partitions.size();
-    return is_known ? &topic->partitions[static_cast<size_t>(identity.partition.value)] : nullptr;
-}
-
 // An epoch that was begun and has no record yet says nothing of what is here.
 Epoch epoch_of_last_record(const log::Log& log) {
     Epoch last(-1);
@@ -140,13 +133,12 @@ Task<void> Shard::update(MetadataSnapshot metadata) {
 // leadership begins any more.
 void Shard::update_leaderships(const Metadata& metadata) {
     for (auto& [identity, partition] : partitions_) {
-        const auto topic = metadata.find(identity.topic);
-        if (!partition->leads() || topic == nullptr) continue;
-        const PartitionRecord& record = topic->partitions.at(static_cast<size_t>(identity.partition.value));
-        if (record.leader == self() && record.leader_epoch == partition->leader_epoch()) {
-            take_record(*partition, record, topic->min_in_sync);
+        const PartitionRecord* record = metadata.find(identity);
+        if (!partition->leads() || record == nullptr) continue;
+        if (record->leader == self() && record->leader_epoch == partition->leader_epoch()) {
+            take_record(*partition, *record, metadata.find(identity.topic)->min_in_sync);
         } else {
-            partition->follow(partition->log(), record.leader_epoch);
+            partition->follow(partition->log(), record->leader_epoch);
         }
     }
     roles_version_ = metadata.version();
@@ -175,8 +167,8 @@ std::vector<ReplicaReport> Shard::report(const Metadata& metadata) const {
     std::vector<ReplicaReport> reports;
     if (stopping_) return reports;
     for (const auto& [identity, partition] : partitions_) {
-        const PartitionRecord* asked = record_of(metadata, identity);
-        const PartitionRecord* known = record_of(*metadata_, identity);
+        const PartitionRecord* asked = metadata.find(identity);
+        const PartitionRecord* known = metadata_->find(identity);
         const bool is_led = asked == nullptr || asked->leader.value != -1;
         if (is_led || known == nullptr || known->leader_epoch != asked->leader_epoch) continue;
         const log::Log* log = partition->log();
@@ -189,26 +181,30 @@ std::vector<ReplicaReport> Shard::report(const Metadata& metadata) const {
     return reports;
 }
 
+Shard::Role Shard::role_of(const TopicRecord& topic, PartitionIndex partition) {
+    const PartitionRecord& record = topic.partitions.at(static_cast<size_t>(partition.value));
+    return {{topic.id, partition}, parse_settings(topic.settings), record, topic.min_in_sync};
+}
+
 // Settings, changes within an epoch and the end of leaderships for the partitions that are here, at once; and lists of
 // those that are to be opened, and of those that are to lead in a new epoch.
 void Shard::follow_topic(const TopicRecord& topic, Changes& changes) {
-    const TopicSettings settings = parse_settings(topic.settings);
     for (size_t index = 0; index < topic.partitions.size(); ++index) {
         const PartitionRecord& record = topic.partitions[index];
         PartitionIdentity identity{topic.id, PartitionIndex(static_cast<int32_t>(index))};
         if (!contains(record.replicas, self()) || log::shard_of(identity, count_) != index_) continue;
         Partition* known = find(identity);
         if (known == nullptr) {
-            changes.openings.push_back({identity, settings, record, topic.min_in_sync});
+            changes.openings.push_back(role_of(topic, identity.partition));
             continue;
         }
-        known->change_settings(settings);
+        known->change_settings(parse_settings(topic.settings));
         if (record.leader != self()) {
             follow(*known, record);
         } else if (!known->leads() || known->leader_epoch() != record.leader_epoch) {
             replicator_.leave(identity);
             if (known->leads() && known->log() != nullptr) known->follow(known->log(), known->leader_epoch());
-            changes.appointments.push_back({identity, settings, record, topic.min_in_sync});
+            changes.appointments.push_back(role_of(topic, identity.partition));
         } else {
             take_record(*known, record, topic.min_in_sync);
         }
@@ -228,7 +224,8 @@ void Shard::take_record(Partition& partition, const PartitionRecord& record, int
 void Shard::follow(Partition& partition, const PartitionRecord& record) {
     const bool is_news = partition.leads() || partition.leader_epoch() != record.leader_epoch;
     if (partition.log() != nullptr && is_news) partition.follow(partition.log(), record.leader_epoch);
-    const bool may_follow = partition.state() == PartitionState::online && !contains(record.damaged, self());
+    partition.mark_damaged(contains(record.damaged, self()));
+    const bool may_follow = partition.state() == PartitionState::online && !partition.is_marked_damaged();
     if (may_follow && record.leader.value >= 0) {
         replicator_.follow(partition.identity(), record.leader, record.leader_epoch);
     } else {
@@ -259,12 +256,10 @@ Task<void> Shard::lead_again(PartitionIdentity identity) {
     std::optional<Units> held = co_await updating_.lock();
     if (!held || stopping_) co_return;
     Partition* partition = find(identity);
-    const auto topic = metadata_->find(identity.topic);
-    if (partition == nullptr || topic == nullptr || !partition->wants_room()) co_return;
-    const PartitionRecord& record = topic->partitions.at(static_cast<size_t>(identity.partition.value));
-    if (record.leader != self() || record.leader_epoch != partition->leader_epoch()) co_return;
-    Role role{identity, partition->settings(), record, topic->min_in_sync};
-    co_await lead(std::move(role));
+    const PartitionRecord* record = find_record(identity);
+    if (partition == nullptr || record == nullptr || !partition->wants_room()) co_return;
+    if (record->leader != self() || record->leader_epoch != partition->leader_epoch()) co_return;
+    co_await lead(role_of(*metadata_->find(identity.topic), identity.partition));
     if (partition->leads())
         spdlog::info("partition {}: there is room again, and this broker leads it", identity.to_string());
 }
@@ -379,7 +374,7 @@ Task<void> Shard::drop_partition(PartitionIdentity identity) {
 }
 
 const PartitionRecord* Shard::find_record(const PartitionIdentity& identity) const {
-    return metadata_ == nullptr ? nullptr : record_of(*metadata_, identity);
+    return metadata_ == nullptr ? nullptr : metadata_->find(identity);
 }
 
 bool Shard::may_another_lead(const PartitionRecord& record) const {
@@ -395,8 +390,7 @@ Task<bool> Shard::empty_damaged(PartitionIdentity identity) {
     Partition* partition = held && !stopping_ ? find(identity) : nullptr;
     const PartitionRecord* record = find_record(identity);
     if (partition == nullptr || record == nullptr || !contains(record->damaged, self())) co_return true;
-    const auto topic = metadata_->find(identity.topic);
-    Role role{identity, parse_settings(topic->settings), *record, topic->min_in_sync};
+    Role role = role_of(*metadata_->find(identity.topic), identity.partition);
     std::string reason = "damaged";
     const std::string& found =
         partition->log() != nullptr ? partition->log()->last_read_problem() : partition->detail();

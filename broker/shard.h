@@ -118,6 +118,7 @@ class Shard {
         std::vector<Role> openings;
         std::vector<Role> appointments;  // of partitions that are open
     };
+    static Role role_of(const TopicRecord& topic, PartitionIndex partition);
     void count_leases();
     void update_leaderships(const Metadata& metadata);
     Task<void> remove_leftovers();

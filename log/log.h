@@ -199,9 +199,7 @@ class Log {
     // Ends the writer after what it is doing; waiters get `closed`; suspends until every call has returned. Required
     // before destruction. What is not on disk is lost.
     Task<void> close();
-    // Removes every file of the partition. REQUIRES: closed.
-    Task<Result<void>> destroy();
-    // The same for a partition whose log is not open, because it cannot be, or because a removal was interrupted.
+    // Removes every file of a partition whose log is not open.
     static Task<Result<void>> remove_files(LogContext* context, PartitionIdentity identity);
     // Moves the files of a log that is not open to its graveyard, and removes its marks: what is opened next is blank.
     // Can be repeated after a crash.

@@ -92,13 +92,6 @@ Task<Result<int64_t>> Log::apply_retention(Timestamp now) {
     co_return log_start_ - before;
 }
 
-Task<Result<void>> Log::destroy() {
-    ASSERT(closing_);
-    directory_exists_ = false;  // nothing is marked any more
-    context_->dirty.erase(identity_);
-    co_return co_await remove_files(context_, identity_);
-}
-
 // Marks go last: files without marks would look like a log that was never deleted from.
 Task<Result<void>> Log::remove_files(LogContext* context, PartitionIdentity identity) {
     Disk& disk = context->world.disk;

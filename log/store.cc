@@ -72,23 +72,22 @@ Log* LogStore::find(const PartitionIdentity& identity) {
     return found == logs_.end() ? nullptr : found->second.get();
 }
 
-Task<Result<void>> LogStore::remove_log(PartitionIdentity identity) {
+// If it is open.
+Task<void> LogStore::close_log(PartitionIdentity identity) {
     auto found = logs_.find(identity);
-    if (found == logs_.end()) co_return co_await Log::remove_files(&context_, identity);
+    if (found == logs_.end()) co_return;
     std::unique_ptr<Log> log = std::move(found->second);
     logs_.erase(found);
     co_await log->close();
-    co_return co_await log->destroy();
+}
+
+Task<Result<void>> LogStore::remove_log(PartitionIdentity identity) {
+    co_await close_log(identity);
+    co_return co_await Log::remove_files(&context_, identity);
 }
 
 Task<Result<void>> LogStore::bury_log(PartitionIdentity identity, std::string reason, uint64_t graveyard_bytes) {
-    auto found = logs_.find(identity);
-    if (found != logs_.end()) {
-        std::unique_ptr<Log> log = std::move(found->second);
-        logs_.erase(found);
-        co_await log->close();
-        context_.dirty.erase(identity);
-    }
+    co_await close_log(identity);
     co_return co_await Log::bury_files(&context_, identity, std::move(reason), graveyard_bytes);
 }
 

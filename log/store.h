@@ -54,6 +54,7 @@ class LogStore {
 
   private:
     LogStore(World* world, std::string directory, StoreOptions options, std::unique_ptr<Marks> marks);
+    Task<void> close_log(PartitionIdentity identity);
     Task<void> marks_loop();
     Task<void> space_loop();
     Task<void> retention_loop();

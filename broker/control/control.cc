@@ -34,6 +34,17 @@ std::vector<int32_t> ids_of(const Config& config) {
     return ids;
 }
 
+void count(const Metadata& metadata, ControlStatus& status) {
+    for (const auto& [id, broker] : metadata.brokers()) {
+        ++(broker.is_alive ? status.brokers_alive : status.brokers_gone);
+    }
+    for (const auto& [name, topic] : metadata.topics()) {
+        for (const PartitionRecord& partition : topic->partitions) {
+            status.partitions_without_leader += partition.leader.value < 0 ? 1 : 0;
+        }
+    }
+}
+
 }  // namespace
 
 Control::Control(World& world, const Config* config, std::string version, std::vector<Executor*> shards)
@@ -196,21 +207,6 @@ Task<rpc::CallResult> Control::describe_quorum(Instant deadline) {
     }
     co_return best;
 }
-
-namespace {
-
-void count(const Metadata& metadata, ControlStatus& status) {
-    for (const auto& [id, broker] : metadata.brokers()) {
-        ++(broker.is_alive ? status.brokers_alive : status.brokers_gone);
-    }
-    for (const auto& [name, topic] : metadata.topics()) {
-        for (const PartitionRecord& partition : topic->partitions) {
-            status.partitions_without_leader += partition.leader.value < 0 ? 1 : 0;
-        }
-    }
-}
-
-}  // namespace
 
 ControlStatus Control::status() const {
     ControlStatus status;

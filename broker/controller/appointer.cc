@@ -9,11 +9,6 @@
 namespace ironbark::broker {
 namespace {
 
-const PartitionRecord* record_of(const TopicRecord& topic, PartitionIndex partition) {
-    const bool is_there = partition.value >= 0 && static_cast<size_t>(partition.value) < topic.partitions.size();
-    return is_there ? &topic.partitions[static_cast<size_t>(partition.value)] : nullptr;
-}
-
 // "broker 1, 2 or 3"
 std::string listed(const BrokerIds& brokers) {
     std::string text = "broker ";
@@ -76,7 +71,7 @@ Appointer::Decision Appointer::decide(const Metadata& metadata, Instant now) {
     Decision decision;
     for (auto place = heard_.begin(); place != heard_.end();) {
         const auto topic = metadata.find(place->first.topic);
-        const PartitionRecord* partition = topic == nullptr ? nullptr : record_of(*topic, place->first.partition);
+        const PartitionRecord* partition = metadata.find(place->first);
         std::erase_if(place->second, [&](const auto& each) {
             return partition == nullptr || !is_current(metadata, *partition, each.first, each.second);
         });
@@ -129,7 +124,7 @@ std::optional<Appointer::Proposal> Appointer::propose(const Metadata& metadata,
                                                       const PartitionIdentity& identity,
                                                       bool unclean) const {
     const auto topic = metadata.find(identity.topic);
-    const PartitionRecord* partition = topic == nullptr ? nullptr : record_of(*topic, identity.partition);
+    const PartitionRecord* partition = metadata.find(identity);
     auto heard = heard_.find(identity);
     if (partition == nullptr || heard == heard_.end()) return std::nullopt;
     Replies replies = heard->second;

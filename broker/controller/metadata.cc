@@ -24,13 +24,21 @@ bool Metadata::is_alive(BrokerId id) const {
 }
 
 std::shared_ptr<const TopicRecord> Metadata::find(const std::string& name) const {
-    auto found = by_name_.find(name);
-    return found == by_name_.end() ? nullptr : found->second;
+    const auto* found = by_name_.find(name);
+    return found == nullptr ? nullptr : *found;
 }
 
 std::shared_ptr<const TopicRecord> Metadata::find(const Uuid& id) const {
-    auto found = by_id_.find(id);
-    return found == by_id_.end() ? nullptr : found->second;
+    const auto* found = by_id_.find(id);
+    return found == nullptr ? nullptr : *found;
+}
+
+const PartitionRecord* Metadata::find(const PartitionIdentity& identity) const {
+    const auto* topic = by_id_.find(identity.topic);
+    if (topic == nullptr || identity.partition.value < 0) return nullptr;
+    const auto index = static_cast<size_t>(identity.partition.value);
+    const std::vector<PartitionRecord>& partitions = (*topic)->partitions;
+    return index < partitions.size() ? &partitions[index] : nullptr;
 }
 
 bool Metadata::was_deleted(const Uuid& id) const {
@@ -38,8 +46,9 @@ bool Metadata::was_deleted(const Uuid& id) const {
 }
 
 void Metadata::put(std::shared_ptr<const TopicRecord> topic) {
-    by_name_[topic->name] = topic;
-    by_id_[topic->id] = std::move(topic);
+    by_name_.put(topic->name, topic);
+    const Uuid id = topic->id;
+    by_id_.put(id, std::move(topic));
 }
 
 void Metadata::happened(ClusterEvent event) {
@@ -153,7 +162,8 @@ Result<void> Metadata::apply_body(const wire::SetFailoverCommand& command) {
 
 bool operator==(const Metadata& left, const Metadata& right) {
     auto same_topics = [&] {
-        return std::equal(left.by_name_.begin(), left.by_name_.end(), right.by_name_.begin(), right.by_name_.end(),
+        return left.by_name_.size() == right.by_name_.size() &&
+               std::equal(left.by_name_.begin(), left.by_name_.end(), right.by_name_.begin(),
                           [](const auto& one, const auto& other) {
                               return one.second == other.second || *one.second == *other.second;
                           });

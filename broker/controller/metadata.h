@@ -1,7 +1,7 @@
 #pragma once
 // What the cluster knows of itself: brokers, topics, partitions, settings. A pure state machine: a command
 // (commands.h) is checked against the state and changes it, the same on every machine and at every replay; no clock, no
-// disk, no randomness (ids and times come in with the command). Topics are shared between versions, so a copy is cheap
+// disk, no randomness (ids and times come in with the command). Versions share topics and events, so a copy is cheap
 // and is what the shards are given: immutable snapshots. A command copies the topics that it changes, no others.
 
 #include <deque>
@@ -15,6 +15,8 @@
 #include "broker/controller/records.h"
 #include "runtime/base/bytes.h"
 #include "runtime/base/result.h"
+#include "runtime/base/shared_list.h"
+#include "runtime/base/shared_map.h"
 #include "runtime/base/time.h"
 #include "wire/metadata_generated.h"
 
@@ -48,13 +50,15 @@ class Metadata {
     const std::map<BrokerId, BrokerRecord>& brokers() const { return brokers_; }
     const BrokerRecord* find(BrokerId id) const;
     bool is_alive(BrokerId id) const;
-    const std::map<std::string, std::shared_ptr<const TopicRecord>>& topics() const { return by_name_; }
+    const SharedMap<std::string, std::shared_ptr<const TopicRecord>>& topics() const { return by_name_; }
     std::shared_ptr<const TopicRecord> find(const std::string& name) const;
     std::shared_ptr<const TopicRecord> find(const Uuid& id) const;
+    // Null: there is no such partition. Valid until a command is applied.
+    const PartitionRecord* find(const PartitionIdentity& identity) const;
     size_t partition_count() const { return partition_count_; }
     // Whether the topic was deleted by a command, not long ago: then, and only then, may its files be removed.
     bool was_deleted(const Uuid& id) const;
-    const std::deque<ClusterEvent>& events() const { return events_; }  // the last events_max, oldest first
+    const SharedList<ClusterEvent>& events() const { return events_; }  // the last events_max, oldest first
 
     // Commands that stand for everything that was applied; each of about snapshot_bytes_max at most.
     std::vector<Command> snapshot() const;
@@ -119,10 +123,11 @@ class Metadata {
     bool is_failover_manual_ = false;
     size_t partition_count_ = 0;
     std::map<BrokerId, BrokerRecord> brokers_;
-    std::map<std::string, std::shared_ptr<const TopicRecord>> by_name_;
-    std::map<Uuid, std::shared_ptr<const TopicRecord>> by_id_;
+    // There may be many of these, and every change leads to one more copy of the state.
+    SharedMap<std::string, std::shared_ptr<const TopicRecord>> by_name_;
+    SharedMap<Uuid, std::shared_ptr<const TopicRecord>> by_id_;
+    SharedList<ClusterEvent> events_;  // oldest first
     std::deque<Uuid> deleted_;         // oldest first
-    std::deque<ClusterEvent> events_;  // oldest first
 };
 
 using MetadataSnapshot = std::shared_ptr<const Metadata>;

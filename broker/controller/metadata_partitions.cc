@@ -40,9 +40,9 @@ class Metadata::TopicDrafts {
     // As the elements before have left it.
     Result<Place> find(const Uuid& id, int32_t partition) const {
         auto drafted = drafts_.find(id);
-        auto known = metadata_.by_id_.find(id);
-        if (known == metadata_.by_id_.end()) return ErrorCode::unknown_topic_id;
-        const TopicRecord* topic = drafted != drafts_.end() ? drafted->second.get() : known->second.get();
+        const auto* known = metadata_.by_id_.find(id);
+        if (known == nullptr) return ErrorCode::unknown_topic_id;
+        const TopicRecord* topic = drafted != drafts_.end() ? drafted->second.get() : known->get();
         if (partition < 0 || static_cast<size_t>(partition) >= topic->partitions.size()) {
             return ErrorCode::unknown_topic_or_partition;
         }
@@ -51,7 +51,7 @@ class Metadata::TopicDrafts {
     // REQUIRES: it was found
     PartitionRecord& edit(const Uuid& id, int32_t partition) {
         std::shared_ptr<TopicRecord>& draft = drafts_[id];
-        if (draft == nullptr) draft = std::make_shared<TopicRecord>(*metadata_.by_id_.at(id));
+        if (draft == nullptr) draft = std::make_shared<TopicRecord>(**metadata_.by_id_.find(id));
         return draft->partitions[static_cast<size_t>(partition)];
     }
     std::map<Uuid, std::shared_ptr<TopicRecord>> take() { return std::move(drafts_); }

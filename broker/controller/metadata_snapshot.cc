@@ -107,8 +107,8 @@ class Metadata::SnapshotParts {
     flatbuffers::FlatBufferBuilder builder_;
     bool is_first_ = true;
     std::map<BrokerId, BrokerRecord>::const_iterator next_broker_;
-    std::deque<ClusterEvent>::const_iterator next_event_;
-    std::map<std::string, std::shared_ptr<const TopicRecord>>::const_iterator next_topic_;
+    SharedList<ClusterEvent>::Iterator next_event_;
+    SharedMap<std::string, std::shared_ptr<const TopicRecord>>::Iterator next_topic_;
     size_t next_partition_ = 0;
 };
 

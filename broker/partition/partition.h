@@ -120,6 +120,9 @@ class Partition {
     void fail_damaged(std::string detail);
     // What is stored here is not what was written, or not all of it.
     bool is_damaged() const { return is_damaged_ || (log_ != nullptr && log_->is_damaged()); }
+    // The metadata says so: it is replaced from a whole one, and until then follows nobody.
+    void mark_damaged(bool is_marked) { is_marked_damaged_ = is_marked; }
+    bool is_marked_damaged() const { return is_marked_damaged_; }
     // Nobody begins anything with it any more. Suspends until what was begun has ended; then the log may go.
     Task<void> remove();
     // Held by whoever uses the log across a suspension.
@@ -183,6 +186,7 @@ class Partition {
     PartitionState state_ = PartitionState::opening;
     std::string detail_;
     bool is_damaged_ = false;
+    bool is_marked_damaged_ = false;
     log::Log* log_ = nullptr;
     Epoch epoch_{-1};
     bool leads_ = false;

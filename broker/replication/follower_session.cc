@@ -385,13 +385,12 @@ Task<void> FollowerSession::cut(PartitionIdentity identity, Epoch epoch, log::Lo
 // A member of a tier is counted on for what it has: it is not thrown away because a leader says so. What lies before
 // the leader's log start was removed by right.
 bool FollowerSession::may_restart(const PartitionIdentity& identity, Offset log_start) const {
-    const auto topic = shard_.metadata()->find(identity.topic);
+    const PartitionRecord* record = shard_.find_record(identity);
     const Partition* partition = shard_.find(identity);
-    if (topic == nullptr || partition == nullptr) return false;
+    if (record == nullptr || partition == nullptr) return false;
     if (partition->log()->last_epoch().value < 0 || partition->log_end() <= log_start) return true;
-    const PartitionRecord& record = topic->partitions.at(static_cast<size_t>(identity.partition.value));
     const BrokerId self = shard_.self();
-    return !contains(record.in_sync, self) && !contains(record.holders, self) && !contains(record.durable, self);
+    return !contains(record->in_sync, self) && !contains(record->holders, self) && !contains(record->durable, self);
 }
 
 Task<void> FollowerSession::restart(PartitionIdentity identity, Epoch epoch, log::Log::ReplicaStart start) {

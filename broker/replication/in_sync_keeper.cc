@@ -40,8 +40,15 @@ constexpr Duration hold_pause = 1s;
 // A write that takes so long is not slow: nobody knows whether it will ever end.
 constexpr Duration hanging_time = 2s;
 
-bool hangs(const Partition& partition, Instant now) {
-    return partition.log()->round_since() < now - hanging_time;
+// Another one is to lead it if one can: its disk hangs, or has lost records.
+bool wants_relief(const Partition& partition, Instant now) {
+    return partition.is_damaged() || partition.log()->round_since() < now - hanging_time;
+}
+
+// Without a leadership most of them follow, and there is nothing to do for them at a look.
+bool may_need_care(const Partition& partition) {
+    return partition.state() == PartitionState::failed || partition.wants_room() || partition.is_damaged() ||
+           partition.is_marked_damaged();
 }
 
 }  // namespace
@@ -117,16 +124,17 @@ InSyncKeeper::Work InSyncKeeper::collect(Instant* next) {
     for (const auto& [identity, partition] : shard_.partitions()) {
         Leadership* leadership = partition->leadership();
         if (leadership == nullptr) {
-            collect_without(*partition, work, next);
+            if (may_need_care(*partition)) collect_without(*partition, work, next);
             continue;
         }
         if (leadership->replicas.is_alone()) continue;
         collect_move(*partition, work);
-        if (hangs(*partition, now) || partition->is_damaged()) collect_relief(*partition, work);
+        if (wants_relief(*partition, now)) collect_relief(*partition, work);
         *next = std::min(*next, leadership->move.due());
         std::optional<InSyncProposal> proposal = leadership->replicas.propose(living_, lag_time_max_, now);
         *next = std::min(*next, leadership->replicas.next_look(lag_time_max_));
-        if (is_making_way(identity, leadership->epoch) && now >= leadership->next_hold) {
+        if (now >= leadership->next_hold &&
+            leadership->replicas.has_joiner_but_for_appends(living_, lag_time_max_, now)) {
             leadership->next_hold = now + hold_pause;
             scope_.spawn(make_way(identity, leadership->epoch));
         }
@@ -246,7 +254,7 @@ void InSyncKeeper::collect_move(Partition& partition, Work& work) {
     if (*step == PlannedMove::Step::hand_over) {
         work.handovers.push_back({identity.topic, identity.partition, shard_.self(), leadership.epoch, partition_epoch,
                                   target, leadership.replicas.incarnation_of(target),
-                                  hangs(partition, shard_.executor().now()) || partition.is_damaged()});
+                                  wants_relief(partition, shard_.executor().now())});
         return;
     }
     spdlog::warn("partition {}: broker {} has not caught up in time to lead it: the move is withdrawn",

@@ -32,6 +32,7 @@ struct Wish {
     Outcome outcome = Outcome::not_written;
     std::string hint;
 
+    PartitionIdentity identity() const { return {topic->id, partition}; }
     void refuse(ErrorCode code, std::string why) {
         is_settled = true;
         error = code;
@@ -39,15 +40,9 @@ struct Wish {
     }
 };
 
-const PartitionRecord* record_of(const Metadata& metadata, const Wish& wish) {
-    const auto topic = metadata.find(wish.topic->id);
-    const auto index = static_cast<size_t>(wish.partition.value);
-    return topic == nullptr || index >= topic->partitions.size() ? nullptr : &topic->partitions[index];
-}
-
 // Refused here where the reason can be told best; the metadata judges once more.
 void check(const Metadata& metadata, Wish& wish) {
-    const PartitionRecord* found = record_of(metadata, wish);
+    const PartitionRecord* found = metadata.find(wish.identity());
     if (found == nullptr) {
         return wish.refuse(ErrorCode::unknown_topic_or_partition,
                            fmt::format("topic {} has no partition {}", wish.topic->name, wish.partition.value));
@@ -80,7 +75,7 @@ void check(const Metadata& metadata, Wish& wish) {
 
 // What the metadata shows of a move that was named.
 void look(const Metadata& metadata, Wish& wish, Instant now) {
-    const PartitionRecord* partition = record_of(metadata, wish);
+    const PartitionRecord* partition = metadata.find(wish.identity());
     if (partition == nullptr) return wish.refuse(ErrorCode::unknown_topic_or_partition, "the topic was deleted");
     if (partition->leader == wish.target) {
         wish.is_settled = true;
@@ -136,7 +131,8 @@ Task<rpc::Response> ClientService::move_leaders(rpc::Request request) {
             check(*known, wish);
             if (wish.is_settled) continue;
             wish.asked = shard_.executor().now();
-            moves.push_back({wish.topic->id, wish.partition, record_of(*known, wish)->partition_epoch, wish.target});
+            moves.push_back(
+                {wish.topic->id, wish.partition, known->find(wish.identity())->partition_epoch, wish.target});
         }
         Execution done{{Outcome::written, ErrorCode::none, {}, -1}, false};
         const bool is_naming = !moves.empty();

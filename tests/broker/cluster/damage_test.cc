@@ -38,16 +38,20 @@ void damage(ClusterWorld& cluster, int32_t id, const Replicated& topic) {
     disk.evict();
 }
 
+void start_damaged(ClusterWorld& cluster, int32_t id, const Replicated& topic) {
+    cluster.kill(id);
+    damage(cluster, id, topic);
+    cluster.start(id);
+    cluster.wait_ready(id);
+}
+
 TEST(Damage, AFollowerThatStartsWithADamagedLogTakesItOverAnew) {  // [J04]
     ClusterWorld cluster(3, 3);
     cluster.start_all();
     Replicated topic(cluster);
     std::vector<std::string> values = fill(topic, "before");
     const int32_t damaged = topic.other_than(topic.leader());
-    cluster.kill(damaged);
-    damage(cluster, damaged, topic);
-    cluster.start(damaged);
-    cluster.wait_ready(damaged);
+    start_damaged(cluster, damaged, topic);
     ASSERT_TRUE(topic.wait_in_sync(3, 30s)) << topic.tell();
     EXPECT_TRUE(topic.wait_equal({1, 2, 3}, 5s));
     EXPECT_EQ(topic.log_of(damaged), values);
@@ -115,10 +119,7 @@ TEST(Damage, ACrashAtAnyStepOfTheMendingIsMendedToo) {
         Replicated topic(cluster);
         std::vector<std::string> values = fill(topic, "before");
         const int32_t damaged = topic.other_than(topic.leader());
-        cluster.kill(damaged);
-        damage(cluster, damaged, topic);
-        cluster.start(damaged);
-        cluster.wait_ready(damaged);
+        start_damaged(cluster, damaged, topic);
         cluster.node(damaged).disk().stop_after(step, simulation::Crash::power_loss);
         cluster.simulation().run_for(3s);
         cluster.node(damaged).disk().stop_never();
@@ -137,10 +138,7 @@ TEST(Damage, OneReplicaAfterTheOther) {  // [J30]
     Replicated topic(cluster);
     std::vector<std::string> values = fill(topic, "before");
     for (int32_t id : {1, 2, 3}) {
-        cluster.kill(id);
-        damage(cluster, id, topic);
-        cluster.start(id);
-        cluster.wait_ready(id);
+        start_damaged(cluster, id, topic);
         ASSERT_TRUE(topic.wait_in_sync(3, 30s)) << id << ": " << topic.tell();
     }
     EXPECT_TRUE(topic.wait_equal({1, 2, 3}, 5s));
