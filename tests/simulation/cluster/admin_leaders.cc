@@ -61,17 +61,27 @@ Task<void> AdminClient::balance_leaders() {
     if (!moves.empty()) co_await move_leaders(std::move(moves));
 }
 
+// Of a partition that has none, if there is one; else it is refused.
 Task<void> AdminClient::elect_leader() {
-    KnownTopic* drawn = draw_topic();
-    if (drawn == nullptr) co_return;
-    const auto partition = static_cast<int32_t>(random_.below(static_cast<uint64_t>(drawn->partitions)));
-    TopicPartition name{drawn->name, partition};
+    rpc::CallResult asked = co_await call(rpc::Method::metadata, client::encode_metadata(false));
+    Expected<std::vector<TopicSummary>> topics = client::decode_topics(asked);
+    if (!topics.ok()) co_return;
+    std::vector<TopicPartition> led;
+    std::vector<TopicPartition> unled;
+    for (const TopicSummary& topic : *topics) {
+        for (const PartitionSummary& partition : topic.partitions) {
+            (partition.leader < 0 ? unled : led).push_back({topic.name, partition.partition});
+        }
+    }
+    const std::vector<TopicPartition>& choices = unled.empty() ? led : unled;
+    if (choices.empty()) co_return;
+    TopicPartition name = choices[random_.below(choices.size())];
     rpc::CallResult result =
         co_await call(rpc::Method::elect_leader,
                       client::encode_elect_leader(name, false, random_.chance(one_in(4)), leader_request_time));
     Expected<ElectedLeader> elected = client::decode_elect_leader(result);
     stage_.history.say(
-        me, "elects a leader of " + name.topic + "/" + std::to_string(partition) + ": " +
+        me, "elects a leader of " + name.topic + "/" + std::to_string(name.partition) + ": " +
                 (elected.ok() ? std::to_string(elected->leader) + " " + elected->loss : elected.error().to_string()));
     stage_.atlas.note(elected.ok() ? Path::elect_done : Path::elect_failed);
 }
