@@ -65,7 +65,9 @@ PLANTED = {
         "log/log_cut.cc", "log_.producers_ = std::move(replay.producers);", "(void)replay;"),
     "leader-appointed-in-place-after-a-restart": (
         "broker/partition/partition.cc", "const Epoch written = std::max(epoch, Epoch(log->last_epoch().value + 1));",
-        "const Epoch written = std::max(Epoch(epoch.value - 1), Epoch(log->last_epoch().value + 1));"),
+        "const Epoch written = std::max({Epoch(epoch.value - 2), log->last_epoch(), Epoch(0)});",
+        "broker/partition/partition.cc", "Result<void> begun = co_await log->begin_epoch(written);",
+        "Result<void> begun;\n    if (written > log->last_epoch()) begun = co_await log->begin_epoch(written);"),
     "any-replica-may-be-appointed": (
         "broker/controller/tiers.cc", "BrokerIds electable(const PartitionRecord& partition, bool has_durable_floor) {",
         "BrokerIds electable(const PartitionRecord& partition, bool has_durable_floor) {\n"
@@ -161,14 +163,16 @@ def try_one(name, copy, folder, options):
     words = PLANTED[name]
     edits = [(copy / words[at], words[at + 1], words[at + 2]) for at in range(0, len(words), 3)]
     texts = {path: path.read_text() for path, _, _ in edits}
-    for path, before, _ in edits:
-        if texts[path].count(before) != 1:
+    changed = dict(texts)
+    for path, before, after in edits:
+        if changed[path].count(before) != 1:
             print(f"{name:45} its place in {path.relative_to(copy)} is not found", flush=True)
             return False
+        changed[path] = changed[path].replace(before, after)
     begin = time.monotonic()
     try:
-        for path, before, after in edits:
-            path.write_text(texts[path].replace(before, after))
+        for path, text in changed.items():
+            path.write_text(text)
         if problem := build(folder, TARGETS[options.simulator], options.jobs):
             print(f"{name:45} does not build: {problem.strip().splitlines()[-1]}", flush=True)
             return False
