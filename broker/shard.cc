@@ -12,6 +12,7 @@ namespace {
 
 // Opened beside each other: their disk operations overlap, and the starts of their epochs are one synced write.
 constexpr size_t openings_at_a_time = 64;
+constexpr const char* no_replica = "this broker is no replica of the partition any more";
 // Few followers, whose requests are small.
 constexpr size_t follower_connections_max = 256;
 constexpr size_t follower_memory_bytes = size_t{64} << 20;
@@ -121,6 +122,7 @@ Task<void> Shard::update(MetadataSnapshot metadata) {
     roles_version_ = metadata->version();
     count_leases();
     for (const PartitionIdentity& identity : gone) co_await drop_partition(identity);
+    for (const PartitionIdentity& identity : changes.releases) co_await release_partition(identity);
     replicator_.take(*metadata);
     std::vector<Task<bool>> appointments;
     for (const Role& each : changes.appointments) appointments.push_back(lead(each));
@@ -192,8 +194,15 @@ void Shard::follow_topic(const TopicRecord& topic, Changes& changes) {
     for (size_t index = 0; index < topic.partitions.size(); ++index) {
         const PartitionRecord& record = topic.partitions[index];
         PartitionIdentity identity{topic.id, PartitionIndex(static_cast<int32_t>(index))};
-        if (!contains(record.replicas, self()) || log::shard_of(identity, count_) != index_) continue;
+        if (log::shard_of(identity, count_) != index_) continue;
         Partition* known = find(identity);
+        if (!contains(record.replicas, self())) {
+            if (known == nullptr) continue;
+            replicator_.leave(identity);
+            if (known->leads()) known->follow(known->log(), record.leader_epoch);
+            changes.releases.push_back(identity);
+            continue;
+        }
         if (known == nullptr) {
             changes.openings.push_back(role_of(topic, identity.partition));
             continue;
@@ -224,8 +233,11 @@ void Shard::take_record(Partition& partition, const PartitionRecord& record, int
 void Shard::follow(Partition& partition, const PartitionRecord& record) {
     const bool is_news = partition.leads() || partition.leader_epoch() != record.leader_epoch;
     if (partition.log() != nullptr && is_news) partition.follow(partition.log(), record.leader_epoch);
-    partition.mark_damaged(contains(record.damaged, self()));
-    const bool may_follow = partition.state() == PartitionState::online && !partition.is_marked_damaged();
+    const Partition::Standing standing{membership_of(record, self()), contains(record.damaged, self())};
+    // As another replica than before it names what it has anew.
+    if (standing.membership != partition.standing().membership) replicator_.leave(partition.identity());
+    partition.set_standing(standing);
+    const bool may_follow = partition.state() == PartitionState::online && !standing.is_damaged;
     if (may_follow && record.leader.value >= 0) {
         replicator_.follow(partition.identity(), record.leader, record.leader_epoch);
     } else {
@@ -289,7 +301,10 @@ Task<void> Shard::remove_leftovers() {
     if (!found.ok()) co_return;
     size_t unknown = 0;
     for (const PartitionIdentity& identity : *found) {
-        if (metadata_->find(identity.topic) != nullptr) continue;
+        if (const PartitionRecord* record = find_record(identity)) {
+            if (!contains(record->replicas, self())) co_await bury(identity, no_replica);
+            continue;
+        }
         if (!metadata_->was_deleted(identity.topic)) {
             ++unknown;
             continue;
@@ -373,6 +388,28 @@ Task<void> Shard::drop_partition(PartitionIdentity identity) {
     partitions_.erase(identity);
 }
 
+// Other brokers keep it now.
+Task<void> Shard::release_partition(PartitionIdentity identity) {
+    co_await find(identity)->remove();
+    const bool is_done = co_await bury(identity, no_replica);
+    partitions_.erase(identity);
+    if (is_done) {
+        spdlog::info("partition {}: other brokers keep it now; what was here is in the graveyard",
+                     identity.to_string());
+    }
+}
+
+// What is there of its log goes to the graveyard as a whole. REQUIRES: its topic is known
+Task<bool> Shard::bury(PartitionIdentity identity, std::string reason) {
+    const uint64_t bytes_max = parse_settings(metadata_->find(identity.topic)->settings).log.graveyard_bytes;
+    Result<void> buried = co_await store_->bury_log(identity, std::move(reason), bytes_max);
+    if (!buried.ok()) {
+        spdlog::error("partition {}: its log could not be moved to the graveyard: {}", identity.to_string(),
+                      describe(buried.error()));
+    }
+    co_return buried.ok();
+}
+
 const PartitionRecord* Shard::find_record(const PartitionIdentity& identity) const {
     return metadata_ == nullptr ? nullptr : metadata_->find(identity);
 }
@@ -399,14 +436,10 @@ Task<bool> Shard::empty_damaged(PartitionIdentity identity) {
                  identity.to_string());
     replicator_.leave(identity);
     co_await partition->remove();
-    Result<void> buried = co_await store_->bury_log(identity, std::move(reason), role.settings.log.graveyard_bytes);
+    const bool is_buried = co_await bury(identity, std::move(reason));
     partitions_.erase(identity);
-    if (!buried.ok()) {
-        spdlog::error("partition {}: its damaged log could not be moved to the graveyard: {}", identity.to_string(),
-                      describe(buried.error()));
-    }
     const bool is_open = co_await open_partition(std::move(role));
-    co_return buried.ok() && is_open;
+    co_return is_buried && is_open;
 }
 
 Partition* Shard::find(const PartitionIdentity& identity) {

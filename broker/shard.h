@@ -117,6 +117,7 @@ class Shard {
     struct Changes {
         std::vector<Role> openings;
         std::vector<Role> appointments;  // of partitions that are open
+        std::vector<PartitionIdentity> releases;
     };
     static Role role_of(const TopicRecord& topic, PartitionIndex partition);
     void count_leases();
@@ -125,6 +126,8 @@ class Shard {
     Task<void> open_partitions(std::vector<Role> openings);
     Task<bool> open_partition(Role role);
     Task<void> drop_partition(PartitionIdentity identity);
+    Task<void> release_partition(PartitionIdentity identity);
+    Task<bool> bury(PartitionIdentity identity, std::string reason);
     Task<bool> lead(Role role);
     Task<void> begin_to_lead(Partition* partition, log::Log* log, Role role);
     void follow(Partition& partition, const PartitionRecord& record);

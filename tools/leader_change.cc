@@ -1,7 +1,6 @@
 // ironbark leader move | balance | elect: who leads, by an operator's hand.
 
 #include <algorithm>
-#include <charconv>
 #include <fmt/format.h>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -17,25 +16,6 @@ using Json = nlohmann::ordered_json;
 
 // While a partition is being moved nobody appends to it: so not all are moved at once.
 constexpr size_t moved_at_once = 8;
-
-// "orders/3"
-Expected<TopicPartition> parse_partition(const std::string& text) {
-    const size_t slash = text.rfind('/');
-    TopicPartition place;
-    const char* end = text.data() + text.size();
-    bool is_good = slash != std::string::npos && slash > 0 && slash + 1 < text.size();
-    if (is_good) {
-        const auto parsed = std::from_chars(text.data() + slash + 1, end, place.partition);
-        is_good = parsed.ec == std::errc() && parsed.ptr == end && place.partition >= 0;
-    }
-    if (!is_good) return wrong_usage(fmt::format("'{}' is no partition; write TOPIC/NUMBER, like orders/3", text));
-    place.topic = text.substr(0, slash);
-    return place;
-}
-
-std::string text_of(const TopicPartition& partition) {
-    return fmt::format("{}/{}", partition.topic, partition.partition);
-}
 
 Json to_json(const MovedLeader& moved) {
     Json value = {{"topic", moved.partition.topic},

@@ -113,6 +113,7 @@ class Controller {
     Task<void> become_active();
     Task<void> watch_disk();
     Task<void> watch_partitions();
+    Task<void> watch_moves();
     void propose(const std::vector<Appointment>& appointments) const;
     Task<void> end_silent(Instant now);
     Task<void> probe(BrokerId broker);

@@ -184,7 +184,8 @@ rpc::Metadata FollowerSession::request(Duration wait) {
         const Epoch last_epoch = place.begins_anew ? Epoch(-1) : partition->log()->last_epoch();
         positions.push_back(wire::CreateReplicaPosition(builder, handle, &topic, place.identity.partition.value,
                                                         place.epoch.value, partition->log_end().value, last_epoch.value,
-                                                        partition->log()->last_checksum()));
+                                                        partition->log()->last_checksum(),
+                                                        partition->standing().membership));
     }
     const std::vector<uint32_t> left = std::exchange(left_due_, {});
     const std::vector<wire::ReplicaAck> acks = take_acks();

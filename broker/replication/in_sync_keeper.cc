@@ -48,7 +48,7 @@ bool wants_relief(const Partition& partition, Instant now) {
 // Without a leadership most of them follow, and there is nothing to do for them at a look.
 bool may_need_care(const Partition& partition) {
     return partition.state() == PartitionState::failed || partition.wants_room() || partition.is_damaged() ||
-           partition.is_marked_damaged();
+           partition.standing().is_damaged;
 }
 
 }  // namespace
