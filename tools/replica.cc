@@ -179,7 +179,7 @@ void add_replica(Command app, Session& session) {
          "ironbark replica move orders/3 --to 2,3,4"},
         [&session, moved, to, waits] { return plan(session, *moved, *to, *waits); });
     move_command.add_option("TOPIC/PARTITION", *moved, "like orders/3").required();
-    move_command.add_option("--to", *to, "brokers, like 2,3,4").required().separated_by(',');
+    move_command.add_option("--to", *to, "brokers, like 2,3,4").required().number_from(0).separated_by(',');
     move_command.add_flag("--wait", *waits, "return when it has been moved");
 
     auto cancelled = std::make_shared<std::string>();

@@ -52,7 +52,7 @@ std::string why_not_these(const Metadata& metadata, const ReplicaWish& wish, con
     return {};
 }
 
-// Refused here where the reason can be told best; the metadata judges once more. Settled, too, if it is planned already.
+// Refused here where the reason can be told best; the metadata judges once more. What is planned already is settled.
 void look(const Metadata& metadata, ReplicaWish& wish) {
     const PartitionRecord* found = metadata.find(wish.identity());
     if (found == nullptr) {

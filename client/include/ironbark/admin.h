@@ -315,9 +315,9 @@ class Admin {
     // retry. In the order given; each has its own failure, and the leader before leads on then.
     Expected<std::vector<MovedLeader>> move_leaders(const std::vector<LeaderMove>& moves,
                                                     Timeout timeout = default_timeout);
-    // Other brokers are to keep the partitions, without a pause for anybody. Returns when that is planned, each move with
-    // its own failure; the cluster goes on by itself, and `list_topics` shows how far it is. A move to other brokers
-    // takes the place of one that is planned; one to none takes it back.
+    // Other brokers are to keep the partitions, without a pause for anybody. Returns when that is planned, each move
+    // with its own failure; the cluster goes on by itself, and `list_topics` shows how far it is. A move to other
+    // brokers takes the place of one that is planned; one to none takes it back.
     Expected<std::vector<PlannedReplicas>> move_replicas(const std::vector<ReplicaMove>& moves,
                                                          Timeout timeout = default_timeout);
     // For a partition that nobody leads: appoints the most up-to-date of those that may lead; or, if none of them lives
