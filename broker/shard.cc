@@ -439,7 +439,7 @@ Task<bool> Shard::empty_damaged(PartitionIdentity identity) {
     const bool is_buried = co_await bury(identity, std::move(reason));
     partitions_.erase(identity);
     const bool is_open = co_await open_partition(std::move(role));
-    co_return is_buried && is_open;
+    co_return is_buried&& is_open;
 }
 
 Partition* Shard::find(const PartitionIdentity& identity) {

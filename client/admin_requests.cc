@@ -99,8 +99,9 @@ PartitionDescription read(const wire::PartitionDescription& from) {
 }
 
 PartitionSummary read(const wire::PartitionMetadata& from) {
-    return {from.partition(),        from.leader(),           from.leader_epoch(),  numbers(from.replicas()),
-            numbers(from.in_sync()), numbers(from.moving_to()), numbers(from.added()), failure(from.error())};
+    return {from.partition(),         from.leader(),           from.leader_epoch(),
+            numbers(from.replicas()), numbers(from.in_sync()), numbers(from.moving_to()),
+            numbers(from.added()),    failure(from.error())};
 }
 
 TopicSummary read(const wire::TopicMetadata& from) {
@@ -368,8 +369,7 @@ Expected<std::vector<PlannedReplicas>> decode_move_replicas(const std::vector<Re
     std::vector<PlannedReplicas> planned;
     for (size_t index = 0; index < moves.size(); ++index) {
         const wire::PlannedReplicas& each = *from->Get(static_cast<flatbuffers::uoffset_t>(index));
-        planned.push_back(
-            {moves[index].partition, failure(each.error()), numbers(each.before()), numbers(each.to())});
+        planned.push_back({moves[index].partition, failure(each.error()), numbers(each.before()), numbers(each.to())});
     }
     return planned;
 }

@@ -62,8 +62,8 @@ int plan(Session& session, const std::string& text, const std::vector<int32_t>& 
         }
         if (one.failure) return session.fail(what, *one.failure);
         if (!session.json) {
-            session.print(fmt::format("{}: from brokers {} to {}\n", text, brokers_text(one.before),
-                                      brokers_text(one.to)));
+            session.print(
+                fmt::format("{}: from brokers {} to {}\n", text, brokers_text(one.before), brokers_text(one.to)));
         }
         if (waits) {
             Expected<PartitionSummary> end = wait_for_end(admin, patience, *partition);
@@ -92,9 +92,9 @@ std::string lag_of(const TopicDescription& topic, const Move& move) {
         if (partition.partition != move.partition.partition) continue;
         for (const ReplicaState& each : partition.replica_states) {
             if (!has(move.missing, each.broker)) continue;
-            const std::string lag = each.log_end < 0 ? "not heard of"
-                                                     : std::to_string(std::max<int64_t>(
-                                                           0, partition.log_end - each.log_end));
+            const std::string lag = each.log_end < 0
+                                        ? "not heard of"
+                                        : std::to_string(std::max<int64_t>(0, partition.log_end - each.log_end));
             text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", each.broker, lag);
         }
     }

@@ -182,10 +182,9 @@ rpc::Metadata FollowerSession::request(Duration wait) {
         if (partition == nullptr || partition->log() == nullptr) continue;
         const wire::Uuid topic = rpc::to_wire(place.identity.topic);
         const Epoch last_epoch = place.begins_anew ? Epoch(-1) : partition->log()->last_epoch();
-        positions.push_back(wire::CreateReplicaPosition(builder, handle, &topic, place.identity.partition.value,
-                                                        place.epoch.value, partition->log_end().value, last_epoch.value,
-                                                        partition->log()->last_checksum(),
-                                                        partition->standing().membership));
+        positions.push_back(wire::CreateReplicaPosition(
+            builder, handle, &topic, place.identity.partition.value, place.epoch.value, partition->log_end().value,
+            last_epoch.value, partition->log()->last_checksum(), partition->standing().membership));
     }
     const std::vector<uint32_t> left = std::exchange(left_due_, {});
     const std::vector<wire::ReplicaAck> acks = take_acks();

@@ -126,8 +126,7 @@ void LeaderSessions::begin_stream(const std::shared_ptr<Session>& session, const
         stream.refusal = wrong;
         stream.kind = wire::ReplicaAnswer::refused;
     } else if (const Leadership* leadership = partition->leadership();
-               leadership != nullptr &&
-               !leadership->replicas.counts(session->from.broker, position.membership)) {
+               leadership != nullptr && !leadership->replicas.counts(session->from.broker, position.membership)) {
         // It has become a replica, or was emptied, and the news of that are still on their way here; or there.
         stream.refusal = {ErrorCode::unknown_leader_epoch, "this leader does not know the follower as that replica"};
         stream.kind = wire::ReplicaAnswer::refused;

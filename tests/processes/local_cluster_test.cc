@@ -157,8 +157,9 @@ TEST_F(LocalCluster, ReplicasMoveUnderALoad) {
     const Json now = tool.json({"topic", "describe", "t"})["partitions"][0];
     EXPECT_EQ(now["replicas"], Json({third, second}));
     EXPECT_EQ(tool.run({"replica", "status"}).output, "no replicas are being moved\n");
-    const Finished read = tool.shell("diff <(ironbark consume t --format '%v\n' --offset start --exit-at-end) <(seq 0 " +
-                                     std::to_string(sent - 1) + ")");
+    const Finished read =
+        tool.shell("diff <(ironbark consume t --format '%v\n' --offset start --exit-at-end) <(seq 0 " +
+                   std::to_string(sent - 1) + ")");
     EXPECT_EQ(read.exit_code, 0) << read.output.substr(0, 500) << read.errors;
 }
 

@@ -25,10 +25,9 @@ TEST(RecordChaos, LosesNothingThatWasAcknowledged) {
         "%llu shown\n",
         number(count), number(counts.kills), number(counts.power_losses), number(counts.stops), number(counts.pauses),
         number(counts.cuts), number(counts.moved), number(counts.moves), number(counts.replicas_moved),
-        number(counts.replica_moves), number(counts.epochs), number(counts.rotten),
-        number(counts.mended), number(counts.acknowledged), number(counts.acknowledged_durable),
-        number(counts.duplicates), number(counts.refused), number(counts.unknown), number(counts.lost_at_weaker_levels),
-        number(counts.shown));
+        number(counts.replica_moves), number(counts.epochs), number(counts.rotten), number(counts.mended),
+        number(counts.acknowledged), number(counts.acknowledged_durable), number(counts.duplicates),
+        number(counts.refused), number(counts.unknown), number(counts.lost_at_weaker_levels), number(counts.shown));
     EXPECT_GT(counts.acknowledged_durable, count);
     EXPECT_GT(counts.shown, count);
     EXPECT_GT(counts.moved, 0u);

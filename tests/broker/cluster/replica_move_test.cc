@@ -179,8 +179,8 @@ TEST(ReplicaMove, ACrashAtAnyStepOfLettingGoLeavesNothingBehind) {
         moving.write(10, "before");
         moving.cluster.simulation().run_for(2s);
         ASSERT_TRUE(moving.plan({1, 2, 4}).said.ok());
-        ASSERT_TRUE(moving.cluster.simulation().run_until([&] { return moving.topic->record().moving_to.empty(); },
-                                                          30s));
+        ASSERT_TRUE(
+            moving.cluster.simulation().run_until([&] { return moving.topic->record().moving_to.empty(); }, 30s));
         moving.cluster.node(3).disk().stop_after(step, simulation::Crash::power_loss);
         moving.cluster.simulation().run_for(2s);
         moving.cluster.node(3).disk().stop_never();
@@ -246,8 +246,8 @@ TEST(ReplicaMove, AnImpossibleOneIsRefusedWithTheReason) {
     EXPECT_EQ(why({1, 2, 9}), "there is no broker 9; `ironbark broker list` shows them");
     EXPECT_EQ(why({}), "no move of its replicas is planned");
     moving.cluster.kill(4);
-    ASSERT_TRUE(moving.cluster.simulation().run_until(
-        [&] { return !moving.cluster.metadata(1)->is_alive(BrokerId(4)); }, 20s));
+    ASSERT_TRUE(
+        moving.cluster.simulation().run_until([&] { return !moving.cluster.metadata(1)->is_alive(BrokerId(4)); }, 20s));
     EXPECT_EQ(why({1, 2, 4}), "broker 4 is not alive: start it");
     EXPECT_TRUE(moving.plan({1, 2, 3}).said.ok()) << "it is so already";
     EXPECT_EQ(moving.topic->record().replicas, first_three);
