@@ -191,6 +191,7 @@ Shard::Role Shard::role_of(const TopicRecord& topic, PartitionIndex partition) {
 // Settings, changes within an epoch and the end of leaderships for the partitions that are here, at once; and lists of
 // those that are to be opened, and of those that are to lead in a new epoch.
 void Shard::follow_topic(const TopicRecord& topic, Changes& changes) {
+    const TopicSettings settings = parse_settings(topic.settings);
     for (size_t index = 0; index < topic.partitions.size(); ++index) {
         const PartitionRecord& record = topic.partitions[index];
         PartitionIdentity identity{topic.id, PartitionIndex(static_cast<int32_t>(index))};
@@ -207,7 +208,7 @@ void Shard::follow_topic(const TopicRecord& topic, Changes& changes) {
             changes.openings.push_back(role_of(topic, identity.partition));
             continue;
         }
-        known->change_settings(parse_settings(topic.settings));
+        known->change_settings(settings);
         if (record.leader != self()) {
             follow(*known, record);
         } else if (!known->leads() || known->leader_epoch() != record.leader_epoch) {

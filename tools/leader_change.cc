@@ -78,7 +78,7 @@ Imbalance imbalance_of(const std::vector<TopicSummary>& topics, const std::strin
             if (partition.leader >= 0 && is_ready) {
                 imbalance.moves.push_back({place, preferred});
             } else {
-                imbalance.waiting.push_back(text_of(place));
+                imbalance.waiting.push_back(partition_text(place));
             }
         }
     }
@@ -94,7 +94,7 @@ int show_balance(Session& session, const std::vector<MovedLeader>& moved, const 
     } else {
         Table table({"PARTITION", "BEFORE", "LEADER", "OUTAGE AT MOST", "PROBLEM"});
         for (const MovedLeader& one : moved) {
-            table.add({text_of(one.partition), std::to_string(one.before), std::to_string(one.leader),
+            table.add({partition_text(one.partition), std::to_string(one.before), std::to_string(one.leader),
                        one.failure ? "" : outage_text(one), one.failure ? one.failure->to_string() : ""});
         }
         if (!moved.empty()) session.print(table.to_string());

@@ -205,7 +205,7 @@ Expected<TopicPartition> parse_partition(const std::string& text) {
     return place;
 }
 
-std::string text_of(const TopicPartition& partition) {
+std::string partition_text(const TopicPartition& partition) {
     return fmt::format("{}/{}", partition.topic, partition.partition);
 }
 

@@ -38,7 +38,7 @@ int fail_for_topic(Session& session,
 
 // "orders/3", and the way back.
 Expected<TopicPartition> parse_partition(const std::string& text);
-std::string text_of(const TopicPartition& partition);
+std::string partition_text(const TopicPartition& partition);
 
 void add_topic_changes(Command noun, Session& session);
 void add_leader_changes(Command noun, Session& session);
