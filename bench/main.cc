@@ -241,7 +241,8 @@ void add_cluster_options(CLI::App* command, ClusterSettings& settings) {
 void add_existing_cluster(CLI::App* command, ClusterSettings& settings) {
     auto* bootstrap = command->add_option("--bootstrap", settings.bootstrap,
                                           "HOST:PORT,... of a cluster that is there, instead of one that is started");
-    for (const char* option : {"--daemon", "--daemon-flag", "--io", "--kill-leader", "--stop-leader", "--leader-place", "--stop-follower"}) {
+    for (const char* option :
+         {"--daemon", "--daemon-flag", "--io", "--kill-leader", "--stop-leader", "--leader-place", "--stop-follower"}) {
         bootstrap->excludes(command->get_option(option));
     }
     command->add_option("--topic", settings.topic, "name of the topic, which is made")->capture_default_str();

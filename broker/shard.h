@@ -76,6 +76,8 @@ class Shard {
 
     // What this metadata says of the partition; null: nothing.
     const PartitionRecord* find_record(const PartitionIdentity& identity) const;
+    // For the daemon's log: what people call it, and what its directory is called.
+    std::string label(const PartitionIdentity& identity) const;
     // Whether another replica that is alive may lead by right: then a damaged one here is not needed.
     bool may_another_lead(const PartitionRecord& record) const;
     // The log of a replica here goes to the graveyard as a whole, if the metadata says that it is damaged, and an empty

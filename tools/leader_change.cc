@@ -140,7 +140,7 @@ int elect(Session& session, const std::string& text, bool unclean) {
         Expected<ElectedLeader> proposed = admin.elect_leader(*partition, unclean, true, patience);
         if (!proposed) return session.fail(what, proposed.error());
         const std::string loss = proposed->loss.empty() ? "nothing that was acknowledged is lost"
-                                                        : fmt::format("may be lost for good: {}", proposed->loss);
+                                                        : fmt::format("may be lost: {}", proposed->loss);
         if (!session.confirm(fmt::format("make broker {} the leader of {}, from offset {} on; {}", proposed->leader,
                                          text, proposed->log_end, loss))) {
             return exit_refused;

@@ -1,8 +1,8 @@
 #pragma once
 // Kills or stops the leader of partition 0 again and again, or stops one of its followers, one disturbance at a time:
-// the next one waits until every replica is in sync again. `run` blocks until the load is about to end, and reports trouble
-// instead of throwing. The load is sent by another thread: daemons end with the thread that started them, so the one
-// that disturbs must be the one that outlives them.
+// the next one waits until every replica is in sync again. `run` blocks until the load is about to end, and reports
+// trouble instead of throwing. The load is sent by another thread: daemons end with the thread that started them, so
+// the one that disturbs must be the one that outlives them.
 
 #include <string>
 #include <vector>

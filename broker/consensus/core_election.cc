@@ -20,7 +20,7 @@ bool Core::is_alone() const {
 }
 
 // How long from now on nothing may be heard. After a leader the others are candidates one after the other, within three
-// tenths of the timeout: the first is leader before the second would be in its way, and who cannot win holds up the rest
+// tenths of the timeout: the first leads before the second would be in its way, and who cannot win holds up the rest
 // for one turn only. Where that came to nothing, or nobody is known to lead, chance keeps them apart.
 int64_t Core::election_patience_ms() const {
     const auto timeout = static_cast<uint64_t>(settings_.election_timeout_ms);

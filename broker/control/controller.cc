@@ -317,7 +317,14 @@ void Controller::connection_ended(int32_t node) {
     if (is_active() && node != settings_.id) scope_.spawn(probe(BrokerId(node)));
 }
 
+// A process that dies ends several connections at a time.
 Task<void> Controller::probe(BrokerId id) {
+    if (!probed_.insert(id).second) co_return;
+    co_await probe_once(id);
+    probed_.erase(id);
+}
+
+Task<void> Controller::probe_once(BrokerId id) {
     const BrokerRecord* found = machine_.state().find(id);
     if (found == nullptr || !found->is_alive) co_return;
     const BrokerRecord broker = *found;

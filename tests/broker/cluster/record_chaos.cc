@@ -344,13 +344,9 @@ void RecordChaos::recover() {
         if ((*move)->ok() && read_moved(**move).said.ok()) ++counts_.moved;
     }
     settle_replicas();
-    const size_t replicas = topic_->record().replicas.size();
-    if (!topic_->wait_in_sync(replicas, sync_limit)) {
-        fail("the world is well, and not all replicas are in sync");
-    }
     const bool may_be_damaged = rotting_ >= 0 && topic_->replica(rotting_) != nullptr;
     if (may_be_damaged && !topic_->wait_mended(rotting_, sync_limit)) fail("a damaged log is not replaced");
-    if (!topic_->wait_in_sync(replicas, sync_limit)) fail("a log that was replaced does not come back in sync");
+    if (!wait_whole()) fail("a log that was replaced does not come back in sync");
     for (const std::string& event : world_.events(1)) {
         if (event.find(" logs of 1 partition emptied") != std::string::npos) ++counts_.mended;
     }
@@ -358,6 +354,15 @@ void RecordChaos::recover() {
     for (Sender& sender : senders_) finish(sender);
     const ReceiptSeen last = topic_->produce_somewhere(last_value);
     if (!last.said.ok()) fail("the world is well, and nothing can be written: " + last.said.hint);
+}
+
+// Nothing moves, and everybody is in sync.
+bool RecordChaos::wait_whole() {
+    auto is_whole = [&] {
+        const PartitionRecord record = topic_->record();
+        return record.moving_to.empty() && record.in_sync.size() == record.replicas.size();
+    };
+    return world_.simulation().run_until(is_whole, sync_limit);
 }
 
 // Whatever was planned ends, and who has let the partition go keeps nothing.
@@ -370,8 +375,7 @@ void RecordChaos::settle_replicas() {
     for (const auto& move : replica_moves_) {
         if ((*move)->ok() && read_planned(**move).said.ok()) ++counts_.replica_moves;
     }
-    auto has_ended = [&] { return topic_->record().moving_to.empty(); };
-    if (!world_.simulation().run_until(has_ended, sync_limit)) fail("the world is well, and replicas do not move");
+    if (!wait_whole()) fail("the world is well, and not all replicas are in sync, or where they are to be");
     auto is_alone = [&] {
         const BrokerIds replicas = topic_->record().replicas;
         for (size_t each = 1; each <= nodes_; ++each) {

@@ -75,6 +75,7 @@ class RecordChaos {
     void move_leader();
     void move_replicas();
     void settle_replicas();
+    bool wait_whole();
     void rot();
     void settle();
     void send(Sender& sender);
