@@ -220,6 +220,16 @@ void add_cluster_options(CLI::App* command, ClusterSettings& settings) {
         ->capture_default_str();
     add_duration(command, "--kill-leader", settings.kill_leader_seconds,
                  "kill the leader of partition 0 (SIGKILL) so often, and start it again");
+    add_duration(command, "--stop-leader", settings.stop_leader_seconds,
+                 "stop it (SIGSTOP) so often, until others lead what it led");
+    command
+        ->add_option("--leader-place", settings.leader_place,
+                     "where the leader is that is killed or stopped; it is moved there before")
+        ->transform(CLI::CheckedTransformer(std::map<std::string, LeaderPlace>{
+            {"anywhere", LeaderPlace::anywhere},
+            {"beside-controller", LeaderPlace::beside_controller},
+            {"apart-from-controller", LeaderPlace::apart_from_controller}}))
+        ->default_str("anywhere");
     add_duration(command, "--stop-follower", settings.stop_follower_seconds,
                  "stop a follower of partition 0 (SIGSTOP) so often, for about half of that");
     command->add_flag("--read-meanwhile", settings.is_read_meanwhile,
@@ -231,7 +241,8 @@ void add_cluster_options(CLI::App* command, ClusterSettings& settings) {
 void add_existing_cluster(CLI::App* command, ClusterSettings& settings) {
     auto* bootstrap = command->add_option("--bootstrap", settings.bootstrap,
                                           "HOST:PORT,... of a cluster that is there, instead of one that is started");
-    for (const char* option : {"--daemon", "--daemon-flag", "--io", "--kill-leader", "--stop-follower"}) {
+    for (const char* option :
+         {"--daemon", "--daemon-flag", "--io", "--kill-leader", "--stop-leader", "--leader-place", "--stop-follower"}) {
         bootstrap->excludes(command->get_option(option));
     }
     command->add_option("--topic", settings.topic, "name of the topic, which is made")->capture_default_str();

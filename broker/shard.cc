@@ -12,6 +12,7 @@ namespace {
 
 // Opened beside each other: their disk operations overlap, and the starts of their epochs are one synced write.
 constexpr size_t openings_at_a_time = 64;
+constexpr const char* no_replica = "this broker is no replica of the partition any more";
 // Few followers, whose requests are small.
 constexpr size_t follower_connections_max = 256;
 constexpr size_t follower_memory_bytes = size_t{64} << 20;
@@ -107,7 +108,7 @@ Task<void> Shard::update(MetadataSnapshot metadata) {
         // As at the start: only a command that deletes the topic removes records.
         if (partition->leads()) {
             spdlog::warn("partition {}: its topic is not in the metadata, and was not deleted; its files are left",
-                         identity.to_string());
+                         label(identity));
         }
         replicator_.leave(identity);
         if (partition->log() != nullptr) partition->follow(partition->log(), partition->leader_epoch());
@@ -121,6 +122,7 @@ Task<void> Shard::update(MetadataSnapshot metadata) {
     roles_version_ = metadata->version();
     count_leases();
     for (const PartitionIdentity& identity : gone) co_await drop_partition(identity);
+    for (const PartitionIdentity& identity : changes.releases) co_await release_partition(identity);
     replicator_.take(*metadata);
     std::vector<Task<bool>> appointments;
     for (const Role& each : changes.appointments) appointments.push_back(lead(each));
@@ -189,16 +191,24 @@ Shard::Role Shard::role_of(const TopicRecord& topic, PartitionIndex partition) {
 // Settings, changes within an epoch and the end of leaderships for the partitions that are here, at once; and lists of
 // those that are to be opened, and of those that are to lead in a new epoch.
 void Shard::follow_topic(const TopicRecord& topic, Changes& changes) {
+    const TopicSettings settings = parse_settings(topic.settings);
     for (size_t index = 0; index < topic.partitions.size(); ++index) {
         const PartitionRecord& record = topic.partitions[index];
         PartitionIdentity identity{topic.id, PartitionIndex(static_cast<int32_t>(index))};
-        if (!contains(record.replicas, self()) || log::shard_of(identity, count_) != index_) continue;
+        if (log::shard_of(identity, count_) != index_) continue;
         Partition* known = find(identity);
+        if (!contains(record.replicas, self())) {
+            if (known == nullptr) continue;
+            replicator_.leave(identity);
+            if (known->leads()) known->follow(known->log(), record.leader_epoch);
+            changes.releases.push_back(identity);
+            continue;
+        }
         if (known == nullptr) {
             changes.openings.push_back(role_of(topic, identity.partition));
             continue;
         }
-        known->change_settings(parse_settings(topic.settings));
+        known->change_settings(settings);
         if (record.leader != self()) {
             follow(*known, record);
         } else if (!known->leads() || known->leader_epoch() != record.leader_epoch) {
@@ -214,8 +224,13 @@ void Shard::follow_topic(const TopicRecord& topic, Changes& changes) {
 void Shard::take_record(Partition& partition, const PartitionRecord& record, int32_t min_in_sync) {
     if (const Leadership* leadership = partition.leadership()) {
         const BrokerIds& before = leadership->replicas.in_sync();
-        for (BrokerId each : record.in_sync) metrics_.replicas_joined += contains(before, each) ? 0 : 1;
+        BrokerIds joined;
+        for (BrokerId each : record.in_sync) {
+            if (!contains(before, each)) joined.push_back(each);
+        }
         for (BrokerId each : before) metrics_.replicas_left += contains(record.in_sync, each) ? 0 : 1;
+        metrics_.replicas_joined += joined.size();
+        if (!joined.empty()) in_sync_keeper_.note_joined(partition.identity(), joined);
     }
     partition.take_record(record, min_in_sync);
 }
@@ -224,8 +239,11 @@ void Shard::take_record(Partition& partition, const PartitionRecord& record, int
 void Shard::follow(Partition& partition, const PartitionRecord& record) {
     const bool is_news = partition.leads() || partition.leader_epoch() != record.leader_epoch;
     if (partition.log() != nullptr && is_news) partition.follow(partition.log(), record.leader_epoch);
-    partition.mark_damaged(contains(record.damaged, self()));
-    const bool may_follow = partition.state() == PartitionState::online && !partition.is_marked_damaged();
+    const Partition::Standing standing{membership_of(record, self()), contains(record.damaged, self())};
+    // As another replica than before it names what it has anew.
+    if (standing.membership != partition.standing().membership) replicator_.leave(partition.identity());
+    partition.set_standing(standing);
+    const bool may_follow = partition.state() == PartitionState::online && !standing.is_damaged;
     if (may_follow && record.leader.value >= 0) {
         replicator_.follow(partition.identity(), record.leader, record.leader_epoch);
     } else {
@@ -249,7 +267,7 @@ Task<void> Shard::begin_to_lead(Partition* partition, log::Log* log, Role role) 
     spdlog::warn(
         "partition {}: this broker cannot lead it in epoch {}: the disk has no room to record that; another broker may "
         "lead, and this one when there is room",
-        role.identity.to_string(), role.record.leader_epoch.value);
+        label(role.identity), role.record.leader_epoch.value);
 }
 
 Task<void> Shard::lead_again(PartitionIdentity identity) {
@@ -261,7 +279,7 @@ Task<void> Shard::lead_again(PartitionIdentity identity) {
     if (record->leader != self() || record->leader_epoch != partition->leader_epoch()) co_return;
     co_await lead(role_of(*metadata_->find(identity.topic), identity.partition));
     if (partition->leads())
-        spdlog::info("partition {}: there is room again, and this broker leads it", identity.to_string());
+        spdlog::info("partition {}: there is room again, and this broker leads it", label(identity));
 }
 
 Error Shard::why_not_here(const PartitionIdentity& identity) const {
@@ -289,14 +307,17 @@ Task<void> Shard::remove_leftovers() {
     if (!found.ok()) co_return;
     size_t unknown = 0;
     for (const PartitionIdentity& identity : *found) {
-        if (metadata_->find(identity.topic) != nullptr) continue;
+        if (const PartitionRecord* record = find_record(identity)) {
+            if (!contains(record->replicas, self())) co_await bury(identity, no_replica);
+            continue;
+        }
         if (!metadata_->was_deleted(identity.topic)) {
             ++unknown;
             continue;
         }
         Result<void> removed = co_await remove_partition_files(&world_, directory_, &store_->marks(), identity);
         if (!removed.ok()) {
-            spdlog::warn("partition {} of a deleted topic: its files could not be removed ({})", identity.to_string(),
+            spdlog::warn("partition {} of a deleted topic: its files could not be removed ({})", label(identity),
                          ironbark::name(removed.error().code));
         }
     }
@@ -327,7 +348,7 @@ Task<bool> Shard::open_partition(Role opening) {
     Result<log::Log*> log = co_await store_->open_log(identity, opening.settings.log, &report);
     if (!log.ok()) {
         std::string problem = report.problem.empty() ? std::string(ironbark::name(log.error().code)) : report.problem;
-        spdlog::error("partition {} is not available: {}", identity.to_string(), problem);
+        spdlog::error("partition {} is not available: {}", label(identity), problem);
         if (log.error().code == ErrorCode::corrupt_data) {
             partition->fail_damaged(std::move(problem));
         } else {
@@ -339,13 +360,13 @@ Task<bool> Shard::open_partition(Role opening) {
         spdlog::warn(
             "partition {}: the last write was torn by a crash; the log ends at {}, {} records that were never "
             "synced are in the graveyard",
-            identity.to_string(), (*log)->log_end().value, report.records_buried);
+            label(identity), (*log)->log_end().value, report.records_buried);
     }
     const PartitionRecord& record = opening.record;
     if ((*log)->last_epoch() > record.leader_epoch) {
         spdlog::warn(
             "partition {}: its log has epoch {} and the metadata {}: was the metadata restored from an older copy?",
-            identity.to_string(), (*log)->last_epoch().value, record.leader_epoch.value);
+            label(identity), (*log)->last_epoch().value, record.leader_epoch.value);
     }
     if (record.leader == self()) {
         co_await begin_to_lead(partition, *log, opening);
@@ -367,10 +388,37 @@ Task<void> Shard::drop_partition(PartitionIdentity identity) {
         removed = co_await remove_partition_files(&world_, directory_, &store_->marks(), identity);
     }
     if (!removed.ok()) {
-        spdlog::warn("partition {}: its files could not be removed ({}); the next start tries again",
-                     identity.to_string(), ironbark::name(removed.error().code));
+        spdlog::warn("partition {}: its files could not be removed ({}); the next start tries again", label(identity),
+                     ironbark::name(removed.error().code));
     }
     partitions_.erase(identity);
+}
+
+// Other brokers keep it now.
+Task<void> Shard::release_partition(PartitionIdentity identity) {
+    co_await find(identity)->remove();
+    const bool is_done = co_await bury(identity, no_replica);
+    partitions_.erase(identity);
+    if (is_done) {
+        spdlog::info("partition {}: other brokers keep it now; what was here is in the graveyard", label(identity));
+    }
+}
+
+// What is there of its log goes to the graveyard as a whole. REQUIRES: its topic is known
+Task<bool> Shard::bury(PartitionIdentity identity, std::string reason) {
+    const uint64_t bytes_max = parse_settings(metadata_->find(identity.topic)->settings).log.graveyard_bytes;
+    Result<void> buried = co_await store_->bury_log(identity, std::move(reason), bytes_max);
+    if (!buried.ok()) {
+        spdlog::error("partition {}: its log could not be moved to the graveyard: {}", label(identity),
+                      describe(buried.error()));
+    }
+    co_return buried.ok();
+}
+
+std::string Shard::label(const PartitionIdentity& identity) const {
+    const auto topic = metadata_ == nullptr ? nullptr : metadata_->find(identity.topic);
+    if (topic == nullptr) return identity.to_string();
+    return fmt::format("{}/{} ({})", topic->name, identity.partition.value, identity.to_string());
 }
 
 const PartitionRecord* Shard::find_record(const PartitionIdentity& identity) const {
@@ -396,17 +444,13 @@ Task<bool> Shard::empty_damaged(PartitionIdentity identity) {
         partition->log() != nullptr ? partition->log()->last_read_problem() : partition->detail();
     if (!found.empty()) reason += ": " + found;
     spdlog::warn("partition {}: its log is damaged and goes to the graveyard; it is taken over from its leader anew",
-                 identity.to_string());
+                 label(identity));
     replicator_.leave(identity);
     co_await partition->remove();
-    Result<void> buried = co_await store_->bury_log(identity, std::move(reason), role.settings.log.graveyard_bytes);
+    const bool is_buried = co_await bury(identity, std::move(reason));
     partitions_.erase(identity);
-    if (!buried.ok()) {
-        spdlog::error("partition {}: its damaged log could not be moved to the graveyard: {}", identity.to_string(),
-                      describe(buried.error()));
-    }
     const bool is_open = co_await open_partition(std::move(role));
-    co_return buried.ok() && is_open;
+    co_return is_buried&& is_open;
 }
 
 Partition* Shard::find(const PartitionIdentity& identity) {

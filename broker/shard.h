@@ -76,6 +76,8 @@ class Shard {
 
     // What this metadata says of the partition; null: nothing.
     const PartitionRecord* find_record(const PartitionIdentity& identity) const;
+    // For the daemon's log: what people call it, and what its directory is called.
+    std::string label(const PartitionIdentity& identity) const;
     // Whether another replica that is alive may lead by right: then a damaged one here is not needed.
     bool may_another_lead(const PartitionRecord& record) const;
     // The log of a replica here goes to the graveyard as a whole, if the metadata says that it is damaged, and an empty
@@ -117,6 +119,7 @@ class Shard {
     struct Changes {
         std::vector<Role> openings;
         std::vector<Role> appointments;  // of partitions that are open
+        std::vector<PartitionIdentity> releases;
     };
     static Role role_of(const TopicRecord& topic, PartitionIndex partition);
     void count_leases();
@@ -125,6 +128,8 @@ class Shard {
     Task<void> open_partitions(std::vector<Role> openings);
     Task<bool> open_partition(Role role);
     Task<void> drop_partition(PartitionIdentity identity);
+    Task<void> release_partition(PartitionIdentity identity);
+    Task<bool> bury(PartitionIdentity identity, std::string reason);
     Task<bool> lead(Role role);
     Task<void> begin_to_lead(Partition* partition, log::Log* log, Role role);
     void follow(Partition& partition, const PartitionRecord& record);

@@ -115,6 +115,12 @@ Expected<std::vector<MovedLeader>> Admin::move_leaders(const std::vector<LeaderM
                                      timeout));
 }
 
+Expected<std::vector<PlannedReplicas>> Admin::move_replicas(const std::vector<ReplicaMove>& moves, Timeout timeout) {
+    return client::decode_move_replicas(
+        moves, implementation_->call(Method::move_replicas, client::encode_move_replicas(moves, timeout),
+                                     Repeatable::yes, timeout));
+}
+
 Expected<ElectedLeader> Admin::elect_leader(const TopicPartition& partition,
                                             bool unclean,
                                             bool validate_only,

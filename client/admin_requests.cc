@@ -100,7 +100,8 @@ PartitionDescription read(const wire::PartitionDescription& from) {
 
 PartitionSummary read(const wire::PartitionMetadata& from) {
     return {from.partition(),         from.leader(),           from.leader_epoch(),
-            numbers(from.replicas()), numbers(from.in_sync()), failure(from.error())};
+            numbers(from.replicas()), numbers(from.in_sync()), numbers(from.moving_to()),
+            numbers(from.added()),    failure(from.error())};
 }
 
 TopicSummary read(const wire::TopicMetadata& from) {
@@ -346,6 +347,31 @@ Expected<std::vector<MovedLeader>> decode_move_leaders(const std::vector<LeaderM
                          each.leader_epoch(), std::chrono::microseconds(each.outage_us())});
     }
     return moved;
+}
+
+rpc::Metadata encode_move_replicas(const std::vector<ReplicaMove>& moves, Milliseconds timeout) {
+    FlatBufferBuilder builder;
+    std::vector<flatbuffers::Offset<wire::ReplicaMoveRequest>> list;
+    for (const ReplicaMove& move : moves) {
+        TopicName name(builder, move.partition.topic);
+        auto to = builder.CreateVector(move.to);
+        list.push_back(wire::CreateReplicaMoveRequest(builder, name.name, name.id(), move.partition.partition, to));
+    }
+    return rpc::finish(builder, wire::CreateMoveReplicasRequestDirect(builder, &list, milliseconds(timeout)));
+}
+
+Expected<std::vector<PlannedReplicas>> decode_move_replicas(const std::vector<ReplicaMove>& moves,
+                                                            const rpc::CallResult& result) {
+    auto answer = answer_of<wire::MoveReplicasResponse>(result);
+    if (!answer.ok()) return answer.error();
+    const auto* from = (*answer)->planned();
+    if (from == nullptr || from->size() != moves.size()) return senseless_answer("it does not answer for each move");
+    std::vector<PlannedReplicas> planned;
+    for (size_t index = 0; index < moves.size(); ++index) {
+        const wire::PlannedReplicas& each = *from->Get(static_cast<flatbuffers::uoffset_t>(index));
+        planned.push_back({moves[index].partition, failure(each.error()), numbers(each.before()), numbers(each.to())});
+    }
+    return planned;
 }
 
 rpc::Metadata encode_elect_leader(const TopicPartition& partition,

@@ -55,6 +55,10 @@ rpc::Metadata encode_move_leaders(const std::vector<LeaderMove>& moves, Millisec
 Expected<std::vector<MovedLeader>> decode_move_leaders(const std::vector<LeaderMove>& moves,
                                                        const rpc::CallResult& result);
 
+rpc::Metadata encode_move_replicas(const std::vector<ReplicaMove>& moves, Milliseconds timeout);
+Expected<std::vector<PlannedReplicas>> decode_move_replicas(const std::vector<ReplicaMove>& moves,
+                                                            const rpc::CallResult& result);
+
 rpc::Metadata encode_elect_leader(const TopicPartition& partition,
                                   bool unclean,
                                   bool validate_only,

@@ -72,6 +72,7 @@ void declare(CLI::App& app, Session& session) {
     add_broker(root, session);
     add_cluster(root, session);
     add_leader(root, session);
+    add_replica(root, session);
     add_controller(root, session);
     add_log(root, session);
     app.footer(
@@ -107,6 +108,11 @@ Option& Option::number_from(int64_t least) {
 
 Option& Option::one_value_each() {
     option_->allow_extra_args(false);
+    return *this;
+}
+
+Option& Option::separated_by(char mark) {
+    option_->delimiter(mark)->allow_extra_args(false);
     return *this;
 }
 

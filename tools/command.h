@@ -32,6 +32,8 @@ class Option {
     Option& number_from(int64_t least);
     // For lists: each value has the option's name before it.
     Option& one_value_each();
+    // For lists: the values are one word.
+    Option& separated_by(char mark);
 
   private:
     CLI::Option* option_;
@@ -85,6 +87,7 @@ void add_consume(Command app, Session& session);
 void add_broker(Command app, Session& session);
 void add_cluster(Command app, Session& session);
 void add_leader(Command app, Session& session);
+void add_replica(Command app, Session& session);
 void add_controller(Command app, Session& session);
 void add_log(Command app, Session& session);
 

@@ -1,7 +1,6 @@
 // ironbark leader move | balance | elect: who leads, by an operator's hand.
 
 #include <algorithm>
-#include <charconv>
 #include <fmt/format.h>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -17,25 +16,6 @@ using Json = nlohmann::ordered_json;
 
 // While a partition is being moved nobody appends to it: so not all are moved at once.
 constexpr size_t moved_at_once = 8;
-
-// "orders/3"
-Expected<TopicPartition> parse_partition(const std::string& text) {
-    const size_t slash = text.rfind('/');
-    TopicPartition place;
-    const char* end = text.data() + text.size();
-    bool is_good = slash != std::string::npos && slash > 0 && slash + 1 < text.size();
-    if (is_good) {
-        const auto parsed = std::from_chars(text.data() + slash + 1, end, place.partition);
-        is_good = parsed.ec == std::errc() && parsed.ptr == end && place.partition >= 0;
-    }
-    if (!is_good) return wrong_usage(fmt::format("'{}' is no partition; write TOPIC/NUMBER, like orders/3", text));
-    place.topic = text.substr(0, slash);
-    return place;
-}
-
-std::string text_of(const TopicPartition& partition) {
-    return fmt::format("{}/{}", partition.topic, partition.partition);
-}
 
 Json to_json(const MovedLeader& moved) {
     Json value = {{"topic", moved.partition.topic},
@@ -98,7 +78,7 @@ Imbalance imbalance_of(const std::vector<TopicSummary>& topics, const std::strin
             if (partition.leader >= 0 && is_ready) {
                 imbalance.moves.push_back({place, preferred});
             } else {
-                imbalance.waiting.push_back(text_of(place));
+                imbalance.waiting.push_back(partition_text(place));
             }
         }
     }
@@ -114,7 +94,7 @@ int show_balance(Session& session, const std::vector<MovedLeader>& moved, const 
     } else {
         Table table({"PARTITION", "BEFORE", "LEADER", "OUTAGE AT MOST", "PROBLEM"});
         for (const MovedLeader& one : moved) {
-            table.add({text_of(one.partition), std::to_string(one.before), std::to_string(one.leader),
+            table.add({partition_text(one.partition), std::to_string(one.before), std::to_string(one.leader),
                        one.failure ? "" : outage_text(one), one.failure ? one.failure->to_string() : ""});
         }
         if (!moved.empty()) session.print(table.to_string());
@@ -160,7 +140,7 @@ int elect(Session& session, const std::string& text, bool unclean) {
         Expected<ElectedLeader> proposed = admin.elect_leader(*partition, unclean, true, patience);
         if (!proposed) return session.fail(what, proposed.error());
         const std::string loss = proposed->loss.empty() ? "nothing that was acknowledged is lost"
-                                                        : fmt::format("may be lost for good: {}", proposed->loss);
+                                                        : fmt::format("may be lost: {}", proposed->loss);
         if (!session.confirm(fmt::format("make broker {} the leader of {}, from offset {} on; {}", proposed->leader,
                                          text, proposed->log_end, loss))) {
             return exit_refused;

@@ -4,6 +4,7 @@
 #include "tools/topic.h"
 
 #include <algorithm>
+#include <charconv>
 #include <fmt/format.h>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -189,6 +190,24 @@ int options(Session& session) {
 }
 
 }  // namespace
+
+Expected<TopicPartition> parse_partition(const std::string& text) {
+    const size_t slash = text.rfind('/');
+    TopicPartition place;
+    const char* end = text.data() + text.size();
+    bool is_good = slash != std::string::npos && slash > 0 && slash + 1 < text.size();
+    if (is_good) {
+        const auto parsed = std::from_chars(text.data() + slash + 1, end, place.partition);
+        is_good = parsed.ec == std::errc() && parsed.ptr == end && place.partition >= 0;
+    }
+    if (!is_good) return wrong_usage(fmt::format("'{}' is no partition; write TOPIC/NUMBER, like orders/3", text));
+    place.topic = text.substr(0, slash);
+    return place;
+}
+
+std::string partition_text(const TopicPartition& partition) {
+    return fmt::format("{}/{}", partition.topic, partition.partition);
+}
 
 Expected<void> find_broker(Admin& admin, const Settings& settings, Admin::Timeout patience) {
     constexpr Admin::Timeout start_patience{2'000};  // a daemon that was started just before listens by then

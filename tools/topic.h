@@ -36,6 +36,10 @@ int fail_for_topic(Session& session,
                    const std::string& topic,
                    Failure failure);
 
+// "orders/3", and the way back.
+Expected<TopicPartition> parse_partition(const std::string& text);
+std::string partition_text(const TopicPartition& partition);
+
 void add_topic_changes(Command noun, Session& session);
 void add_leader_changes(Command noun, Session& session);
 

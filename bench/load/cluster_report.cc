@@ -45,25 +45,37 @@ const Disturbance* cause_of(const Outage& outage, const ClusterResult& result) {
     return nullptr;
 }
 
-std::string cause_text(const Disturbance* cause) {
-    if (cause == nullptr) return "";
-    return std::string(cause->is_kill ? "killed" : "stopped") + " broker " + std::to_string(cause->broker);
+const char* word(Disturbing kind) {
+    return kind == Disturbing::kill_leader ? "killed" : "stopped";
 }
 
-std::vector<double> return_ms(const ClusterResult& result, bool of_kills) {
+std::string cause_text(const Disturbance* cause) {
+    if (cause == nullptr) return "";
+    return std::string(word(cause->kind)) + " broker " + std::to_string(cause->broker);
+}
+
+std::vector<double> return_ms(const ClusterResult& result, Disturbing kind) {
     std::vector<double> times;
     for (const Disturbance& disturbance : result.disturbances) {
-        if (disturbance.is_kill == of_kills && disturbance.in_sync > 0) {
+        if (disturbance.kind == kind && disturbance.in_sync > 0) {
             times.push_back(to_ms(disturbance.in_sync - disturbance.returned));
         }
     }
     return times;
 }
 
-size_t count_of(const ClusterResult& result, bool of_kills) {
-    return static_cast<size_t>(
-        std::count_if(result.disturbances.begin(), result.disturbances.end(),
-                      [of_kills](const Disturbance& disturbance) { return disturbance.is_kill == of_kills; }));
+size_t count_of(const ClusterResult& result, Disturbing kind) {
+    return static_cast<size_t>(std::count_if(result.disturbances.begin(), result.disturbances.end(),
+                                             [kind](const Disturbance& each) { return each.kind == kind; }));
+}
+
+const char* text(LeaderPlace place) {
+    switch (place) {
+        case LeaderPlace::beside_controller: return ", beside the active controller";
+        case LeaderPlace::apart_from_controller: return ", apart from the active controller";
+        case LeaderPlace::anywhere: break;
+    }
+    return "";
 }
 
 void print_load(const ClusterSettings& settings, const ClusterResult& result) {
@@ -85,17 +97,29 @@ void print_load(const ClusterSettings& settings, const ClusterResult& result) {
 
 void print_disturbances(const ClusterSettings& settings, const ClusterResult& result) {
     if (settings.kill_leader_seconds > 0) {
-        std::printf("  leader killed   %zu times (SIGKILL)\n", count_of(result, true));
+        std::printf("  leader killed   %zu times (SIGKILL)%s\n", count_of(result, Disturbing::kill_leader),
+                    text(settings.leader_place));
+        std::printf("    in sync again %s, from its start\n",
+                    percentiles(return_ms(result, Disturbing::kill_leader)).c_str());
+    }
+    if (settings.stop_leader_seconds > 0) {
+        std::printf("  leader stopped  %zu times (SIGSTOP)%s\n", count_of(result, Disturbing::stop_leader),
+                    text(settings.leader_place));
+        std::printf("    in sync again %s, from SIGCONT\n",
+                    percentiles(return_ms(result, Disturbing::stop_leader)).c_str());
+    }
+    if (settings.kill_leader_seconds > 0 || settings.stop_leader_seconds > 0) {
         std::printf("    written again %s; all that it led: %s\n", percentiles(result.failover_ms).c_str(),
                     percentiles(result.all_ms).c_str());
         if (result.failovers_unseen > 0) {
             std::printf("    not all seen written again before the end: %zu\n", result.failovers_unseen);
         }
-        std::printf("    in sync again %s, from its start\n", percentiles(return_ms(result, true)).c_str());
     }
     if (settings.stop_follower_seconds > 0) {
-        std::printf("  stopped         %zu times (SIGSTOP, a follower of partition 0)\n", count_of(result, false));
-        std::printf("    in sync again %s, from SIGCONT\n", percentiles(return_ms(result, false)).c_str());
+        std::printf("  stopped         %zu times (SIGSTOP, a follower of partition 0)\n",
+                    count_of(result, Disturbing::stop_follower));
+        std::printf("    in sync again %s, from SIGCONT\n",
+                    percentiles(return_ms(result, Disturbing::stop_follower)).c_str());
     }
 }
 
@@ -158,6 +182,7 @@ Json settings_json(const ClusterSettings& settings) {
             {"seconds", settings.seconds},
             {"record_size", settings.record_size},
             {"kill_leader_seconds", settings.kill_leader_seconds},
+            {"stop_leader_seconds", settings.stop_leader_seconds},
             {"stop_follower_seconds", settings.stop_follower_seconds},
             {"allow_loss", settings.is_loss_allowed},
             {"read_meanwhile", settings.is_read_meanwhile},
@@ -180,7 +205,7 @@ Json load_json(const ClusterResult& result) {
 Json events_json(const ClusterResult& result) {
     Json events = Json::array();
     for (const Disturbance& each : result.disturbances) {
-        events.push_back({{"what", each.is_kill ? "kill" : "stop"},
+        events.push_back({{"what", each.kind == Disturbing::kill_leader ? "kill" : "stop"},
                           {"broker", each.broker},
                           {"at_s", to_seconds(each.at - result.begin)},
                           {"returned_s", to_seconds(each.returned - result.begin)},
@@ -235,8 +260,8 @@ void write_report(const ClusterSettings& settings, const ClusterResult& result, 
     json["failover_ms"] = json_of(result.failover_ms);
     json["failover_all_ms"] = json_of(result.all_ms);
     json["failovers_unseen"] = result.failovers_unseen;
-    json["in_sync_after_kill_ms"] = json_of(return_ms(result, true));
-    json["in_sync_after_stop_ms"] = json_of(return_ms(result, false));
+    json["in_sync_after_kill_ms"] = json_of(return_ms(result, Disturbing::kill_leader));
+    json["in_sync_after_stop_ms"] = json_of(return_ms(result, Disturbing::stop_follower));
     json["outages"] = outages_json(result);
     json["read_back"] = {{"read", findings.read},
                          {"confirmed", findings.confirmed},

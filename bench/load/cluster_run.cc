@@ -95,7 +95,7 @@ void read_everything(const Settings& settings,
 
 void add_failovers(const Ledger& ledger, ClusterResult& result) {
     for (const Disturbance& disturbance : result.disturbances) {
-        if (!disturbance.is_kill) continue;
+        if (disturbance.kind == Disturbing::stop_follower) continue;
         std::vector<double> times;
         for (const Led& led : disturbance.led) {
             const auto first = ledger.first_later(led.partition, disturbance.at, led.epoch);
@@ -134,7 +134,8 @@ void add_load(const OpenLoad& load, ClusterResult& result) {
 void disturb_and_send(
     Cluster& cluster, Admin& admin, OpenLoad& load, const ClusterSettings& settings, ClusterResult& result) {
     Disturber disturber(cluster, admin, load,
-                        {settings.topic, settings.kill_leader_seconds, settings.stop_follower_seconds});
+                        {settings.topic, settings.kill_leader_seconds, settings.stop_leader_seconds,
+                         settings.stop_follower_seconds, settings.leader_place});
     std::exception_ptr failure;
     const Nanoseconds begin = now();
     std::thread sending([&load, &failure] {

@@ -26,7 +26,9 @@ struct ClusterSettings {
     size_t record_size = 1024;
     int32_t partitions = 3;
     double kill_leader_seconds = 0;    // how often; 0: never
+    double stop_leader_seconds = 0;    // the same
     double stop_follower_seconds = 0;  // the same
+    LeaderPlace leader_place = LeaderPlace::anywhere;
     bool is_loss_allowed = false;      // acknowledged records may be missing
     bool is_read_meanwhile = false;    // by somebody who must not see what is not there in the end
 };
@@ -41,7 +43,8 @@ struct ClusterResult {
     uint64_t losses_told = 0;  // records that the producer itself found out to be lost
     Nanoseconds begin = 0;
     std::vector<Disturbance> disturbances;
-    std::vector<double> failover_ms;  // of each kill: until one of its partitions was written again
+    // Of each leader that was killed or stopped: until one of its partitions was written again.
+    std::vector<double> failover_ms;
     std::vector<double> all_ms;       // until all of them were
     size_t failovers_unseen = 0;
     std::vector<Outage> outages;  // by time

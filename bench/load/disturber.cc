@@ -70,37 +70,63 @@ void Disturber::run(Nanoseconds begin, Nanoseconds end) try {
 }
 
 void Disturber::disturb(Nanoseconds begin, Nanoseconds end) {
-    const Nanoseconds kill_period = from_seconds(settings_.kill_leader_seconds);
-    const Nanoseconds stop_period = from_seconds(settings_.stop_follower_seconds);
-    Nanoseconds next_kill = kill_period > 0 ? begin + kill_period : end;
-    Nanoseconds next_stop = stop_period > 0 ? begin + stop_period : end;
-    while (true) {
-        const bool is_kill = next_kill <= next_stop;
-        const Nanoseconds next = std::max(is_kill ? next_kill : next_stop, now());
+    struct Due {
+        Disturbing kind;
+        Nanoseconds period;
+        Nanoseconds next;
+    };
+    std::vector<Due> dues;
+    for (const auto& [kind, seconds] : {std::pair(Disturbing::kill_leader, settings_.kill_leader_seconds),
+                                        std::pair(Disturbing::stop_leader, settings_.stop_leader_seconds),
+                                        std::pair(Disturbing::stop_follower, settings_.stop_follower_seconds)}) {
+        const Nanoseconds period = from_seconds(seconds);
+        if (period > 0) dues.push_back({kind, period, begin + period});
+    }
+    while (!dues.empty()) {
+        Due& due = *std::min_element(dues.begin(), dues.end(),
+                                     [](const Due& left, const Due& right) { return left.next < right.next; });
+        const Nanoseconds next = std::max(due.next, now());
         if (next + from_seconds(rest_seconds_min) > end) return;
         sleep_until(next);
-        if (is_kill) {
-            kill_leader(end);
-            next_kill += kill_period;
-        } else {
+        if (due.kind == Disturbing::stop_follower) {
             stop_follower();
-            next_stop += stop_period;
+        } else {
+            disturb_leader(due.kind == Disturbing::kill_leader, end);
         }
+        due.next += due.period;
     }
 }
 
-void Disturber::kill_leader(Nanoseconds end) {
-    const TopicDescription topic = wait_until_in_sync(admin_, settings_.topic);
+// With the leader of partition 0 where it is to be, and everything in sync.
+TopicDescription Disturber::place_leader() {
+    TopicDescription topic = wait_until_in_sync(admin_, settings_.topic);
+    while (settings_.place != LeaderPlace::anywhere) {
+        const auto active = static_cast<int32_t>(cluster_.wait_until_whole()) + 1;
+        const PartitionDescription& first = topic.partitions.at(0);
+        const bool is_beside = settings_.place == LeaderPlace::beside_controller;
+        if ((first.leader == active) == is_beside) break;
+        const auto fits = [&](int32_t broker) { return (broker == active) == is_beside; };
+        const int32_t target = *std::find_if(first.replicas.begin(), first.replicas.end(), fits);
+        // Refused, say because the controller has changed: it is looked at again.
+        (void)admin_.move_leaders({{{settings_.topic, 0}, target}}, ask_time);
+        topic = wait_until_in_sync(admin_, settings_.topic);
+    }
+    return topic;
+}
+
+void Disturber::disturb_leader(bool is_kill, Nanoseconds end) {
+    const TopicDescription topic = place_leader();
     const int32_t leader = topic.partitions.at(0).leader;
     Daemon& daemon = cluster_.daemon(static_cast<size_t>(leader - 1));
-    disturbances_.push_back({.is_kill = true, .broker = leader, .led = led_by(leader, topic)});
+    const Disturbing kind = is_kill ? Disturbing::kill_leader : Disturbing::stop_leader;
+    disturbances_.push_back({.kind = kind, .broker = leader, .led = led_by(leader, topic)});
     Disturbance& disturbance = disturbances_.back();
     disturbance.at = now();
-    daemon.kill();
+    is_kill ? daemon.kill() : daemon.pause();
     while (!is_led_elsewhere(disturbance) && now() < end) std::this_thread::sleep_for(leader_look_pause);
     disturbance.returned = now();
-    daemon.launch();
-    daemon.wait_until_ready();
+    is_kill ? daemon.launch() : daemon.resume();
+    if (is_kill) daemon.wait_until_ready();
     wait_until_in_sync(admin_, settings_.topic);
     disturbance.in_sync = now();
 }
@@ -120,7 +146,8 @@ void Disturber::stop_follower() {
     const double seconds = std::max(settings_.stop_follower_seconds / 2 + step, stop_seconds_min);
     ++stops_;
     Daemon& daemon = cluster_.daemon(static_cast<size_t>(follower - 1));
-    disturbances_.push_back({.is_kill = false, .broker = follower, .led = led_by(follower, topic)});
+    disturbances_.push_back(
+        {.kind = Disturbing::stop_follower, .broker = follower, .led = led_by(follower, topic)});
     Disturbance& disturbance = disturbances_.back();
     disturbance.at = now();
     daemon.pause();

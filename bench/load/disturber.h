@@ -1,8 +1,8 @@
 #pragma once
-// Kills the leader of partition 0 again and again, or stops one of its followers, one disturbance at a time: the next
-// one waits until every replica is in sync again. `run` blocks until the load is about to end, and reports trouble
-// instead of throwing. The load is sent by another thread: daemons end with the thread that started them, so the one
-// that disturbs must be the one that outlives them.
+// Kills or stops the leader of partition 0 again and again, or stops one of its followers, one disturbance at a time:
+// the next one waits until every replica is in sync again. `run` blocks until the load is about to end, and reports
+// trouble instead of throwing. The load is sent by another thread: daemons end with the thread that started them, so
+// the one that disturbs must be the one that outlives them.
 
 #include <string>
 #include <vector>
@@ -18,8 +18,12 @@ struct Led {
     int32_t epoch = -1;
 };
 
+enum class Disturbing : uint8_t { kill_leader, stop_leader, stop_follower };
+// Where the leader is when it is disturbed; if it is elsewhere, it is moved before.
+enum class LeaderPlace : uint8_t { anywhere, beside_controller, apart_from_controller };
+
 struct Disturbance {
-    bool is_kill = true;
+    Disturbing kind = Disturbing::kill_leader;
     int32_t broker = -1;
     Nanoseconds at = 0;
     Nanoseconds returned = 0;  // when it was started again, or went on
@@ -30,7 +34,9 @@ struct Disturbance {
 struct DisturberSettings {
     std::string topic;
     double kill_leader_seconds = 0;    // how often; 0: never
+    double stop_leader_seconds = 0;    // the same; stopped until others lead
     double stop_follower_seconds = 0;  // the same; stopped for half of that, in turns a second less and more
+    LeaderPlace place = LeaderPlace::anywhere;
 };
 
 class Disturber {
@@ -45,8 +51,9 @@ class Disturber {
 
   private:
     void disturb(Nanoseconds begin, Nanoseconds end);
-    void kill_leader(Nanoseconds end);
+    void disturb_leader(bool is_kill, Nanoseconds end);
     void stop_follower();
+    TopicDescription place_leader();
     bool is_led_elsewhere(const Disturbance& disturbance) const;
 
     Cluster& cluster_;

@@ -120,6 +120,7 @@ class Core {
     bool leader_is_alive() const;
     bool may_campaign() const;
     bool is_alone() const;
+    int64_t election_patience_ms() const;
     void reset_election_timer();
     void enter_term(Term term, std::optional<Voter> vote);
     void become_follower(std::optional<Voter> leader);

@@ -35,7 +35,8 @@ struct Limits {
 
 struct Settings {
     Voter self;
-    // A follower that hears nothing for so long may be a candidate: at a random moment between once and twice this.
+    // A follower that hears nothing for so long may be a candidate: in its turn, between once and 1.3 times this, after
+    // a leader; else at a random moment between once and twice this.
     int64_t election_timeout_ms = 300;
     int64_t heartbeat_interval_ms = 50;
     Limits limits{};

@@ -4,6 +4,8 @@
 #include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
+#include "broker/controller/replica_moves.h"
+
 namespace ironbark::broker {
 namespace {
 
@@ -169,6 +171,7 @@ void Controller::start() {
     scope_.spawn(driver_->run());
     scope_.spawn(watch_brokers());
     scope_.spawn(watch_partitions());
+    scope_.spawn(watch_moves());
     if (forming_ != nullptr) scope_.spawn(watch_disk());
     if (forming_ != nullptr) scope_.spawn(forming_->run());
     if (forming_ == nullptr && driver_->status().cluster.is_zero()) {
@@ -314,7 +317,14 @@ void Controller::connection_ended(int32_t node) {
     if (is_active() && node != settings_.id) scope_.spawn(probe(BrokerId(node)));
 }
 
+// A process that dies ends several connections at a time.
 Task<void> Controller::probe(BrokerId id) {
+    if (!probed_.insert(id).second) co_return;
+    co_await probe_once(id);
+    probed_.erase(id);
+}
+
+Task<void> Controller::probe_once(BrokerId id) {
     const BrokerRecord* found = machine_.state().find(id);
     if (found == nullptr || !found->is_alive) co_return;
     const BrokerRecord broker = *found;
@@ -381,6 +391,28 @@ void Controller::propose(const std::vector<Appointment>& appointments) const {
     }
     if (appointments.size() > shown_max) {
         spdlog::warn("controller: and {} more partitions that nobody leads", appointments.size() - shown_max);
+    }
+}
+
+// Replicas that are moved: once those that are new are in sync, the leader is handed to one that stays, and the others
+// are let go. Everything that is to be known of a move stands in the metadata, for whichever controller is active.
+Task<void> Controller::watch_moves() {
+    while (!is_stopping_) {
+        MoveSteps steps;
+        if (is_active()) steps = next_steps(machine_.state());
+        if (steps.leaders.empty() && steps.ends.empty()) {
+            co_await changed_.wait();
+            continue;
+        }
+        if (!steps.leaders.empty()) {
+            (void)co_await execute(broker::move_leaders(steps.leaders), now() + command_time_max);
+        }
+        if (!steps.ends.empty()) {
+            const Timestamp time(world_.executor.wall_milliseconds());
+            (void)co_await execute(broker::move_replicas(steps.ends, time), now() + command_time_max);
+        }
+        // What had no effect, because the partition has changed meanwhile, is looked at again.
+        co_await sleep_for(world_.executor, command_retry_pause);
     }
 }
 

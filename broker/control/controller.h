@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "broker/config.h"
@@ -113,9 +114,11 @@ class Controller {
     Task<void> become_active();
     Task<void> watch_disk();
     Task<void> watch_partitions();
+    Task<void> watch_moves();
     void propose(const std::vector<Appointment>& appointments) const;
     Task<void> end_silent(Instant now);
     Task<void> probe(BrokerId broker);
+    Task<void> probe_once(BrokerId broker);
     Task<void> end_broker(BrokerId broker, Incarnation incarnation, EndReason reason);
     Instant now() const { return world_.executor.now(); }
 
@@ -133,6 +136,7 @@ class Controller {
     consensus::Term activated_;  // the last term in which this voter became active
     Liveness liveness_;
     Appointer appointer_;
+    std::set<BrokerId> probed_;  // at present
     std::string notice_;
     Event changed_;
     bool is_stopping_ = false;

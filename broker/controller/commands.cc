@@ -157,6 +157,19 @@ Command damaged_replicas(const std::vector<ReplicaDamage>& replicas, Timestamp t
                   wire::CreateDamagedReplicaCommandDirect(builder, &elements, time.milliseconds));
 }
 
+Command move_replicas(const std::vector<ReplicaMove>& moves, Timestamp time) {
+    flatbuffers::FlatBufferBuilder builder;
+    std::vector<flatbuffers::Offset<wire::ReplicaMove>> elements;
+    for (const ReplicaMove& move : moves) {
+        wire::Uuid topic = to_wire(move.topic);
+        const std::vector<int32_t> to = numbers_of(move.to);
+        elements.push_back(
+            wire::CreateReplicaMoveDirect(builder, &topic, move.partition.value, move.partition_epoch, &to));
+    }
+    return finish(builder, CommandBody::MoveReplicasCommand,
+                  wire::CreateMoveReplicasCommandDirect(builder, &elements, time.milliseconds));
+}
+
 Command set_failover(bool is_manual, Timestamp time) {
     flatbuffers::FlatBufferBuilder builder;
     return finish(builder, CommandBody::SetFailoverCommand,

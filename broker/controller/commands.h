@@ -138,6 +138,22 @@ struct ReplicaDamage {
 };
 Command damaged_replicas(const std::vector<ReplicaDamage>& replicas, Timestamp time);
 
+// A partition is to be kept by the brokers of `to`, in that order of preference. Those that are new are replicas at
+// once, and follow; the others stay until the move ends. Another move may take the place of one that is planned; one to
+// what was there before takes it back. Refused unless the partition epoch is current and somebody leads; and `to` has
+// at least min-in-sync known brokers, none of them twice, of which the new ones are alive.
+// An empty `to` ends the planned move, in one entry: who is not of it is no replica any more, in none of the sets.
+// Refused unless those that were added for it are in sync; the leader is of it; and each of the in-sync set and the
+// durable tier keeps all members, or at least min-in-sync.
+struct ReplicaMove {
+    Uuid topic;
+    PartitionIndex partition{-1};
+    int32_t partition_epoch = -1;
+    BrokerIds to;
+    friend bool operator==(const ReplicaMove&, const ReplicaMove&) = default;
+};
+Command move_replicas(const std::vector<ReplicaMove>& moves, Timestamp time);
+
 // Manual: a partition whose leader has failed waits for a person's word (appoint_leaders).
 Command set_failover(bool is_manual, Timestamp time);
 

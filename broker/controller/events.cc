@@ -100,6 +100,8 @@ const char* name(EventKind kind) {
         case EventKind::feature_level_raised: return "feature_level_raised";
         case EventKind::failover_changed: return "failover_changed";
         case EventKind::replica_damaged: return "replica_damaged";
+        case EventKind::replicas_moving: return "replicas_moving";
+        case EventKind::replicas_moved: return "replicas_moved";
     }
     return "unknown_event";  // of a newer version
 }
@@ -169,6 +171,10 @@ std::string text(const ClusterEvent& event) {
             return event.value == 1 ? "failover is manual: leaders that fail are replaced by hand only"
                                     : "failover is automatic";
         case EventKind::replica_damaged: return damage(event);
+        case EventKind::replicas_moving:
+            return fmt::format("replicas of {} are moved: {}", partitions(event), listed(event, 0));
+        case EventKind::replicas_moved:
+            return fmt::format("replicas of {} have moved: {}", partitions(event), listed(event, 0));
     }
     return fmt::format("an event of kind {}, which this version does not know", static_cast<int>(event.kind));
 }

@@ -22,6 +22,8 @@ enum class EventKind : uint8_t {
     feature_level_raised = 9,  // value: level
     failover_changed = 10,     // value: 1 if it is manual from now on
     replica_damaged = 11,      // broker, count and names: partitions; cause `emptied`: its log has been emptied for it
+    replicas_moving = 12,      // count and names: partitions, and the brokers that are to keep them
+    replicas_moved = 13,       // count and names: partitions, and the brokers that keep them alone now
 };
 const char* name(EventKind kind);
 

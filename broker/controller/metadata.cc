@@ -48,7 +48,16 @@ bool Metadata::was_deleted(const Uuid& id) const {
 void Metadata::put(std::shared_ptr<const TopicRecord> topic) {
     by_name_.put(topic->name, topic);
     const Uuid id = topic->id;
+    forget_moves(id);
+    for (size_t index = 0; index < topic->partitions.size(); ++index) {
+        if (topic->partitions[index].moving_to.empty()) continue;
+        moving_.insert({id, PartitionIndex(static_cast<int32_t>(index))});
+    }
     by_id_.put(id, std::move(topic));
+}
+
+void Metadata::forget_moves(const Uuid& topic) {
+    std::erase_if(moving_, [&topic](const PartitionIdentity& each) { return each.topic == topic; });
 }
 
 void Metadata::happened(ClusterEvent event) {
@@ -95,6 +104,7 @@ Result<void> Metadata::apply_body(const wire::MetadataCommand& message, Verdicts
         case CommandBody::MoveLeaderCommand: return apply_body(*message.body_as_MoveLeaderCommand(), verdicts);
         case CommandBody::HandOverLeaderCommand: return apply_body(*message.body_as_HandOverLeaderCommand(), verdicts);
         case CommandBody::DamagedReplicaCommand: return apply_body(*message.body_as_DamagedReplicaCommand(), verdicts);
+        case CommandBody::MoveReplicasCommand: return apply_body(*message.body_as_MoveReplicasCommand(), verdicts);
         case CommandBody::SetFailoverCommand: return apply_body(*message.body_as_SetFailoverCommand());
         case CommandBody::SetFeatureLevelCommand: return apply_body(*message.body_as_SetFeatureLevelCommand());
         case CommandBody::SnapshotCommand:

@@ -7,6 +7,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,8 @@ class Metadata {
     // Null: there is no such partition. Valid until a command is applied.
     const PartitionRecord* find(const PartitionIdentity& identity) const;
     size_t partition_count() const { return partition_count_; }
+    // The partitions whose replicas are being moved.
+    const std::set<PartitionIdentity>& moving() const { return moving_; }
     // Whether the topic was deleted by a command, not long ago: then, and only then, may its files be removed.
     bool was_deleted(const Uuid& id) const;
     const SharedList<ClusterEvent>& events() const { return events_; }  // the last events_max, oldest first
@@ -80,6 +83,7 @@ class Metadata {
     Result<void> apply_body(const wire::MoveLeaderCommand& command, Verdicts* verdicts);
     Result<void> apply_body(const wire::HandOverLeaderCommand& command, Verdicts* verdicts);
     Result<void> apply_body(const wire::DamagedReplicaCommand& command, Verdicts* verdicts);
+    Result<void> apply_body(const wire::MoveReplicasCommand& command, Verdicts* verdicts);
     Result<void> apply_body(const wire::SetFailoverCommand& command);
     Result<void> apply_body(const wire::ControllerActiveCommand& command);
     Result<void> apply_body(const wire::SetFeatureLevelCommand& command);
@@ -103,12 +107,18 @@ class Metadata {
                              TopicDrafts& drafts,
                              std::vector<ClusterEvent>* changes) const;
 
+    Result<void> move_replicas(const wire::ReplicaMove& move,
+                               TopicDrafts& drafts,
+                               std::vector<ClusterEvent>* changes) const;
+    Result<void> check_replicas(const PartitionRecord& partition, const BrokerIds& to, int32_t min_in_sync) const;
+
     Result<void> restore_brokers(const wire::SnapshotCommand& command);
     Result<void> restore_events(const wire::SnapshotCommand& command);
     Result<void> restore_topics(const wire::SnapshotCommand& command);
     Result<void> restore_topic(const wire::TopicState& from);
 
     void put(std::shared_ptr<const TopicRecord> topic);
+    void forget_moves(const Uuid& topic);
     void happened(ClusterEvent event);
     void happened(std::vector<ClusterEvent> events, Timestamp time);
     template <typename List, typename Judge>
@@ -128,6 +138,7 @@ class Metadata {
     SharedMap<Uuid, std::shared_ptr<const TopicRecord>> by_id_;
     SharedList<ClusterEvent> events_;  // oldest first
     std::deque<Uuid> deleted_;         // oldest first
+    std::set<PartitionIdentity> moving_;
 };
 
 using MetadataSnapshot = std::shared_ptr<const Metadata>;

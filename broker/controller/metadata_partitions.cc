@@ -69,16 +69,17 @@ void tell(EventKind kind,
           int32_t partition,
           BrokerId broker,
           EventCause cause,
-          std::vector<ClusterEvent>* changes) {
+          std::vector<ClusterEvent>* changes,
+          const std::string& detail = {}) {
     const bool names_leaders = kind == EventKind::leader_changed;
     auto event = std::find_if(changes->begin(), changes->end(), [&](const ClusterEvent& one) {
-        return one.cause == cause && (names_leaders || one.broker == broker);
+        return one.kind == kind && one.cause == cause && (names_leaders || one.broker == broker);
     });
     if (event == changes->end()) event = changes->insert(event, event_of(kind, Timestamp(), cause, broker, 0));
     if (event->broker != broker) event->broker = BrokerId(-1);
     ++event->count;
     if (event->names.size() < event_names_max) {
-        add_name(*event, fmt::format("{}-{}", topic.name, partition));
+        add_name(*event, fmt::format("{}-{}{}", topic.name, partition, detail));
     }
 }
 
@@ -300,6 +301,68 @@ Result<void> Metadata::apply_body(const wire::DamagedReplicaCommand& command, Ve
     std::vector<ClusterEvent> changes;
     TRY_VOID(apply_batch(command.replicas(), verdicts, [&](const wire::ReplicaDamage& one, TopicDrafts& drafts) {
         return note_damage(one, drafts, &changes);
+    }));
+    happened(std::move(changes), Timestamp(command.time_ms()));
+    return {};
+}
+
+// ---- replicas that move --------------------------------------------------------------------------------------------
+
+Result<void> Metadata::check_replicas(const PartitionRecord& partition,
+                                      const BrokerIds& to,
+                                      int32_t min_in_sync) const {
+    if (to.size() > partition_replicas_max || to.size() < static_cast<size_t>(min_in_sync)) {
+        return Error(ErrorCode::invalid_replication_factor, "a partition has min-in-sync to 32 replicas");
+    }
+    if (has_twice(to)) return Error(ErrorCode::invalid_request, "a broker holds a partition once");
+    if (to == replicas_to_be(partition)) {
+        return Error(ErrorCode::invalid_request, "these are its replicas, or are to be");
+    }
+    size_t count = partition.replicas.size();
+    for (BrokerId each : to) {
+        if (contains(partition.replicas, each)) continue;
+        if (find(each) == nullptr) return Error(ErrorCode::invalid_request, "a replica's broker was never there");
+        if (!is_alive(each)) return Error(ErrorCode::not_enough_replicas, "a broker that is to be added is not alive");
+        if (++count > partition_replicas_max) {
+            return Error(ErrorCode::invalid_replication_factor, "with those that are there it has more than 32");
+        }
+    }
+    return {};
+}
+
+Result<void> Metadata::move_replicas(const wire::ReplicaMove& move,
+                                     TopicDrafts& drafts,
+                                     std::vector<ClusterEvent>* changes) const {
+    const Uuid topic = from_wire(move.topic());
+    TRY(TopicDrafts::Place place, drafts.find(topic, move.partition()));
+    const PartitionRecord& partition = *place.partition;
+    const int32_t min_in_sync = place.topic->min_in_sync;
+    if (move.partition_epoch() != partition.partition_epoch) return outdated;
+    if (!has_epochs(partition)) return no_epoch_left;
+    BrokerIds to = brokers_of(move.to());
+    const bool begins = !to.empty();
+    if (begins) {
+        if (partition.leader.value == -1) return Error(ErrorCode::invalid_request, "nobody leads the partition");
+        TRY_VOID(check_replicas(partition, to, min_in_sync));
+    } else if (!can_end_move(partition, min_in_sync)) {
+        return Error(ErrorCode::not_enough_replicas, "those that are to keep it are not ready to be alone");
+    }
+    const std::string detail = fmt::format(" to brokers {}", list_of(begins ? to : partition.moving_to));
+    tell(begins ? EventKind::replicas_moving : EventKind::replicas_moved, *place.topic, move.partition(), BrokerId(-1),
+         EventCause::none, changes, detail);
+    PartitionRecord& edited = drafts.edit(topic, move.partition());
+    if (begins) {
+        plan_replicas(edited, std::move(to));
+    } else {
+        end_move(edited, min_in_sync);
+    }
+    return {};
+}
+
+Result<void> Metadata::apply_body(const wire::MoveReplicasCommand& command, Verdicts* verdicts) {
+    std::vector<ClusterEvent> changes;
+    TRY_VOID(apply_batch(command.moves(), verdicts, [&](const wire::ReplicaMove& one, TopicDrafts& drafts) {
+        return move_replicas(one, drafts, &changes);
     }));
     happened(std::move(changes), Timestamp(command.time_ms()));
     return {};

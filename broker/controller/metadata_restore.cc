@@ -25,6 +25,13 @@ PartitionRecord record_of(const wire::PartitionState& from) {
     partition.last_leader = BrokerId(from.last_leader());
     partition.target = BrokerId(from.target());
     partition.damaged = brokers_of(from.damaged());
+    partition.moving_to = brokers_of(from.moving_to());
+    partition.added = brokers_of(from.added());
+    if (from.memberships() != nullptr) {
+        partition.memberships.assign(from.memberships()->begin(), from.memberships()->end());
+    } else {
+        partition.memberships.assign(partition.replicas.size(), 0);
+    }
     return partition;
 }
 

@@ -77,9 +77,13 @@ class Metadata::SnapshotParts {
         auto holders = builder_.CreateVector(numbers_of(partition.holders));
         auto durable = builder_.CreateVector(numbers_of(partition.durable));
         auto damaged = builder_.CreateVector(numbers_of(partition.damaged));
+        auto moving_to = builder_.CreateVector(numbers_of(partition.moving_to));
+        auto added = builder_.CreateVector(numbers_of(partition.added));
+        auto memberships = builder_.CreateVector(partition.memberships);
         return wire::CreatePartitionState(builder_, replicas, in_sync, partition.leader.value,
                                           partition.leader_epoch.value, partition.partition_epoch, holders, durable,
-                                          partition.last_leader.value, partition.target.value, damaged);
+                                          partition.last_leader.value, partition.target.value, damaged, moving_to,
+                                          added, memberships);
     }
 
     // One partition at least, and as many more as fit; says where the next part goes on.

@@ -117,6 +117,7 @@ Result<void> Metadata::apply_body(const wire::DeleteTopicCommand& command) {
     partition_count_ -= topic->partitions.size();
     by_name_.erase(topic->name);
     by_id_.erase(topic->id);
+    forget_moves(topic->id);
     deleted_.push_back(topic->id);
     if (deleted_.size() > deleted_topics_max) deleted_.pop_front();
     return {};
@@ -160,7 +161,7 @@ Result<void> Metadata::apply_body(const wire::AddPartitionsCommand& command) {
         return Error(ErrorCode::invalid_partitions, "partitions were added meanwhile: ask again");
     }
     TRY(std::vector<PartitionRecord> added, assigned(command.assignment(), topic->min_in_sync));
-    if (added.front().replicas.size() != topic->partitions.front().replicas.size()) {
+    if (added.front().replicas.size() != replicas_to_be(topic->partitions.front()).size()) {
         return Error(ErrorCode::invalid_replication_factor, "every partition has the same number of replicas");
     }
     auto changed = std::make_shared<TopicRecord>(*topic);

@@ -61,6 +61,11 @@ struct PartitionRecord {
     BrokerId last_leader{-1};  // who led last, while nobody does
     BrokerId target{-1};       // who is to lead next, by a planned move: another member of in_sync
     BrokerIds damaged;         // their log has lost what it had: in none of the sets until it has been emptied
+    BrokerIds moving_to;       // the replicas that it is to have, by a planned move; empty: none is planned
+    BrokerIds added;           // those of `replicas` that came with it
+    // Of each replica: the partition epoch in which it came, or in which its log was emptied; 0: it was there from the
+    // beginning. What is said of a log of an earlier membership counts for nothing.
+    std::vector<int32_t> memberships;
     friend bool operator==(const PartitionRecord&, const PartitionRecord&) = default;
 };
 

@@ -1,6 +1,7 @@
 #include "broker/controller/tiers.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace ironbark::broker {
 namespace {
@@ -101,8 +102,15 @@ bool has_twice(const BrokerIds& brokers) {
 }
 
 bool is_consistent(const PartitionRecord& partition, int32_t min_in_sync) {
-    if (has_twice(partition.replicas)) return false;
-    for (const BrokerIds* set : {&partition.in_sync, &partition.holders, &partition.durable, &partition.damaged}) {
+    if (has_twice(partition.replicas) || partition.memberships.size() != partition.replicas.size()) return false;
+    for (int32_t membership : partition.memberships) {
+        if (membership < 0 || membership > partition.partition_epoch) return false;
+    }
+    if (!in_replica_order(partition.replicas, partition.moving_to)) return false;
+    if (partition.moving_to.empty() && !partition.added.empty()) return false;
+    if (!partition.moving_to.empty() && partition.moving_to.size() < static_cast<size_t>(min_in_sync)) return false;
+    for (const BrokerIds* set :
+         {&partition.in_sync, &partition.holders, &partition.durable, &partition.damaged, &partition.added}) {
         if (in_replica_order(partition.replicas, *set) != *set) return false;
     }
     for (BrokerId damaged : partition.damaged) {
@@ -127,6 +135,7 @@ bool is_consistent(const PartitionRecord& partition, int32_t min_in_sync) {
 PartitionRecord new_partition(BrokerIds replicas, BrokerIds in_sync) {
     PartitionRecord partition;
     partition.leader = in_sync.front();
+    partition.memberships.assign(replicas.size(), 0);
     partition.replicas = std::move(replicas);
     partition.durable = in_sync;
     partition.in_sync = std::move(in_sync);
@@ -215,6 +224,57 @@ bool mark_damaged(PartitionRecord& partition, BrokerId broker, int32_t min_in_sy
 
 void mark_emptied(PartitionRecord& partition, BrokerId broker) {
     erase(partition.damaged, broker);
+    ++partition.partition_epoch;
+    const auto place = std::find(partition.replicas.begin(), partition.replicas.end(), broker);
+    partition.memberships[static_cast<size_t>(place - partition.replicas.begin())] = partition.partition_epoch;
+}
+
+const BrokerIds& replicas_to_be(const PartitionRecord& partition) {
+    return partition.moving_to.empty() ? partition.replicas : partition.moving_to;
+}
+
+int32_t membership_of(const PartitionRecord& partition, BrokerId broker) {
+    const auto place = std::find(partition.replicas.begin(), partition.replicas.end(), broker);
+    if (place == partition.replicas.end()) return -1;
+    return partition.memberships[static_cast<size_t>(place - partition.replicas.begin())];
+}
+
+void plan_replicas(PartitionRecord& partition, BrokerIds to) {
+    ++partition.partition_epoch;
+    for (BrokerId broker : to) {
+        if (contains(partition.replicas, broker)) continue;
+        partition.replicas.push_back(broker);
+        partition.memberships.push_back(partition.partition_epoch);
+        partition.added.push_back(broker);
+    }
+    partition.moving_to = std::move(to);
+}
+
+bool can_end_move(const PartitionRecord& partition, int32_t min_in_sync) {
+    const BrokerIds& to = partition.moving_to;
+    if (to.empty() || !contains(to, partition.leader)) return false;
+    for (BrokerId broker : partition.added) {
+        if (contains(to, broker) && !contains(partition.in_sync, broker)) return false;
+    }
+    const auto keeps_enough = [&](const BrokerIds& set) {
+        const auto kept = static_cast<size_t>(
+            std::count_if(set.begin(), set.end(), [&](BrokerId member) { return contains(to, member); }));
+        return kept == set.size() || kept >= static_cast<size_t>(min_in_sync);
+    };
+    return keeps_enough(partition.in_sync) && keeps_enough(partition.durable);
+}
+
+void end_move(PartitionRecord& partition, int32_t min_in_sync) {
+    std::vector<int32_t> memberships;
+    for (BrokerId broker : partition.moving_to) memberships.push_back(membership_of(partition, broker));
+    partition.memberships = std::move(memberships);
+    partition.replicas = std::exchange(partition.moving_to, {});
+    partition.added.clear();
+    // In the new order, without those that are gone.
+    for (BrokerIds* set : {&partition.holders, &partition.durable, &partition.damaged}) {
+        *set = united(partition, *set, {});
+    }
+    set_in_sync(partition, united(partition, partition.in_sync, {}), min_in_sync);
     ++partition.partition_epoch;
 }
 

@@ -65,6 +65,19 @@ bool mark_damaged(PartitionRecord& partition, BrokerId broker, int32_t min_in_sy
 // It has been emptied, and may follow again. REQUIRES: it is marked
 void mark_emptied(PartitionRecord& partition, BrokerId broker);
 
+// Who keeps the partition when the planned move has ended; or now, if none is planned.
+const BrokerIds& replicas_to_be(const PartitionRecord& partition);
+// As which replica the broker is one; -1: it is none. See PartitionRecord::memberships.
+int32_t membership_of(const PartitionRecord& partition, BrokerId broker);
+// The partition is to be kept by these: who is new among them is a replica from now on.
+// REQUIRES: nobody stands there twice
+void plan_replicas(PartitionRecord& partition, BrokerIds to);
+// Whether the planned move can end: who was added for it is in sync, the leader is of it, and the sets that stand for
+// what was acknowledged keep all members, or at least min-in-sync. False if none is planned.
+bool can_end_move(const PartitionRecord& partition, int32_t min_in_sync);
+// Who is not of the planned move is no replica any more. REQUIRES: can_end_move
+void end_move(PartitionRecord& partition, int32_t min_in_sync);
+
 // The leader's proposal. REQUIRES: in_sync is within the replicas and has the leader
 void change_in_sync(PartitionRecord& partition, BrokerIds in_sync, int32_t min_in_sync);
 // A refusal raises the partition epoch, too: the leader holds its proposal for possible until it has learnt a higher

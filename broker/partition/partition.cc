@@ -145,23 +145,23 @@ std::optional<PlannedMove::Step> Partition::next_move_step() {
     return leadership_->move.next(has_everything, world_.executor.now());
 }
 
-void Partition::replica_matched(BrokerId broker, Incarnation incarnation, Offset end) {
+void Partition::replica_matched(const ReplicaLife& who, Offset end) {
     if (leadership_ == nullptr) return;
-    leadership_->replicas.matched(broker, incarnation, end, world_.executor.now());
+    leadership_->replicas.matched(who, end, world_.executor.now());
     move_marks();
     notify();
 }
 
-void Partition::replica_acknowledged(BrokerId broker, Incarnation incarnation, ReplicaEnds ends) {
+void Partition::replica_acknowledged(const ReplicaLife& who, ReplicaEnds ends) {
     if (leadership_ == nullptr) return;
     const Offset high = high_watermark_;
     const Offset durable = durable_watermark_;
     const Offset log_start = leadership_->replicas.log_start_everywhere();
-    if (!leadership_->replicas.acknowledged(broker, incarnation, ends, world_.executor.now())) return;
+    if (!leadership_->replicas.acknowledged(who, ends, world_.executor.now())) return;
     move_marks();
     const bool has_started = leadership_->replicas.log_start_everywhere() != log_start;
     if (high_watermark_ != high || durable_watermark_ != durable || has_started) notify();
-    if (leadership_->move.target() == broker || !contains(leadership_->replicas.in_sync(), broker)) {
+    if (leadership_->move.target() == who.broker || !contains(leadership_->replicas.in_sync(), who.broker)) {
         context_.in_sync_is_due();
     }
 }

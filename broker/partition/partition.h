@@ -94,8 +94,8 @@ class Partition {
     // The record has changed within the epoch.
     void take_record(const PartitionRecord& record, int32_t min_in_sync);
     // What other replicas have; see ReplicaSet.
-    void replica_matched(BrokerId broker, Incarnation incarnation, Offset end);
-    void replica_acknowledged(BrokerId broker, Incarnation incarnation, ReplicaEnds ends);
+    void replica_matched(const ReplicaLife& who, Offset end);
+    void replica_acknowledged(const ReplicaLife& who, ReplicaEnds ends);
     // What a planned move of this leadership asks for now: then the controller is to be told.
     std::optional<PlannedMove::Step> next_move_step();
     // Somebody waits until everything below is durable on every member of the in-sync set.
@@ -120,9 +120,13 @@ class Partition {
     void fail_damaged(std::string detail);
     // What is stored here is not what was written, or not all of it.
     bool is_damaged() const { return is_damaged_ || (log_ != nullptr && log_->is_damaged()); }
-    // The metadata says so: it is replaced from a whole one, and until then follows nobody.
-    void mark_damaged(bool is_marked) { is_marked_damaged_ = is_marked; }
-    bool is_marked_damaged() const { return is_marked_damaged_; }
+    // What the metadata says of this replica. Damaged: it is replaced from a whole one, and until then follows nobody.
+    struct Standing {
+        int32_t membership = 0;
+        bool is_damaged = false;
+    };
+    void set_standing(Standing standing) { standing_ = standing; }
+    const Standing& standing() const { return standing_; }
     // Nobody begins anything with it any more. Suspends until what was begun has ended; then the log may go.
     Task<void> remove();
     // Held by whoever uses the log across a suspension.
@@ -186,7 +190,7 @@ class Partition {
     PartitionState state_ = PartitionState::opening;
     std::string detail_;
     bool is_damaged_ = false;
-    bool is_marked_damaged_ = false;
+    Standing standing_;
     log::Log* log_ = nullptr;
     Epoch epoch_{-1};
     bool leads_ = false;

@@ -132,7 +132,7 @@ void FollowerSession::note(const PartitionIdentity& identity, std::string proble
     auto found = wishes_.find(identity);
     if (found == wishes_.end() || found->second.problem == problem) return;
     if (!problem.empty())
-        spdlog::warn("partition {}: not taken over from its leader: {}", identity.to_string(), problem);
+        spdlog::warn("partition {}: not taken over from its leader: {}", shard_.label(identity), problem);
     found->second.problem = std::move(problem);
 }
 
@@ -182,9 +182,9 @@ rpc::Metadata FollowerSession::request(Duration wait) {
         if (partition == nullptr || partition->log() == nullptr) continue;
         const wire::Uuid topic = rpc::to_wire(place.identity.topic);
         const Epoch last_epoch = place.begins_anew ? Epoch(-1) : partition->log()->last_epoch();
-        positions.push_back(wire::CreateReplicaPosition(builder, handle, &topic, place.identity.partition.value,
-                                                        place.epoch.value, partition->log_end().value, last_epoch.value,
-                                                        partition->log()->last_checksum()));
+        positions.push_back(wire::CreateReplicaPosition(
+            builder, handle, &topic, place.identity.partition.value, place.epoch.value, partition->log_end().value,
+            last_epoch.value, partition->log()->last_checksum(), partition->standing().membership));
     }
     const std::vector<uint32_t> left = std::exchange(left_due_, {});
     const std::vector<wire::ReplicaAck> acks = take_acks();
@@ -365,7 +365,7 @@ Task<void> FollowerSession::cut(PartitionIdentity identity, Epoch epoch, log::Lo
     const std::string reason =
         fmt::format("the leader of epoch {} has epoch {} up to {}", epoch.value, common.epoch.value, common.end.value);
     if (records > 0) {
-        spdlog::warn("partition {}: {} records from offset {} on go to the graveyard: {}", identity.to_string(),
+        spdlog::warn("partition {}: {} records from offset {} on go to the graveyard: {}", shard_.label(identity),
                      records, to.value, reason);
     }
     std::optional<Epoch> next;
@@ -408,7 +408,7 @@ Task<void> FollowerSession::restart(PartitionIdentity identity, Epoch epoch, log
         if (done.ok()) {
             ++counters_->restarts;
             pause = Duration();
-            spdlog::info("partition {}: begun anew at offset {}", identity.to_string(), base.value);
+            spdlog::info("partition {}: begun anew at offset {}", shard_.label(identity), base.value);
         } else {
             note(identity, fmt::format("beginning anew failed: {}", describe(done.error())));
         }

@@ -48,7 +48,7 @@ bool wants_relief(const Partition& partition, Instant now) {
 // Without a leadership most of them follow, and there is nothing to do for them at a look.
 bool may_need_care(const Partition& partition) {
     return partition.state() == PartitionState::failed || partition.wants_room() || partition.is_damaged() ||
-           partition.is_marked_damaged();
+           partition.standing().is_damaged;
 }
 
 }  // namespace
@@ -148,11 +148,33 @@ InSyncKeeper::Work InSyncKeeper::collect(Instant* next) {
         change.in_sync = proposal->in_sync;
         for (const auto& [broker, incarnation] : proposal->joining) change.joining.push_back({broker, incarnation});
         if (!proposal->leaving.empty()) {
-            spdlog::info("partition {}: out of sync: {}", identity.to_string(), list_of(proposal->leaving));
+            news_.left[broker::list_of(proposal->leaving)].push_back(identity);
         }
         work.changes.push_back(std::move(change));
     }
+    tell_news();
     return work;
+}
+
+void InSyncKeeper::note_joined(const PartitionIdentity& identity, const BrokerIds& joined) {
+    news_.joined[broker::list_of(joined)].push_back(identity);
+    look();
+}
+
+// One line for each set of brokers: where one fails, and where it returns, that is of all its partitions at a time.
+void InSyncKeeper::tell_news() {
+    const News news = std::exchange(news_, {});
+    for (const auto& [brokers, partitions] : news.left) {
+        spdlog::info("{}: out of sync: broker {}", list_of(partitions), brokers);
+    }
+    for (const auto& [brokers, partitions] : news.joined) {
+        spdlog::info("{}: in sync again: broker {}", list_of(partitions), brokers);
+    }
+}
+
+std::string InSyncKeeper::list_of(const std::vector<PartitionIdentity>& partitions) const {
+    if (partitions.size() == 1) return "partition " + shard_.label(partitions.front());
+    return fmt::format("partition {} and {} more", shard_.label(partitions.front()), partitions.size() - 1);
 }
 
 bool InSyncKeeper::is_making_way(const PartitionIdentity& identity, Epoch epoch) const {
@@ -258,7 +280,7 @@ void InSyncKeeper::collect_move(Partition& partition, Work& work) {
         return;
     }
     spdlog::warn("partition {}: broker {} has not caught up in time to lead it: the move is withdrawn",
-                 identity.to_string(), target.value);
+                 shard_.label(identity), target.value);
     work.moves.push_back({identity.topic, identity.partition, partition_epoch, BrokerId(-1)});
 }
 
@@ -279,11 +301,11 @@ void InSyncKeeper::collect_relief(Partition& partition, Work& work) {
     }
     if (best == nullptr || !leadership.move.wish()) return;
     if (partition.is_damaged()) {
-        spdlog::warn("partition {}: {}; broker {} is to lead it", identity.to_string(),
+        spdlog::warn("partition {}: {}; broker {} is to lead it", shard_.label(identity),
                      partition.log()->last_read_problem(), best->broker.value);
     } else {
         spdlog::warn("partition {}: the disk has not completed a write for {} ms: broker {} is to lead it",
-                     identity.to_string(), hanging_time / 1ms, best->broker.value);
+                     shard_.label(identity), hanging_time / 1ms, best->broker.value);
     }
     work.moves.push_back({identity.topic, identity.partition, leadership.replicas.partition_epoch(), best->broker});
 }

@@ -31,6 +31,8 @@ class InSyncKeeper {
     void take(const Metadata& metadata);
     // Something may be due.
     void look() { due_.set(); }
+    // These have joined the in-sync set: said at the next look.
+    void note_joined(const PartitionIdentity& identity, const BrokerIds& joined);
     // Before a stop: ends the leaderships that another replica can take over, so that none waits until this process is
     // seen to be gone.
     Task<void> release();
@@ -46,6 +48,13 @@ class InSyncKeeper {
         std::vector<PartitionIdentity> to_empty;
         std::vector<PartitionIdentity> beginnings;  // of leaderships, once more
     };
+    // For the daemon's log: by the brokers that it is about.
+    struct News {
+        std::map<std::string, std::vector<PartitionIdentity>> left;
+        std::map<std::string, std::vector<PartitionIdentity>> joined;
+    };
+    void tell_news();
+    std::string list_of(const std::vector<PartitionIdentity>& partitions) const;
     Task<void> run();
     Work collect(Instant* next);
     Task<void> propose(std::vector<InSyncChange> changes);
@@ -72,6 +81,7 @@ class InSyncKeeper {
     Living living_;
     bool is_mending_ = false;
     std::string damage_problem_;  // that was said last
+    News news_;
     bool is_beginning_ = false;
     Event due_;
     Event stopping_;

@@ -31,6 +31,7 @@ Marks marks_of(const Partition& partition) {
 struct LeaderSessions::Stream {
     PartitionIdentity identity;
     Epoch epoch{-1};
+    int32_t membership = 0;
     Offset next;  // what the follower has not been sent yet
     // Of the follower's log, whose end lies before this log's start: they agree if the frame that holds the start
     // follows it. Seen when it is read.
@@ -115,6 +116,7 @@ void LeaderSessions::begin_stream(const std::shared_ptr<Session>& session, const
     Stream& stream = session->streams[position.handle];
     stream.identity = position.identity;
     stream.epoch = position.leader_epoch;
+    stream.membership = position.membership;
     stream.next = position.log_end;
     Partition* partition = shard_.find(position.identity);
     if (partition == nullptr) {
@@ -124,15 +126,16 @@ void LeaderSessions::begin_stream(const std::shared_ptr<Session>& session, const
         stream.refusal = wrong;
         stream.kind = wire::ReplicaAnswer::refused;
     } else if (const Leadership* leadership = partition->leadership();
-               leadership != nullptr && leadership->replicas.is_damaged(session->from.broker)) {
-        // It has been emptied, or would not ask: the news of that are still on their way here.
-        stream.refusal = {ErrorCode::unknown_leader_epoch, "this leader still knows the follower's log as damaged"};
+               leadership != nullptr && !leadership->replicas.counts(session->from.broker, position.membership)) {
+        // It has become a replica, or was emptied, and the news of that are still on their way here; or there.
+        stream.refusal = {ErrorCode::unknown_leader_epoch, "this leader does not know the follower as that replica"};
         stream.kind = wire::ReplicaAnswer::refused;
     } else {
         compare(*partition, position, stream);
     }
     if (stream.kind == wire::ReplicaAnswer::records) {
-        partition->replica_matched(session->from.broker, session->from.incarnation, position.log_end);
+        partition->replica_matched({session->from.broker, session->from.incarnation, position.membership},
+                                   position.log_end);
         std::weak_ptr<Session> weak = session;
         const uint32_t handle = position.handle;
         stream.watch = partition->watch([weak, handle] {
@@ -185,7 +188,8 @@ void LeaderSessions::take_acks(Session& session, const std::vector<ReplicaAck>& 
         if (found->second.epoch != ack.leader_epoch) continue;
         Partition* partition = shard_.find(found->second.identity);
         if (partition == nullptr || !partition->leads() || partition->leader_epoch() != ack.leader_epoch) continue;
-        partition->replica_acknowledged(session.from.broker, session.from.incarnation, ack.ends);
+        const ReplicaLife who{session.from.broker, session.from.incarnation, found->second.membership};
+        partition->replica_acknowledged(who, ack.ends);
     }
 }
 

@@ -29,6 +29,7 @@ struct ReplicaPosition {
     Offset log_end;
     Epoch last_epoch{-1};
     uint64_t checksum = 0;
+    int32_t membership = 0;
 };
 
 struct ReplicaAck {

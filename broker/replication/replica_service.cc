@@ -36,7 +36,8 @@ std::vector<ReplicaPosition> positions_of(const wire::ReplicateRequest& message)
                              Epoch(each->leader_epoch()),
                              Offset(each->log_end()),
                              Epoch(each->last_epoch()),
-                             each->checksum()});
+                             each->checksum(),
+                             each->membership()});
     }
     return positions;
 }

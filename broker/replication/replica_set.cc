@@ -49,14 +49,14 @@ void ReplicaSet::take(const PartitionRecord& record, int32_t min_in_sync, Instan
     if (record.partition_epoch > partition_epoch_) {
         partition_epoch_ = record.partition_epoch;
         committed_ = record.in_sync;
-        damaged_ = record.damaged;
         pending_.reset();
     }
-    std::erase_if(followers_, [this](const auto& each) { return !contains(replicas_, each.first); });
+    std::erase_if(followers_, [&record](const auto& each) {
+        return membership_of(record, each.first) != each.second.membership || contains(record.damaged, each.first);
+    });
     for (BrokerId broker : replicas_) {
-        if (broker == self_) continue;
-        if (is_damaged(broker)) followers_.erase(broker);
-        followers_.try_emplace(broker, now);
+        const int32_t membership = contains(record.damaged, broker) ? -1 : membership_of(record, broker);
+        if (broker != self_) followers_.try_emplace(broker, membership, now);
     }
     move_watermarks();
 }
@@ -71,25 +71,25 @@ void ReplicaSet::own_moved(ReplicaEnds own, Offset sync_to, Instant now) {
     move_watermarks();
 }
 
-bool ReplicaSet::is_damaged(BrokerId broker) const {
-    return contains(damaged_, broker);
+bool ReplicaSet::counts(BrokerId broker, int32_t membership) const {
+    auto found = followers_.find(broker);
+    return found != followers_.end() && found->second.membership == membership;
 }
 
-void ReplicaSet::matched(BrokerId broker, Incarnation incarnation, Offset end, Instant now) {
-    auto found = followers_.find(broker);
-    if (found == followers_.end() || is_damaged(broker)) return;
-    Follower& follower = found->second;
-    if (follower.incarnation != incarnation) follower.ends = {Offset(-1), Offset(-1), Offset(-1)};
-    follower.incarnation = incarnation;
+void ReplicaSet::matched(const ReplicaLife& who, Offset end, Instant now) {
+    if (!counts(who.broker, who.membership)) return;
+    Follower& follower = followers_.at(who.broker);
+    if (follower.incarnation != who.incarnation) follower.ends = {Offset(-1), Offset(-1), Offset(-1)};
+    follower.incarnation = who.incarnation;
     follower.ends.appended = std::max(follower.ends.appended, std::min(end, own_.appended));
     follower.appended.position_moved(follower.ends.appended, own_.appended, now);
     move_watermarks();
 }
 
-bool ReplicaSet::acknowledged(BrokerId broker, Incarnation incarnation, ReplicaEnds ends, Instant now) {
-    auto found = followers_.find(broker);
-    if (found == followers_.end() || found->second.incarnation != incarnation) return false;
-    Follower& follower = found->second;
+bool ReplicaSet::acknowledged(const ReplicaLife& who, ReplicaEnds ends, Instant now) {
+    if (!counts(who.broker, who.membership)) return false;
+    Follower& follower = followers_.at(who.broker);
+    if (follower.incarnation != who.incarnation) return false;
     // Nobody has more than the leader gave: such an end is not of this log.
     if (ends.appended > own_.appended || ends.durable > ends.appended) return false;
     follower.ends.appended = std::max(follower.ends.appended, ends.appended);

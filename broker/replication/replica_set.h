@@ -4,7 +4,8 @@
 //
 // The rules, each of which has a counterexample without it (docs/REPLICATION.md):
 //   an end counts only for the incarnation that the metadata knows, and only after its log was found to agree with this
-//     leader's in this epoch; it is forgotten when the incarnation changes
+//     leader's in this epoch; it is forgotten when the incarnation changes, and when it leaves the replicas: who comes
+//     again is another membership, and what is still under way of the earlier one counts for nothing
 //   a watermark is what every member of the in-sync set has, and while a change of the set is pending what every member
 //     of the larger one has; it stands still while the committed set is smaller than min-in-sync
 //   one change is pending at a time, until a higher partition epoch is known
@@ -62,6 +63,13 @@ struct InSyncProposal {
     friend bool operator==(const InSyncProposal&, const InSyncProposal&) = default;
 };
 
+// Of whose log something is said: that of one incarnation, as one membership (PartitionRecord::memberships).
+struct ReplicaLife {
+    BrokerId broker{-1};
+    Incarnation incarnation{-1};
+    int32_t membership = 0;
+};
+
 // Which incarnation of a broker lives now; -1: none does.
 using Living = std::map<BrokerId, Incarnation>;
 
@@ -88,12 +96,12 @@ class ReplicaSet {
     void take(const PartitionRecord& record, int32_t min_in_sync, Instant now);
     // This leader's own ends; and up to where somebody waits for durability on all of them.
     void own_moved(ReplicaEnds own, Offset sync_to, Instant now);
-    // Its log is damaged, as the record has it: whatever it had, or says that it has, counts for nothing.
-    bool is_damaged(BrokerId broker) const;
+    // Whether it is a replica, and what it says is of the log that it has now: not damaged, and of this membership.
+    bool counts(BrokerId broker, int32_t membership) const;
     // The follower's log agrees with this one up to `end`.
-    void matched(BrokerId broker, Incarnation incarnation, Offset end, Instant now);
+    void matched(const ReplicaLife& who, Offset end, Instant now);
     // False: it counts for nothing.
-    bool acknowledged(BrokerId broker, Incarnation incarnation, ReplicaEnds ends, Instant now);
+    bool acknowledged(const ReplicaLife& who, ReplicaEnds ends, Instant now);
 
     Offset high_watermark() const { return high_; }
     Offset durable_watermark() const { return durable_; }
@@ -137,7 +145,8 @@ class ReplicaSet {
         ReplicaEnds ends{Offset(-1), Offset(-1), Offset(-1)};
         LagClock appended;
         LagClock durable;
-        explicit Follower(Instant now) : appended(now), durable(now) {}
+        int32_t membership;
+        Follower(int32_t member, Instant now) : appended(now), durable(now), membership(member) {}
     };
     bool has_enough_to_join(BrokerId broker, const Follower& follower, const Living& living) const;
     bool may_join(BrokerId broker, const Follower& follower, const Living& living) const;
@@ -149,7 +158,6 @@ class ReplicaSet {
     BrokerId self_;
     BrokerIds replicas_;
     BrokerIds committed_;
-    BrokerIds damaged_;
     std::optional<InSyncProposal> pending_;
     int32_t partition_epoch_;
     int32_t min_in_sync_;

@@ -111,8 +111,9 @@ class Replicator::Link {
         for (const auto& [identity, epoch] : wishes_) session_of(identity)->follow(identity, epoch);
     }
 
-    // Said once, until it changes; a leader that has just died is no news.
+    // Said once, until it changes; that a leader is not there that nobody follows any more is no news.
     void note(std::string problem) {
+        if (is_over_ || is_idle()) problem.clear();
         if (problem != problem_ && !problem.empty()) spdlog::info("replication: {}", problem);
         problem_ = std::move(problem);
     }

@@ -103,6 +103,7 @@ Task<rpc::Response> ClientService::dispatch(rpc::Session* session, rpc::Request 
         case rpc::Method::move_leaders: co_return co_await move_leaders(std::move(request));
         case rpc::Method::elect_leader: co_return co_await elect_leader(std::move(request));
         case rpc::Method::set_failover: co_return co_await set_failover(std::move(request));
+        case rpc::Method::move_replicas: co_return co_await move_replicas(std::move(request));
         default: break;
     }
     Error error(ErrorCode::unsupported_version, "this broker does not know that request");

@@ -64,6 +64,7 @@ class ClientService final : public rpc::Handler {
     Task<rpc::Response> move_leaders(rpc::Request request);
     Task<rpc::Response> elect_leader(rpc::Request request);
     Task<rpc::Response> set_failover(rpc::Request request);
+    Task<rpc::Response> move_replicas(rpc::Request request);
 
     struct SettingsChange {
         std::map<std::string, std::string> set;

@@ -7,6 +7,7 @@
 #include "broker/controller/appointer.h"
 #include "broker/controller/metadata_wire.h"
 #include "broker/controller/placement.h"
+#include "broker/controller/tiers.h"
 #include "broker/service/service.h"
 #include "runtime/rpc/respond.h"
 
@@ -44,9 +45,11 @@ flatbuffers::Offset<wire::TopicMetadata> describe(flatbuffers::FlatBufferBuilder
         const PartitionRecord& partition = topic.partitions[index];
         auto replicas = builder.CreateVector(numbers_of(partition.replicas));
         auto in_sync = builder.CreateVector(numbers_of(partition.in_sync));
+        auto moving_to = builder.CreateVector(numbers_of(partition.moving_to));
+        auto added = builder.CreateVector(numbers_of(partition.added));
         partitions.push_back(wire::CreatePartitionMetadata(builder, static_cast<int32_t>(index), 0,
                                                            partition.leader.value, partition.leader_epoch.value,
-                                                           replicas, in_sync));
+                                                           replicas, in_sync, moving_to, added));
     }
     wire::Uuid id = rpc::to_wire(topic.id);
     auto name = builder.CreateString(topic.name);
@@ -317,7 +320,7 @@ Task<rpc::Response> ClientService::add_partitions(rpc::Request request) {
     auto topic = find_topic(message.name(), message.topic());
     if (topic == nullptr) co_return refuse({ErrorCode::unknown_topic_or_partition, "there is no such topic"});
     const auto known = static_cast<int32_t>(topic->partitions.size());
-    const auto replicas = static_cast<int32_t>(topic->partitions.front().replicas.size());
+    const auto replicas = static_cast<int32_t>(replicas_to_be(topic->partitions.front()).size());
     const int32_t more = std::clamp(message.partitions() - known, 0, topic_partitions_max);
     Result<Assignment> assignment = Assignment();  // for none: the refusal is the metadata's
     if (more > 0) assignment = place(*shard_.metadata(), more, replicas, shard_.world().random.next());

@@ -95,6 +95,7 @@ constexpr MethodLimits rows[] = {
     {Method::move_leaders, "move_leaders", clients, false, list<MoveLeadersRequest>(), list<MoveLeadersResponse>()},
     {Method::elect_leader, "elect_leader", clients, false, small<ElectLeaderRequest>(), small<ElectLeaderResponse>()},
     {Method::set_failover, "set_failover", clients, false, small<SetFailoverRequest>(), small<SetFailoverResponse>()},
+    {Method::move_replicas, "move_replicas", clients, false, list<MoveReplicasRequest>(), list<MoveReplicasResponse>()},
     {Method::replicate, "replicate", daemons, false, list<ReplicateRequest>(), list<ReplicateResponse>(true)},
     {Method::replica_acks, "replica_acks", daemons, false, list<ReplicaAcksRequest>(), tiny<ReplicaAcksResponse>()},
     {Method::peer_challenge, "peer_challenge", daemons, true, tiny<PeerChallengeRequest>(),

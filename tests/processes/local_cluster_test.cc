@@ -128,6 +128,41 @@ TEST_F(LocalCluster, IsStoppedWholeAndStartedAgain) {
     EXPECT_TRUE(comes_true([&] { return alive() == 3; })) << tool.run({"broker", "list"}).output;
 }
 
+// While a producer streams, first a follower goes and then the leader.
+TEST_F(LocalCluster, ReplicasMoveUnderALoad) {
+    start_three();
+    ASSERT_TRUE(comes_true([&] { return alive() == 3 && bystander() != 0; })) << tool.run({"broker", "list"}).output;
+    ASSERT_EQ(tool.run({"topic", "create", "t", "--replicas", "2", "--min-in-sync", "1"}).exit_code, 0);
+    const Json before = tool.json({"topic", "describe", "t"})["partitions"][0]["replicas"];
+    ASSERT_EQ(before.size(), 2u) << before;
+    const int first = before[0].get<int>();
+    const int second = before[1].get<int>();
+    const int third = 6 - first - second;
+    const auto list = [](int one, int other) { return std::to_string(one) + "," + std::to_string(other); };
+    Conversation producer(tool.of({"produce", "t", "--acks", "isr_durable"}));
+    size_t sent = 0;
+    const auto send = [&] {
+        for (const size_t end = sent + 20'000; sent < end; ++sent) producer.say(std::to_string(sent) + "\n");
+    };
+    send();
+    const Finished moved = tool.run({"replica", "move", "t/0", "--to", list(first, third), "--wait"});
+    EXPECT_EQ(moved.exit_code, 0) << moved.errors;
+    EXPECT_THAT(moved.output, HasSubstr("brokers " + list(first, third) + " keep it"));
+    send();
+    const Json again = tool.json({"replica", "move", "t/0", "--to", list(third, second), "--wait"});
+    EXPECT_EQ(again.value("to", Json()), Json({third, second})) << again;
+    send();
+    const Finished produced = producer.finish();
+    EXPECT_EQ(produced.exit_code, 0) << produced.errors;
+    const Json now = tool.json({"topic", "describe", "t"})["partitions"][0];
+    EXPECT_EQ(now["replicas"], Json({third, second}));
+    EXPECT_EQ(tool.run({"replica", "status"}).output, "no replicas are being moved\n");
+    const Finished read =
+        tool.shell("diff <(ironbark consume t --format '%v\n' --offset start --exit-at-end) <(seq 0 " +
+                   std::to_string(sent - 1) + ")");
+    EXPECT_EQ(read.exit_code, 0) << read.output.substr(0, 500) << read.errors;
+}
+
 TEST_F(LocalCluster, OfOneNodeIsComplete) {
     const Json started = start({"--nodes", "1", "--port-base", base});
     ASSERT_EQ(started["nodes"].size(), 1u) << started;

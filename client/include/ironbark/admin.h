@@ -123,6 +123,8 @@ struct PartitionSummary {
     int32_t leader_epoch = -1;
     std::vector<int32_t> replicas{};
     std::vector<int32_t> in_sync{};
+    std::vector<int32_t> moving_to{};  // the brokers that are to keep it, by a planned move; empty: none is planned
+    std::vector<int32_t> added{};      // those of `replicas` that came with it
     std::optional<Failure> failure{};
 };
 
@@ -175,6 +177,20 @@ struct MovedLeader {
     int32_t leader = -1;  // who leads now
     int32_t leader_epoch = -1;
     std::chrono::microseconds outage{};  // nobody could append for so long, at most
+};
+
+// A partition is to be kept by these brokers, in order of preference; empty: by those from before the planned move.
+struct ReplicaMove {
+    TopicPartition partition;
+    std::vector<int32_t> to{};
+};
+
+// A move that is planned: those that are new follow, and when they are in sync the others are let go.
+struct PlannedReplicas {
+    TopicPartition partition;
+    std::optional<Failure> failure{};
+    std::vector<int32_t> before{};  // without those that an earlier move had added
+    std::vector<int32_t> to{};
 };
 
 // Who leads a partition that nobody led; or would.
@@ -299,6 +315,11 @@ class Admin {
     // retry. In the order given; each has its own failure, and the leader before leads on then.
     Expected<std::vector<MovedLeader>> move_leaders(const std::vector<LeaderMove>& moves,
                                                     Timeout timeout = default_timeout);
+    // Other brokers are to keep the partitions, without a pause for anybody. Returns when that is planned, each move
+    // with its own failure; the cluster goes on by itself, and `list_topics` shows how far it is. A move to other
+    // brokers takes the place of one that is planned; one to none takes it back.
+    Expected<std::vector<PlannedReplicas>> move_replicas(const std::vector<ReplicaMove>& moves,
+                                                         Timeout timeout = default_timeout);
     // For a partition that nobody leads: appoints the most up-to-date of those that may lead; or, if none of them lives
     // and `unclean` permits it, of all replicas that live. `validate_only` says who it would be.
     Expected<ElectedLeader> elect_leader(const TopicPartition& partition,

@@ -27,6 +27,8 @@ void RecordChaosCounts::add(const RecordChaosCounts& other) {
     rotten += other.rotten;
     mended += other.mended;
     moved += other.moved;
+    replica_moves += other.replica_moves;
+    replicas_moved += other.replicas_moved;
     epochs += other.epochs;
     acknowledged += other.acknowledged;
     acknowledged_durable += other.acknowledged_durable;
@@ -100,7 +102,7 @@ void RecordChaos::mishap() {
         world_.start(id);
         return;
     }
-    switch (random_.below(14)) {
+    switch (random_.below(16)) {
         case 0:
         case 1:
         case 2: end_one(id); break;
@@ -123,6 +125,8 @@ void RecordChaos::mishap() {
         case 9: move_leader(); break;
         case 11:
         case 12: rot(); break;
+        case 13:
+        case 14: move_replicas(); break;
         case 10:
             note("heal");
             world_.simulation().network().heal_all();
@@ -175,6 +179,21 @@ void RecordChaos::move_leader() {
     note(fmt::format("ask {} to move the leadership to {}", id, target));
     rpc::Metadata request = move_request(topic_->identity(), target, produce_timeout_ms);
     moves_.push_back(world_.begin(id, rpc::Method::move_leaders, std::move(request), {}, patience));
+}
+
+// To any brokers, in any order; or the planned move is taken back.
+void RecordChaos::move_replicas() {
+    const int32_t id = some_node();
+    if (!world_.is_running(id) || !world_.is_ready(id)) return;
+    std::vector<int32_t> to;
+    const uint64_t size = random_.below(6) == 0 ? 0 : random_.between(1, nodes_);
+    while (to.size() < size) {
+        const int32_t each = some_node();
+        if (std::find(to.begin(), to.end(), each) == to.end()) to.push_back(each);
+    }
+    note(fmt::format("ask {} to move the replicas to {}", id, fmt::join(to, ",")));
+    rpc::Metadata request = move_replicas_request(topic_->identity(), to, produce_timeout_ms);
+    replica_moves_.push_back(world_.begin(id, rpc::Method::move_replicas, std::move(request), {}, patience));
 }
 
 void RecordChaos::cut_or_heal() {
@@ -324,12 +343,10 @@ void RecordChaos::recover() {
     for (const auto& move : moves_) {
         if ((*move)->ok() && read_moved(**move).said.ok()) ++counts_.moved;
     }
-    const size_t replicas = topic_->record().replicas.size();
-    if (!topic_->wait_in_sync(replicas, sync_limit)) {
-        fail("the world is well, and not all replicas are in sync");
-    }
-    if (rotting_ >= 0 && !topic_->wait_mended(rotting_, sync_limit)) fail("a damaged log is not replaced");
-    if (!topic_->wait_in_sync(replicas, sync_limit)) fail("a log that was replaced does not come back in sync");
+    settle_replicas();
+    const bool may_be_damaged = rotting_ >= 0 && topic_->replica(rotting_) != nullptr;
+    if (may_be_damaged && !topic_->wait_mended(rotting_, sync_limit)) fail("a damaged log is not replaced");
+    if (!wait_whole()) fail("a log that was replaced does not come back in sync");
     for (const std::string& event : world_.events(1)) {
         if (event.find(" logs of 1 partition emptied") != std::string::npos) ++counts_.mended;
     }
@@ -337,6 +354,41 @@ void RecordChaos::recover() {
     for (Sender& sender : senders_) finish(sender);
     const ReceiptSeen last = topic_->produce_somewhere(last_value);
     if (!last.said.ok()) fail("the world is well, and nothing can be written: " + last.said.hint);
+}
+
+// Nothing moves, and everybody is in sync.
+bool RecordChaos::wait_whole() {
+    auto is_whole = [&] {
+        const PartitionRecord record = topic_->record();
+        return record.moving_to.empty() && record.in_sync.size() == record.replicas.size();
+    };
+    return world_.simulation().run_until(is_whole, sync_limit);
+}
+
+// Whatever was planned ends, and who has let the partition go keeps nothing.
+void RecordChaos::settle_replicas() {
+    auto is_answered = [&] {
+        return std::all_of(replica_moves_.begin(), replica_moves_.end(),
+                           [](const auto& move) { return move->has_value(); });
+    };
+    if (!world_.simulation().run_until(is_answered, 60s)) fail("a move of replicas is never answered");
+    for (const auto& move : replica_moves_) {
+        if ((*move)->ok() && read_planned(**move).said.ok()) ++counts_.replica_moves;
+    }
+    if (!wait_whole()) fail("the world is well, and not all replicas are in sync, or where they are to be");
+    auto is_alone = [&] {
+        const BrokerIds replicas = topic_->record().replicas;
+        for (size_t each = 1; each <= nodes_; ++each) {
+            const BrokerId id(static_cast<int32_t>(each));
+            const bool is_replica = std::find(replicas.begin(), replicas.end(), id) != replicas.end();
+            if (!is_replica && topic_->replica(id.value) != nullptr) return false;
+        }
+        return true;
+    };
+    if (!world_.simulation().run_until(is_alone, sync_limit)) fail("who is no replica any more keeps the partition");
+    for (const std::string& event : world_.events(1)) {
+        if (event.find("replicas of 1 partition have moved") != std::string::npos) ++counts_.replicas_moved;
+    }
 }
 
 void RecordChaos::finish(Sender& sender) {

@@ -7,7 +7,8 @@
 //   an offset that a reader was shown holds the same record for ever (C2)
 //   no record of an idempotent producer is there twice, and each producer's are in its order (C3)
 //   nothing that was refused as not written is there (C4)
-//   when the world is well again, all replicas are soon in sync, and equal frame by frame (C5)
+//   when the world is well again, planned moves of replicas end, nobody else keeps the partition, and all replicas are
+//   soon in sync, and equal frame by frame (C5)
 
 #include <deque>
 #include <map>
@@ -27,6 +28,8 @@ struct RecordChaosCounts {
     uint64_t cuts = 0;
     uint64_t moves = 0;  // that were asked for
     uint64_t moved = 0;
+    uint64_t replica_moves = 0;  // that were planned
+    uint64_t replicas_moved = 0;
     uint64_t rotten = 0;  // pages of a log
     uint64_t mended = 0;  // logs that were found damaged, and replaced
     uint64_t epochs = 0;
@@ -70,6 +73,9 @@ class RecordChaos {
     void cut_or_heal();
     void end_one(int32_t id);
     void move_leader();
+    void move_replicas();
+    void settle_replicas();
+    bool wait_whole();
     void rot();
     void settle();
     void send(Sender& sender);
@@ -94,6 +100,7 @@ class RecordChaos {
     std::vector<Sender> senders_;
     std::vector<Reader> readers_;
     std::vector<ClusterWorld::Pending> moves_;
+    std::vector<ClusterWorld::Pending> replica_moves_;
     int32_t rotting_ = -1;  // whose disk rots: one at most, for the promise is that one disk may be lost
     int64_t producers_made_ = 0;
     uint64_t values_made_ = 0;

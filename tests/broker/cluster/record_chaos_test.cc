@@ -19,18 +19,19 @@ TEST(RecordChaos, LosesNothingThatWasAcknowledged) {
     const auto number = [](uint64_t value) { return static_cast<unsigned long long>(value); };
     std::printf(
         "%llu seeds: %llu kills, %llu power losses, %llu stops, %llu pauses, %llu cuts; %llu of %llu "
-        "moves made; %llu epochs; %llu pages rotten, %llu logs replaced; "
+        "moves made; %llu of %llu moves of replicas; %llu epochs; %llu pages rotten, %llu logs replaced; "
         "%llu acknowledged (%llu isr_durable), %llu duplicates, %llu refused, %llu unknown, %llu lost at weaker "
         "levels; "
         "%llu shown\n",
         number(count), number(counts.kills), number(counts.power_losses), number(counts.stops), number(counts.pauses),
-        number(counts.cuts), number(counts.moved), number(counts.moves), number(counts.epochs), number(counts.rotten),
-        number(counts.mended), number(counts.acknowledged), number(counts.acknowledged_durable),
-        number(counts.duplicates), number(counts.refused), number(counts.unknown), number(counts.lost_at_weaker_levels),
-        number(counts.shown));
+        number(counts.cuts), number(counts.moved), number(counts.moves), number(counts.replicas_moved),
+        number(counts.replica_moves), number(counts.epochs), number(counts.rotten), number(counts.mended),
+        number(counts.acknowledged), number(counts.acknowledged_durable), number(counts.duplicates),
+        number(counts.refused), number(counts.unknown), number(counts.lost_at_weaker_levels), number(counts.shown));
     EXPECT_GT(counts.acknowledged_durable, count);
     EXPECT_GT(counts.shown, count);
     EXPECT_GT(counts.moved, 0u);
+    EXPECT_GT(counts.replicas_moved, 0u);
 }
 
 }  // namespace

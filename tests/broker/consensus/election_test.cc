@@ -131,6 +131,34 @@ TEST(Election, ASplitVoteEndsAtTheNextTimeout) {
     )");
 }
 
+TEST(Election, AfterALeaderTheOthersAreCandidatesInTheirTurn) {
+    run(R"(
+        5 voters
+        elect 5
+        wait 50
+        cut 5
+        wait 290
+        1 is follower 2
+        wait 50
+        1 is leader 3
+        2 follows 1
+        3 follows 1
+        4 follows 1
+    )");
+    run(R"(
+        5 voters
+        elect 5
+        wait 50
+        # the first in turn does not hear that it could lead
+        cut 5
+        cut 1
+        wait 400
+        2 is leader 3
+        3 follows 2
+        4 follows 2
+    )");
+}
+
 TEST(Election, ALogThatIsBehindIsNotVotedFor) {
     run(R"(
         3 voters

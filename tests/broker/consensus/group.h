@@ -3,7 +3,7 @@
 // A test is a script of small sentences, one a line; '#' begins a comment. A line that does not hold fails the test,
 // with its number and what was seen instead.
 //
-//   3 voters                form a cluster; voter v waits 300 + 20 * (v - 1) ms for a leader
+//   3 voters                form a cluster; voter v waits 300 + 20 * (v - 1) ms for a leader, and after one in its turn
 //   expire 1                time passes until voter 1's timer, and only that one, expires
 //   pass 200 | wait 500     the clock goes on, and nothing happens | and everything happens: timers, messages, writes
 //   settle                  every message is delivered and every write completes, until nothing is left

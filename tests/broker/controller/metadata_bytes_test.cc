@@ -40,7 +40,7 @@ TEST(MetadataBytes, ASnapshotIsWorthItsCommandsAndReplayIsTheSameEverywhere) {
     uint64_t holders = 0;
     std::vector<uint64_t> accepted_of(RandomCommands::kinds);
     std::vector<uint64_t> refused_of(RandomCommands::kinds);
-    for (uint64_t seed = 1; seed <= 60; ++seed) {
+    for (uint64_t seed = 1; seed <= 100; ++seed) {
         simulation::RandomStream random(seed, "kinds");
         RandomCommands commands(seed);
         Metadata state;

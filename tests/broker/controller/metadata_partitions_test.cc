@@ -442,5 +442,125 @@ TEST(MetadataPartitions, WhoeverLeadsByHandIsNotDamagedAnyMore) {
     EXPECT_TRUE(restored(state) == state);
 }
 
+// ---- replicas that move --------------------------------------------------------------------------------------------
+
+ErrorCode move_replicas_to(Metadata& state, std::initializer_list<int32_t> to) {
+    const ReplicaMove one{uuid(1), PartitionIndex(0), partition(state).partition_epoch, ids(to)};
+    return verdict(state, move_replicas({one}, Timestamp(5000)));
+}
+
+ErrorCode end_replica_move(Metadata& state) {
+    return move_replicas_to(state, {});
+}
+
+TEST(MetadataPartitions, ReplicasMoveWhenTheNewOnesAreInSync) {
+    Metadata state = four_brokers();
+    EXPECT_EQ(move_replicas_to(state, {4, 1, 2}), ErrorCode::none);
+    EXPECT_EQ(partition(state).replicas, ids({1, 2, 3, 4})) << "the new one is there besides the others";
+    EXPECT_EQ(partition(state).added, ids({4}));
+    EXPECT_EQ(partition(state).moving_to, ids({4, 1, 2}));
+    EXPECT_EQ(partition(state).memberships, (std::vector<int32_t>{0, 0, 0, 1}));
+    EXPECT_EQ(partition(state).in_sync, ids({1, 2, 3}));
+    EXPECT_EQ(partition(state).partition_epoch, 1);
+    EXPECT_EQ(state.moving().size(), 1u);
+    EXPECT_EQ(text(state.events().back()), "replicas of 1 partition are moved: t-0 to brokers 4, 1, 2");
+    EXPECT_TRUE(restored(state) == state);
+    EXPECT_EQ(restored(state).moving(), state.moving());
+    EXPECT_EQ(end_replica_move(state), ErrorCode::not_enough_replicas) << "the new one has nothing yet";
+    ASSERT_EQ(propose(state, {1, 2, 3, 4}), ErrorCode::none);
+    EXPECT_EQ(end_replica_move(state), ErrorCode::none);
+    EXPECT_EQ(partition(state).replicas, ids({4, 1, 2}));
+    EXPECT_EQ(partition(state).memberships, (std::vector<int32_t>{1, 0, 0}));
+    EXPECT_EQ(partition(state).in_sync, ids({4, 1, 2}));
+    EXPECT_EQ(partition(state).durable, ids({4, 1, 2}));
+    EXPECT_EQ(partition(state).added, ids({}));
+    EXPECT_EQ(partition(state).moving_to, ids({}));
+    EXPECT_EQ(partition(state).leader, BrokerId(1));
+    EXPECT_EQ(partition(state).partition_epoch, 3);
+    EXPECT_TRUE(state.moving().empty());
+    EXPECT_EQ(text(state.events().back()), "replicas of 1 partition have moved: t-0 to brokers 4, 1, 2");
+    EXPECT_TRUE(restored(state) == state);
+    EXPECT_EQ(end_replica_move(state), ErrorCode::not_enough_replicas) << "there is none";
+}
+
+TEST(MetadataPartitions, ALeaderIsNotLetGo) {
+    Metadata state = four_brokers();
+    ASSERT_EQ(move_replicas_to(state, {2, 3, 4}), ErrorCode::none);
+    ASSERT_EQ(propose(state, {1, 2, 3, 4}), ErrorCode::none);
+    EXPECT_EQ(end_replica_move(state), ErrorCode::not_enough_replicas);
+    ASSERT_EQ(move(state, 2), ErrorCode::none);
+    ASSERT_EQ(hand_over(state, handover(state)), ErrorCode::none);
+    EXPECT_EQ(end_replica_move(state), ErrorCode::none);
+    EXPECT_EQ(partition(state).replicas, ids({2, 3, 4}));
+    EXPECT_EQ(partition(state).leader, BrokerId(2));
+}
+
+// Who stays may be out of sync; but not so many that acknowledged records are on fewer than min-in-sync of them.
+TEST(MetadataPartitions, NobodyIsLetGoWhoIsNeeded) {
+    Metadata state = four_brokers();
+    ASSERT_EQ(move_replicas_to(state, {1, 2, 4}), ErrorCode::none);
+    ASSERT_EQ(propose(state, {1, 3, 4}), ErrorCode::none);
+    EXPECT_EQ(partition(state).replicas, ids({1, 2, 3, 4}));
+    EXPECT_EQ(end_replica_move(state), ErrorCode::none) << "1 and 4 are enough";
+    EXPECT_EQ(partition(state).in_sync, ids({1, 4}));
+
+    Metadata alone = four_brokers();
+    ASSERT_EQ(propose(alone, {1, 3}), ErrorCode::none);
+    ASSERT_EQ(move_replicas_to(alone, {1, 2}), ErrorCode::none);
+    EXPECT_EQ(end_replica_move(alone), ErrorCode::not_enough_replicas) << "1 alone would have what 3 has";
+    ASSERT_EQ(propose(alone, {1, 2, 3}), ErrorCode::none);
+    EXPECT_EQ(end_replica_move(alone), ErrorCode::none);
+
+    Metadata below = four_brokers();
+    ASSERT_EQ(propose(below, {1}), ErrorCode::none);
+    ASSERT_EQ(move_replicas_to(below, {1, 4}), ErrorCode::none);
+    EXPECT_EQ(partition(below).holders, ids({2, 3}));
+    ASSERT_EQ(move_replicas_to(below, {1, 2, 3}), ErrorCode::none) << "taken back";
+    EXPECT_EQ(end_replica_move(below), ErrorCode::none) << "the new one is in none of the sets";
+    EXPECT_EQ(partition(below).holders, ids({2, 3}));
+    EXPECT_EQ(partition(below).replicas, ids({1, 2, 3}));
+    EXPECT_TRUE(restored(below) == below);
+}
+
+TEST(MetadataPartitions, AnotherMoveTakesThePlaceOfOne) {
+    Metadata state = after({register_broker(start(5, 1))}, four_brokers());
+    ASSERT_EQ(move_replicas_to(state, {1, 2, 4}), ErrorCode::none);
+    ASSERT_EQ(move_replicas_to(state, {1, 2, 5}), ErrorCode::none);
+    EXPECT_EQ(partition(state).replicas, ids({1, 2, 3, 4, 5}));
+    EXPECT_EQ(partition(state).added, ids({4, 5}));
+    EXPECT_EQ(partition(state).memberships, (std::vector<int32_t>{0, 0, 0, 1, 2}));
+    ASSERT_EQ(propose(state, {1, 2, 3, 5}), ErrorCode::none);
+    EXPECT_EQ(end_replica_move(state), ErrorCode::none);
+    EXPECT_EQ(partition(state).replicas, ids({1, 2, 5}));
+}
+
+TEST(MetadataPartitions, ImpossibleReplicasAreRefused) {
+    Metadata state = after({register_broker(start(5, 1)), end(5, 1)}, four_brokers());
+    EXPECT_EQ(move_replicas_to(state, {1}), ErrorCode::invalid_replication_factor) << "fewer than min-in-sync";
+    EXPECT_EQ(move_replicas_to(state, {1, 2, 2}), ErrorCode::invalid_request);
+    EXPECT_EQ(move_replicas_to(state, {1, 2, 9}), ErrorCode::invalid_request);
+    EXPECT_EQ(move_replicas_to(state, {1, 2, 5}), ErrorCode::not_enough_replicas) << "it does not live";
+    EXPECT_EQ(move_replicas_to(state, {1, 2, 3}), ErrorCode::invalid_request) << "it is so";
+    ReplicaMove old{uuid(1), PartitionIndex(0), -1, ids({1, 2, 4})};
+    EXPECT_EQ(verdict(state, move_replicas({old}, Timestamp(1))), ErrorCode::fenced_leader_epoch);
+    EXPECT_EQ(partition(state).partition_epoch, 0);
+    ASSERT_TRUE(state.apply(end(1, 1)).ok());
+    EXPECT_EQ(move_replicas_to(state, {2, 3, 4}), ErrorCode::invalid_request) << "nobody leads";
+}
+
+TEST(MetadataPartitions, WhoWasEmptiedIsAnotherMembership) {
+    Metadata state = four_brokers();
+    ASSERT_EQ(damage(state, 3), ErrorCode::none);
+    ASSERT_EQ(damage(state, 3, true), ErrorCode::none);
+    EXPECT_EQ(partition(state).memberships, (std::vector<int32_t>{0, 0, 2}));
+}
+
+TEST(MetadataPartitions, ADeletedTopicMovesNoMore) {
+    Metadata state = four_brokers();
+    ASSERT_EQ(move_replicas_to(state, {1, 2, 4}), ErrorCode::none);
+    ASSERT_TRUE(state.apply(delete_topic(uuid(1), Timestamp(1))).ok());
+    EXPECT_TRUE(state.moving().empty());
+}
+
 }  // namespace
 }  // namespace ironbark::broker

@@ -156,6 +156,26 @@ Command RandomCommands::handovers(const Metadata& state) {
     return hand_over_leaders(batch, Timestamp(5000));
 }
 
+Command RandomCommands::replica_moves(const Metadata& state) {
+    std::vector<ReplicaMove> batch;
+    for (const PartitionIdentity& each : state.moving()) {
+        const int32_t epoch = state.find(each)->partition_epoch - (often() ? 0 : 1);
+        batch.push_back({each.topic, each.partition, epoch, {}});
+    }
+    for (uint64_t count = random_.below(4); count > 0; --count) {
+        auto found = some_topic(state);
+        ReplicaMove one{found->id, PartitionIndex(number(found->partitions.size() + 1)), 0, {}};
+        if (const PartitionRecord* partition = state.find(PartitionIdentity{one.topic, one.partition})) {
+            one.partition_epoch = partition->partition_epoch - (often() ? 0 : 1);
+            one.to = some_of(partition->replicas);
+        }
+        const BrokerId more = some_broker();
+        if (often() && std::find(one.to.begin(), one.to.end(), more) == one.to.end()) one.to.push_back(more);
+        batch.push_back(std::move(one));
+    }
+    return move_replicas(batch, Timestamp(5000));
+}
+
 Command RandomCommands::of_kind(const Metadata& state, uint64_t kind) {
     auto value = [this] { return std::to_string(random_.below(100)); };
     switch (kind) {
@@ -186,6 +206,8 @@ Command RandomCommands::of_kind(const Metadata& state, uint64_t kind) {
         case 13:
         case 14: return moves(state);
         case 15: return handovers(state);
+        case 16:
+        case 17: return replica_moves(state);
         default: return registration(state);
     }
 }

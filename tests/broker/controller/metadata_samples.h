@@ -110,7 +110,7 @@ inline ErrorCode verdict(Metadata& state, const Command& command) {
 class RandomCommands {
   public:
     explicit RandomCommands(uint64_t seed) : random_(seed, "metadata") {}
-    static constexpr uint64_t kinds = 19;
+    static constexpr uint64_t kinds = 21;
     Command next(const Metadata& state) { return of_kind(state, random_.below(kinds)); }
     Command of_kind(const Metadata& state, uint64_t kind);
 
@@ -129,6 +129,7 @@ class RandomCommands {
     Command changes(const Metadata& state);
     Command moves(const Metadata& state);
     Command handovers(const Metadata& state);
+    Command replica_moves(const Metadata& state);
 
     simulation::RandomStream random_;
     uint64_t ids_ = 0;

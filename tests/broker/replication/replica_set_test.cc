@@ -20,6 +20,7 @@ struct Script {
     explicit Script(std::initializer_list<int32_t> in_sync = {1, 2, 3}, int32_t min = 2, int64_t start = 0)
         : min_in_sync(min) {
         record.replicas = ids({1, 2, 3});
+        record.memberships = {0, 0, 0};
         record.in_sync = ids(in_sync);
         record.leader = BrokerId(1);
         record.leader_epoch = Epoch(5);
@@ -43,11 +44,11 @@ struct Script {
         return *this;
     }
     Script& match(int32_t broker, int64_t end = 0, int64_t incarnation = 1) {
-        set->matched(BrokerId(broker), Incarnation(incarnation), Offset(end), now);
+        set->matched({BrokerId(broker), Incarnation(incarnation), membership}, Offset(end), now);
         return *this;
     }
     bool ack(int32_t broker, int64_t appended, int64_t durable, int64_t incarnation = 1) {
-        return set->acknowledged(BrokerId(broker), Incarnation(incarnation),
+        return set->acknowledged({BrokerId(broker), Incarnation(incarnation), membership},
                                  {Offset(appended), Offset(durable), Offset(0)}, now);
     }
     void decide(std::initializer_list<int32_t> in_sync) {
@@ -61,6 +62,7 @@ struct Script {
 
     Instant now = Instant(100s);
     PartitionRecord record;
+    int32_t membership = 0;  // as which the followers speak
     int32_t min_in_sync;
     ReplicaEnds own;
     Offset sync_to;
@@ -324,6 +326,7 @@ TEST(ReplicaSet, WatermarksNeverGoBackWithinALeadership) {
 TEST(ReplicaSet, APartitionWithOneReplicaNeedsNobody) {
     PartitionRecord record;
     record.replicas = record.in_sync = ids({1});
+    record.memberships = {0};
     record.leader = BrokerId(1);
     record.leader_epoch = Epoch(1);
     ReplicaSet set(BrokerId(1), record, 1, {Offset(7), Offset(7), Offset(0)}, Offset(3), Offset(3), Instant(1s));
@@ -333,6 +336,48 @@ TEST(ReplicaSet, APartitionWithOneReplicaNeedsNobody) {
     set.own_moved({Offset(9), Offset(7), Offset(0)}, Offset(9), Instant(1s));
     EXPECT_EQ(set.high_watermark(), Offset(9));
     EXPECT_EQ(set.durable_watermark(), Offset(7));
+}
+
+// A broker lets a partition go, and is a replica again, as the same incarnation: what it had before is gone.
+TEST(ReplicaSet, WhatIsSaidOfAnEarlierMembershipCountsForNothing) {
+    Script script({1, 2}, 1);
+    script.match(2).match(3).append(10).sync();
+    script.ack(2, 10, 10);
+    EXPECT_TRUE(script.ack(3, 10, 10));
+    script.record.replicas = ids({1, 2});
+    script.record.memberships = {0, 0};
+    script.decide({1, 2});
+    EXPECT_FALSE(script.ack(3, 10, 10)) << "it is no replica";
+    script.record.replicas = ids({1, 2, 3});
+    script.record.memberships = {0, 0, 12};
+    script.decide({1, 2});
+    script.match(3, 10);
+    EXPECT_FALSE(script.ack(3, 10, 10)) << "that was its log before";
+    EXPECT_FALSE(script.propose()) << "nothing is known of the one that it has now";
+    script.membership = 12;
+    script.match(3, 0);
+    EXPECT_TRUE(script.ack(3, 4, 4));
+    EXPECT_FALSE(script.propose());
+    EXPECT_TRUE(script.ack(3, 10, 10));
+    const std::optional<InSyncProposal> proposal = script.propose();
+    ASSERT_TRUE(proposal);
+    EXPECT_EQ(proposal->in_sync, ids({1, 2, 3}));
+}
+
+// The leader has heard of the entry, and the follower has not; or the other way round.
+TEST(ReplicaSet, AReplicaIsKnownByItsMembership) {
+    Script script;
+    EXPECT_TRUE(script.set->counts(BrokerId(2), 0));
+    EXPECT_FALSE(script.set->counts(BrokerId(2), 11));
+    EXPECT_FALSE(script.set->counts(BrokerId(4), 0));
+    script.record.damaged = ids({3});
+    script.decide({1, 2});
+    EXPECT_FALSE(script.set->counts(BrokerId(3), 0)) << "its log is damaged";
+    script.record.damaged = {};
+    script.record.memberships = {0, 0, 12};
+    script.decide({1, 2});
+    EXPECT_FALSE(script.set->counts(BrokerId(3), 0));
+    EXPECT_TRUE(script.set->counts(BrokerId(3), 12)) << "it has been emptied";
 }
 
 }  // namespace

@@ -240,6 +240,26 @@ MovedSeen read_moved(const rpc::CallResult& result) {
             std::chrono::microseconds(one.outage_us())};
 }
 
+rpc::Metadata move_replicas_request(const PartitionIdentity& partition,
+                                    const std::vector<int32_t>& to,
+                                    int32_t timeout_ms) {
+    flatbuffers::FlatBufferBuilder builder;
+    const wire::Uuid topic = rpc::to_wire(partition.topic);
+    std::vector<flatbuffers::Offset<wire::ReplicaMoveRequest>> moves;
+    moves.push_back(wire::CreateReplicaMoveRequestDirect(builder, nullptr, &topic, partition.partition.value, &to));
+    return rpc::finish(builder, wire::CreateMoveReplicasRequestDirect(builder, &moves, timeout_ms));
+}
+
+PlannedSeen read_planned(const rpc::CallResult& result) {
+    PlannedSeen seen;
+    seen.said = said_by(result);
+    if (!seen.said.ok()) return seen;
+    const auto* planned = result.as<wire::MoveReplicasResponse>().planned();
+    ASSERT(planned != nullptr && planned->size() == 1);
+    const wire::PlannedReplicas& one = *planned->Get(0);
+    return {said_by(one.error()), {one.before()->begin(), one.before()->end()}, {one.to()->begin(), one.to()->end()}};
+}
+
 rpc::Metadata elect_request(const PartitionIdentity& partition, bool unclean, bool validate_only) {
     flatbuffers::FlatBufferBuilder builder;
     const wire::Uuid topic = rpc::to_wire(partition.topic);

@@ -147,6 +147,15 @@ struct MovedSeen {
 };
 rpc::Metadata move_request(const PartitionIdentity& partition, int32_t target, int32_t timeout_ms = 30'000);
 MovedSeen read_moved(const rpc::CallResult& result);  // of one
+struct PlannedSeen {
+    Said said;
+    std::vector<int32_t> before;
+    std::vector<int32_t> to;
+};
+rpc::Metadata move_replicas_request(const PartitionIdentity& partition,
+                                    const std::vector<int32_t>& to,
+                                    int32_t timeout_ms = 30'000);
+PlannedSeen read_planned(const rpc::CallResult& result);  // of one
 struct ElectedSeen {
     Said said;
     int32_t leader = -1;

@@ -70,6 +70,7 @@ std::vector<Sample> samples(const std::string& topic, const PartitionIdentity& p
     list.push_back({rpc::Method::replace_voter,
                     built([](auto& builder) { return wire::CreateReplaceVoterRequest(builder, 2, 10); })});
     list.push_back({rpc::Method::move_leaders, move_request(partition, 1, 10)});
+    list.push_back({rpc::Method::move_replicas, move_replicas_request(partition, {1}, 10)});
     list.push_back({rpc::Method::elect_leader, elect_request(partition, true, false)});
     list.push_back({rpc::Method::set_failover,
                     built([](auto& builder) { return wire::CreateSetFailoverRequest(builder, true, 10); })});

@@ -1,8 +1,7 @@
 #include "runtime/base/shared_list.h"
 
-#include <gtest/gtest.h>
-
 #include <deque>
+#include <gtest/gtest.h>
 #include <random>
 #include <string>
 

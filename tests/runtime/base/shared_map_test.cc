@@ -1,7 +1,6 @@
 #include "runtime/base/shared_map.h"
 
 #include <gtest/gtest.h>
-
 #include <map>
 #include <random>
 #include <string>

@@ -1,0 +1,197 @@
+// ironbark replica move | cancel | status: which brokers keep a partition, by an operator's hand.
+
+#include <algorithm>
+#include <chrono>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "tools/table.h"
+#include "tools/topic.h"
+#include "tools/words.h"
+
+namespace ironbark::tools {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::chrono::milliseconds look_interval(200);
+
+std::string brokers_text(const std::vector<int32_t>& brokers) {
+    return fmt::format("{}", fmt::join(brokers, ","));
+}
+
+bool has(const std::vector<int32_t>& brokers, int32_t broker) {
+    return std::find(brokers.begin(), brokers.end(), broker) != brokers.end();
+}
+
+Json to_json(const PlannedReplicas& planned) {
+    return {{"topic", planned.partition.topic},
+            {"partition", planned.partition.partition},
+            {"before", planned.before},
+            {"to", planned.to}};
+}
+
+// Until the planned move has ended, whoever may have changed or cancelled it meanwhile.
+Expected<PartitionSummary> wait_for_end(Admin& admin, Admin::Timeout patience, const TopicPartition& place) {
+    while (true) {
+        Expected<std::vector<TopicSummary>> topics = admin.list_topics(patience);
+        if (!topics) return topics.error();
+        for (const TopicSummary& topic : *topics) {
+            if (topic.name != place.topic && topic.id != place.topic) continue;
+            for (const PartitionSummary& partition : topic.partitions) {
+                if (partition.partition == place.partition && partition.moving_to.empty()) return partition;
+            }
+        }
+        std::this_thread::sleep_for(look_interval);
+    }
+}
+
+int plan(Session& session, const std::string& text, const std::vector<int32_t>& to, bool waits) {
+    Expected<TopicPartition> partition = parse_partition(text);
+    if (!partition) return session.usage(partition.error());
+    return with_admin(session, [&](Admin& admin, Admin::Timeout patience) {
+        const std::string what = fmt::format("cannot move the replicas of {}", text);
+        Expected<std::vector<PlannedReplicas>> planned = admin.move_replicas({{*partition, to}}, patience);
+        if (!planned) return session.fail(what, planned.error());
+        PlannedReplicas& one = planned->front();
+        if (one.failure && one.failure->code == ErrorCode::unknown_topic_or_partition) {
+            one.failure->hint = unknown_topic_hint(admin, patience, partition->topic, one.failure->hint);
+        }
+        if (one.failure) return session.fail(what, *one.failure);
+        if (!session.json) {
+            session.print(
+                fmt::format("{}: from brokers {} to {}\n", text, brokers_text(one.before), brokers_text(one.to)));
+        }
+        if (waits) {
+            Expected<PartitionSummary> end = wait_for_end(admin, patience, *partition);
+            if (!end) return session.fail(fmt::format("cannot follow the move of {}", text), end.error());
+            one.to = end->replicas;
+            if (!session.json) session.print(fmt::format("{}: brokers {} keep it\n", text, brokers_text(one.to)));
+        } else if (!session.json) {
+            session.print("`ironbark replica status` shows how far it is\n");
+        }
+        if (session.json) session.print_json(to_json(one));
+        return exit_done;
+    });
+}
+
+struct Move {
+    std::string topic;
+    PartitionSummary partition;
+    std::vector<int32_t> missing;  // brokers that have to be in sync first
+    std::string lag;               // records that they lack, as the leader knows it
+};
+
+// What each of those that are to be in sync lacks of the leader's log.
+std::string lag_of(const TopicDescription& topic, const Move& move) {
+    std::string text;
+    for (const PartitionDescription& partition : topic.partitions) {
+        if (partition.partition != move.partition.partition) continue;
+        for (const ReplicaState& each : partition.replica_states) {
+            if (!has(move.missing, each.broker)) continue;
+            const std::string lag = each.log_end < 0
+                                        ? "not heard of"
+                                        : std::to_string(std::max<int64_t>(0, partition.log_end - each.log_end));
+            text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", each.broker, lag);
+        }
+    }
+    return text;
+}
+
+std::string state_of(const Move& move) {
+    const PartitionSummary& partition = move.partition;
+    if (partition.leader < 0) return "nobody leads it";
+    if (!move.missing.empty()) return fmt::format("until brokers {} are in sync", brokers_text(move.missing));
+    if (!has(partition.moving_to, partition.leader)) return "the leader is handed over";
+    return "the others are let go when enough of the new ones are in sync";
+}
+
+Expected<std::vector<Move>> moves_of(Admin& admin, Admin::Timeout patience) {
+    Expected<std::vector<TopicSummary>> topics = admin.list_topics(patience);
+    if (!topics) return topics.error();
+    std::vector<Move> moves;
+    for (const TopicSummary& topic : *topics) {
+        const size_t first = moves.size();
+        for (const PartitionSummary& partition : topic.partitions) {
+            if (partition.moving_to.empty()) continue;
+            Move& move = moves.emplace_back(Move{topic.name, partition, {}, {}});
+            for (int32_t each : partition.added) {
+                if (has(partition.moving_to, each) && !has(partition.in_sync, each)) move.missing.push_back(each);
+            }
+        }
+        if (moves.size() == first) continue;
+        // How far they are is worth knowing, and no reason to say nothing.
+        if (Expected<TopicDescription> description = admin.describe_topic(topic.name, patience)) {
+            for (size_t index = first; index < moves.size(); ++index) {
+                moves[index].lag = lag_of(*description, moves[index]);
+            }
+        }
+    }
+    return moves;
+}
+
+int show_status(Session& session) {
+    return with_admin(session, [&](Admin& admin, Admin::Timeout patience) {
+        Expected<std::vector<Move>> moves = moves_of(admin, patience);
+        if (!moves) return session.fail("cannot list the moves", moves.error());
+        Json values = Json::array();
+        Table table({"PARTITION", "LEADER", "REPLICAS", "TO", "IN SYNC", "WAITS", "RECORDS BEHIND"});
+        for (const Move& move : *moves) {
+            const PartitionSummary& partition = move.partition;
+            values.push_back({{"topic", move.topic},
+                              {"partition", partition.partition},
+                              {"leader", partition.leader},
+                              {"replicas", partition.replicas},
+                              {"to", partition.moving_to},
+                              {"added", partition.added},
+                              {"in_sync", partition.in_sync},
+                              {"missing", move.missing}});
+            table.add({fmt::format("{}/{}", move.topic, partition.partition),
+                       partition.leader < 0 ? "NONE" : std::to_string(partition.leader),
+                       brokers_text(partition.replicas), brokers_text(partition.moving_to),
+                       brokers_text(partition.in_sync), state_of(move), move.lag});
+        }
+        if (session.json) {
+            session.print_json(values);
+        } else {
+            session.print(moves->empty() ? "no replicas are being moved\n" : table.to_string());
+        }
+        return exit_done;
+    });
+}
+
+}  // namespace
+
+void add_replica(Command app, Session& session) {
+    Command noun = add_noun(app, "replica", "which brokers keep a partition");
+
+    auto moved = std::make_shared<std::string>();
+    auto to = std::make_shared<std::vector<int32_t>>();
+    auto waits = std::make_shared<bool>(false);
+    Command move_command = add_command(
+        noun, session,
+        {"move",
+         "have a partition kept by these brokers, the preferred leader first. New ones copy it while everything goes "
+         "on; when they are in sync the leader is handed over, if it is to go, and the others let it go",
+         "ironbark replica move orders/3 --to 2,3,4"},
+        [&session, moved, to, waits] { return plan(session, *moved, *to, *waits); });
+    move_command.add_option("TOPIC/PARTITION", *moved, "like orders/3").required();
+    move_command.add_option("--to", *to, "brokers, like 2,3,4").required().number_from(0).separated_by(',');
+    move_command.add_flag("--wait", *waits, "return when it has been moved");
+
+    auto cancelled = std::make_shared<std::string>();
+    Command cancel_command = add_command(
+        noun, session,
+        {"cancel", "take a move back: the brokers from before keep the partition, and those that were added let it go",
+         "ironbark replica cancel orders/3"},
+        [&session, cancelled] { return plan(session, *cancelled, {}, false); });
+    cancel_command.add_option("TOPIC/PARTITION", *cancelled, "like orders/3").required();
+
+    add_command(noun, session, {"status", "list the moves that are under way", "ironbark replica status"},
+                [&session] { return show_status(session); });
+}
+
+}  // namespace ironbark::tools
