@@ -80,10 +80,16 @@ PLANTED = {
         "broker/replication/planned_move.cc", "if (state_ == State::named && has_everything) {",
         "(void)has_everything;\n    if (state_ == State::named) {"),
     "damaged-replica-counts": (
-        "broker/replication/replica_set.cc", "return contains(damaged_, broker);", "(void)broker;\n    return false;",
+        "broker/replication/replica_set.cc",
+        "each.second.membership || contains(record.damaged, each.first);", "each.second.membership;",
+        "broker/replication/replica_set.cc",
+        "contains(record.damaged, broker) ? -1 : membership_of(record, broker);", "membership_of(record, broker);",
         "broker/controller/metadata_partitions.cc", "if (contains(partition.damaged, member)) {", "if (false) {"),
     "damaged-replica-is-not-emptied": (
         "broker/replication/in_sync_keeper.cc", "if (is_marked && !is_blank) {", "(void)is_blank;\n    if (false) {"),
+    "membership-ignored": (
+        "broker/replication/replica_set.cc", "    return found != followers_.end() && found->second.membership == membership;",
+        "    (void)membership;\n    return found != followers_.end();"),
     "lease-ignored": (
         "broker/partition/partition.cc",
         "return !is_replicated(level) || leadership_->replicas.in_sync().size() == 1;",

@@ -27,7 +27,7 @@ const AdminClient::Operation AdminClient::operations_[] = {
     &AdminClient::create_another, &AdminClient::delete_topic,     &AdminClient::add_partitions,
     &AdminClient::alter,          &AdminClient::delete_records,   &AdminClient::describe,
     &AdminClient::move_leader,    &AdminClient::balance_leaders,  &AdminClient::elect_leader,
-    &AdminClient::set_failover,   &AdminClient::describe_cluster,
+    &AdminClient::set_failover,   &AdminClient::describe_cluster, &AdminClient::move_replicas,
 };
 
 AdminClient::AdminClient(World& world, Stage& stage)
@@ -52,7 +52,13 @@ Task<void> AdminClient::run() {
         Duration pause = random_.duration({100ms, stage_.plan.admin.pause_mean});
         co_await sleep_for(world_.executor, pause);
         co_await replace_voters();
-        if (sum == 0 || stage_.phase != Phase::chaos) continue;
+        if (stage_.phase != Phase::chaos) continue;
+        // While nobody else does it, somebody has to.
+        if (may_be_manual_ && random_.chance(one_in(2))) {
+            co_await elect_leader();
+            continue;
+        }
+        if (sum == 0) continue;
         uint64_t draw = random_.below(sum);
         size_t index = 0;
         for (; draw >= stage_.plan.admin.weights[index]; ++index) draw -= stage_.plan.admin.weights[index];

@@ -20,7 +20,7 @@ class AdminClient {
 
   private:
     using Operation = Task<void> (AdminClient::*)();
-    static const Operation operations_[11];  // the last five are for clusters
+    static const Operation operations_[12];  // the last six are for clusters
 
     Task<void> run();
     Task<rpc::CallResult> call(rpc::Method method, rpc::Metadata metadata);
@@ -36,6 +36,7 @@ class AdminClient {
     Task<void> elect_leader();
     Task<void> set_failover();
     Task<void> describe_cluster();
+    Task<void> move_replicas();
     Task<bool> ask_failover(bool is_manual);
     Task<void> replace_voters();
     Task<void> move_leaders(std::vector<LeaderMove> moves);

@@ -1,5 +1,5 @@
-// What AdminClient does about leaders, in clusters only. What was promised depends on none of it: a move that is not
-// done has changed nothing, and an election by hand is never unclean.
+// What AdminClient does about leaders and replicas, in clusters only. What was promised depends on none of it: a move
+// that is not done has changed nothing, and an election by hand is never unclean.
 
 #include <algorithm>
 
@@ -61,6 +61,42 @@ Task<void> AdminClient::balance_leaders() {
     if (!moves.empty()) co_await move_leaders(std::move(moves));
 }
 
+// To any brokers, in any order: fewer than min-in-sync are refused. Or the planned move is taken back. (Which topics
+// move: excuses.h.)
+Task<void> AdminClient::move_replicas() {
+    std::vector<TopicPartition> choices;
+    for (const KnownTopic& topic : stage_.topics) {
+        if (!Excuses::may_move(topic.id)) continue;
+        for (int32_t index = 0; index < topic.partitions; ++index) choices.push_back({topic.name, index});
+    }
+    if (choices.empty()) co_return;
+    ReplicaMove move;
+    move.partition = choices[random_.below(choices.size())];
+    const uint64_t size = random_.chance(one_in(6)) ? 0 : random_.between(1, stage_.plan.nodes);
+    while (move.to.size() < size) {
+        const auto broker = static_cast<int32_t>(random_.between(1, stage_.plan.nodes));
+        if (std::find(move.to.begin(), move.to.end(), broker) == move.to.end()) move.to.push_back(broker);
+    }
+    const std::vector<ReplicaMove> moves{move};
+    rpc::CallResult result =
+        co_await call(rpc::Method::move_replicas, client::encode_move_replicas(moves, leader_request_time));
+    Expected<std::vector<PlannedReplicas>> planned = client::decode_move_replicas(moves, result);
+    std::optional<Failure> failure;
+    if (!planned.ok()) {
+        failure = planned.error();
+    } else {
+        failure = planned->front().failure;
+    }
+    std::string to;
+    for (int32_t broker : move.to) to += " " + std::to_string(broker);
+    stage_.history.say(me, "moves the replicas of " + move.partition.topic + "/" +
+                               std::to_string(move.partition.partition) + (to.empty() ? " back" : " to" + to) + ": " +
+                               (failure ? failure->to_string() : "planned"));
+    stage_.atlas.note(failure           ? Path::replica_move_failed
+                      : move.to.empty() ? Path::replica_move_taken_back
+                                        : Path::replica_move_planned);
+}
+
 // Of a partition that has none, if there is one; else it is refused.
 Task<void> AdminClient::elect_leader() {
     rpc::CallResult asked = co_await call(rpc::Method::metadata, client::encode_metadata(false));
@@ -76,14 +112,15 @@ Task<void> AdminClient::elect_leader() {
     const std::vector<TopicPartition>& choices = unled.empty() ? led : unled;
     if (choices.empty()) co_return;
     TopicPartition name = choices[random_.below(choices.size())];
-    rpc::CallResult result =
-        co_await call(rpc::Method::elect_leader,
-                      client::encode_elect_leader(name, false, random_.chance(one_in(4)), leader_request_time));
+    const bool is_question = random_.chance(one_in(4));
+    rpc::CallResult result = co_await call(rpc::Method::elect_leader,
+                                           client::encode_elect_leader(name, false, is_question, leader_request_time));
     Expected<ElectedLeader> elected = client::decode_elect_leader(result);
     stage_.history.say(
-        me, "elects a leader of " + name.topic + "/" + std::to_string(name.partition) + ": " +
+        me, (is_question ? "asks who would lead " : "elects a leader of ") + name.topic + "/" +
+                std::to_string(name.partition) + ": " +
                 (elected.ok() ? std::to_string(elected->leader) + " " + elected->loss : elected.error().to_string()));
-    stage_.atlas.note(elected.ok() ? Path::elect_done : Path::elect_failed);
+    if (!is_question) stage_.atlas.note(elected.ok() ? Path::elect_done : Path::elect_failed);
 }
 
 // A voter whose directory is lost gets no vote back by itself. Again and again until its daemon serves.

@@ -63,10 +63,16 @@ enum class Path : uint8_t {
     log_begun_anew,
     replica_damaged,
     replica_emptied,
+    replica_added,
+    replica_let_go,
+    replicas_moved,  // a move has come to its end
     // what is asked of them
     move_done,
     move_failed,
     balance,
+    replica_move_planned,
+    replica_move_taken_back,
+    replica_move_failed,
     elect_done,
     elect_failed,
     failover_manual,

@@ -8,7 +8,7 @@
 namespace ironbark::simulation {
 namespace {
 
-constexpr size_t leader_operations = 5;  // of AdminClient
+constexpr size_t leader_operations = 5;  // of AdminClient; and one more moves replicas
 
 std::string host_of(int32_t id) {
     return "n" + std::to_string(id);
@@ -78,6 +78,11 @@ void draw_cluster(Plan& plan, size_t nodes) {
         uint64_t weight = random.between(1, 10);
         plan.admin.weights.push_back(coin(random) ? weight : 0);
     }
+    // A cluster is asked for more.
+    plan.admin.pause_mean = between(random, 100ms, 2s);
+    // What is planned takes a while, and much may happen on the way.
+    const uint64_t moves = random.between(5, 30);
+    plan.admin.weights.push_back(coin(random) ? moves : 0);
     for (TopicPlan& topic : plan.topics) draw_replication(random, nodes, topic);
     std::string servers;
     for (size_t id = 1; id <= nodes; ++id) {

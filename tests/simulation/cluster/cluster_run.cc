@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "broker/control/control.h"
+#include "broker/controller/tiers.h"
 #include "runtime/base/checksum.h"
 #include "tests/simulation/cluster/draws.h"
 
@@ -237,28 +238,40 @@ void ClusterRun::settle() {
     stage_.history.say("run", "the producers have ended");
     stage_.phase = Phase::settled;
     wait_until("consumers and the administrator finish", [this] { return clients_.have_consumed(); });
+    await_replicas();  // once more: what was asked for in the end may have been planned late
 }
 
-// All replicas of all partitions that nobody has damaged are in sync, and hold the same.
+// All replicas of all partitions that nobody has damaged are in sync and hold the same, and nothing moves.
 void ClusterRun::await_replicas() {
     const Instant end = simulation_.now() + in_sync_limit;
     for (const TopicPartition& name : stage_.good_partitions()) {
         const PartitionIdentity identity{stage_.topic(name.topic)->id, PartitionIndex(name.partition)};
-        while (true) {
-            const auto topic = watch_.newest()->find(identity.topic);
-            if (topic == nullptr) stage_.history.fail("topic " + name.topic + " is there", "it is not");
-            const auto& record = topic->partitions.at(static_cast<size_t>(name.partition));
-            const bool is_whole = record.leader.value >= 0 && record.in_sync.size() == record.replicas.size();
-            if (is_whole && are_equal(identity, record)) break;
+        while (!is_at_rest(name)) {
             if (simulation_.now() >= end) {
-                stage_.history.fail("all replicas are in sync and equal within two minutes without faults",
-                                    watch_.tell(identity));
+                stage_.history.fail(
+                    "all replicas are in sync, equal and where they are to be within two minutes without faults",
+                    watch_.tell(identity));
             }
             pass(slice);
             watch_.look_closely();
             tend();
         }
     }
+}
+
+bool ClusterRun::is_at_rest(const TopicPartition& name) {
+    const PartitionIdentity identity{stage_.topic(name.topic)->id, PartitionIndex(name.partition)};
+    const auto topic = watch_.newest()->find(identity.topic);
+    if (topic == nullptr) stage_.history.fail("topic " + name.topic + " is there", "it is not");
+    const broker::PartitionRecord& record = topic->partitions.at(static_cast<size_t>(name.partition));
+    const bool is_whole = record.leader.value >= 0 && record.in_sync.size() == record.replicas.size();
+    if (!is_whole || !record.moving_to.empty()) return false;
+    // Who has let it go keeps nothing of it.
+    for (const auto& daemon : daemons_) {
+        const bool is_replica = broker::contains(record.replicas, BrokerId(daemon->id()));
+        if (!is_replica && watch_.replica(daemon->id(), identity) != nullptr) return false;
+    }
+    return are_equal(identity, record);
 }
 
 // Byte by byte, from where all of them begin: who led before may have deleted more than the others.

@@ -46,6 +46,7 @@ class ClusterRun {
     void settle();
     void await_replicas();
     std::string what_is_missing();
+    bool is_at_rest(const TopicPartition& name);
     bool are_equal(const PartitionIdentity& identity, const broker::PartitionRecord& record);
     void read_twice();
     void stop_all(bool in_order);

@@ -1,5 +1,6 @@
 #include "tests/simulation/cluster/cluster_watch.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 #include "broker/control/control.h"
@@ -91,7 +92,8 @@ void ClusterWatch::take_leaders(const Metadata& metadata) {
         for (size_t index = 0; index < topic->partitions.size(); ++index) {
             const PartitionRecord& partition = topic->partitions[index];
             const PartitionIdentity identity = identity_of(*topic, index);
-            stage_.excuses.has_replicas(identity, broker::numbers_of(partition.replicas), topic->min_in_sync);
+            stage_.excuses.has_replicas(identity, {partition.partition_epoch, broker::numbers_of(partition.replicas),
+                                                   partition.in_sync.size(), topic->min_in_sync});
             if (partition.leader.value < 0) continue;
             const int32_t epoch = partition.leader_epoch.value;
             auto [known, is_first] = leaders_.emplace(std::pair(identity, epoch), partition.leader.value);
@@ -139,6 +141,14 @@ void ClusterWatch::compare(const TopicRecord& before, const TopicRecord& after) 
             stage_.excuses.replica_damaged(identity_of(after, index), broker.value);
         }
         if (now.damaged.size() < old.damaged.size()) stage_.atlas.note(Path::replica_emptied);
+        const auto absent_from = [](const BrokerIds& others) {
+            return [&others](BrokerId broker) { return !broker::contains(others, broker); };
+        };
+        const auto added = std::count_if(now.replicas.begin(), now.replicas.end(), absent_from(old.replicas));
+        const auto let_go = std::count_if(old.replicas.begin(), old.replicas.end(), absent_from(now.replicas));
+        stage_.atlas.note(Path::replica_added, static_cast<uint64_t>(added));
+        stage_.atlas.note(Path::replica_let_go, static_cast<uint64_t>(let_go));
+        if (!old.moving_to.empty() && now.moving_to.empty()) stage_.atlas.note(Path::replicas_moved);
         const size_t members = now.in_sync.size();
         if (members < old.in_sync.size()) stage_.atlas.note(Path::in_sync_shrunk);
         if (members > old.in_sync.size()) stage_.atlas.note(Path::in_sync_grown);
@@ -264,13 +274,16 @@ std::string ClusterWatch::tell(const PartitionIdentity& identity) {
     const PartitionRecord& known = topic->partitions.at(static_cast<size_t>(identity.partition.value));
     std::string text = fmt::format(
         "{} of {}: leader {} in epoch {}, partition epoch {}, min-in-sync {}, in sync {}; "
-        "holders {}, durable {}; {}",
+        "holders {}, durable {}, moving to {}; {}",
         partition_text(identity), topic->name, known.leader.value, known.leader_epoch.value, known.partition_epoch,
         topic->min_in_sync, broker::list_of(known.in_sync), broker::list_of(known.holders),
-        broker::list_of(known.durable),
+        broker::list_of(known.durable), broker::list_of(known.moving_to),
         known.leader.value < 0 ? broker::why_nobody_leads(*newest_, *topic, known) : "");
-    for (BrokerId broker : known.replicas) {
-        text += fmt::format("\n    {}: ", broker.value);
+    for (const auto& daemon : daemons_) {
+        const BrokerId broker(daemon->id());
+        const bool is_replica = broker::contains(known.replicas, broker);
+        if (!is_replica && replica(broker.value, identity) == nullptr) continue;
+        text += fmt::format("\n    {}{}: ", broker.value, is_replica ? "" : " (no replica)");
         const broker::Partition* partition = replica(broker.value, identity);
         if (partition == nullptr || partition->log() == nullptr) {
             text += "not there";

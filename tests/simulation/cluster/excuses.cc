@@ -17,7 +17,7 @@ void Excuses::broker_ended(int32_t broker, bool in_order) {
     last_unclean_end_ = simulation_.now();
     unclean_ends_[broker] = simulation_.now();
     for (auto& [name, partition] : partitions_) {
-        if (has(partition.replicas, broker)) partition.crashes.push_back({broker, simulation_.now()});
+        if (has(partition.replicas.all, broker)) partition.crashes.push_back({broker, simulation_.now()});
     }
 }
 
@@ -27,10 +27,19 @@ void Excuses::replica_damaged(const PartitionIdentity& name, int32_t broker) {
     partition.crashes.push_back({broker, simulation_.now()});
 }
 
-void Excuses::has_replicas(const PartitionIdentity& name, const std::vector<int32_t>& replicas, int32_t min_in_sync) {
+void Excuses::has_replicas(const PartitionIdentity& name, const Replicas& replicas) {
     Partition& partition = partitions_[name];
+    if (replicas.partition_epoch <= partition.replicas.partition_epoch) return;
     partition.replicas = replicas;
-    partition.min_in_sync = min_in_sync;
+    // Those that are in sync have everything, and are enough: who was let go is not missed any more.
+    if (replicas.in_sync < static_cast<size_t>(replicas.min_in_sync)) return;
+    for (Crash& crash : partition.crashes) {
+        if (!has(replicas.all, crash.broker)) crash.back = std::min(crash.back, simulation_.now());
+    }
+}
+
+bool Excuses::may_move(const Uuid& topic) {
+    return topic.bytes.back() % 2 == 0;
 }
 
 void Excuses::leads(const PartitionIdentity& name, int32_t epoch, int32_t leader) {
@@ -53,15 +62,22 @@ bool Excuses::is_followed(const PartitionIdentity& name, int32_t epoch, Instant 
 
 bool Excuses::is_single(const PartitionIdentity& name) const {
     auto found = partitions_.find(name);
-    return found == partitions_.end() || found->second.replicas.size() == 1;
+    return found == partitions_.end() || (found->second.replicas.all.size() == 1 && !may_move(name.topic));
 }
 
 // A planned move raises the epoch by one; an appointment by two, because the end of the leadership before has one, too.
-bool Excuses::was_appointed(const Partition& partition, int32_t after) {
+// Of a broker that keeps the partition alone a start raises it by one, and takes its memory if the end was not in
+// order.
+bool Excuses::was_appointed(const Partition& partition, int32_t after, Instant since) const {
     int32_t before = after;
+    auto known = partition.leaders.find(after);
+    int32_t leader = known == partition.leaders.end() ? -1 : known->second;
     for (auto next = partition.leaders.upper_bound(after); next != partition.leaders.end(); ++next) {
         if (next->first != before + 1) return true;
+        auto end = unclean_ends_.find(leader);
+        if (next->second == leader && end != unclean_ends_.end() && end->second >= since) return true;
         before = next->first;
+        leader = next->second;
     }
     return false;
 }
@@ -78,13 +94,15 @@ bool Excuses::may_lack(const Partition& partition, int32_t epoch, Instant since)
     std::set<int32_t> have;
     if (first != partition.leaders.end()) have.insert(first->second);
     int32_t before = epoch;
+    int32_t leader = first == partition.leaders.end() ? -1 : first->second;
     for (auto next = partition.leaders.upper_bound(epoch); next != partition.leaders.end(); ++next) {
-        bool is_move = next->first == before + 1;
+        bool is_move = next->first == before + 1 && next->second != leader;
         bool is_known = next->first <= before + 2;  // nobody has led in between
         const bool has_it = have.contains(next->second) && has_its_disk(next->second);
         if (!is_move && (!is_known || !has_it)) return true;
         have.insert(next->second);
         before = next->first;
+        leader = next->second;
     }
     return false;
 }
@@ -96,7 +114,7 @@ bool Excuses::has_lost_memories(const Partition& partition, Instant since) const
         for (const Crash& crash : partition.crashes) {
             if (crash.at >= since && crash.at <= last.at && crash.back > last.at) away.insert(crash.broker);
         }
-        if (away.size() >= static_cast<size_t>(partition.min_in_sync)) return true;
+        if (away.size() >= static_cast<size_t>(partition.replicas.min_in_sync)) return true;
     }
     return false;
 }
@@ -106,11 +124,11 @@ bool Excuses::may_be_lost(const PartitionIdentity& name, const Told& told, Insta
     auto found = partitions_.find(name);
     if (!has_cluster_ || found == partitions_.end()) return last_unclean_end_ >= sent;
     const Partition& partition = found->second;
-    if (partition.replicas.size() == 1) {
-        auto end = unclean_ends_.find(partition.replicas.front());
+    if (is_single(name)) {
+        auto end = unclean_ends_.find(partition.replicas.all.front());
         return end != unclean_ends_.end() && end->second >= sent;
     }
-    if (!was_appointed(partition, told.epoch)) return false;
+    if (!was_appointed(partition, told.epoch, sent)) return false;
     if (told.is_on_leaders_disk && !may_lack(partition, told.epoch, sent)) return false;
     return !told.is_replicated || has_lost_memories(partition, sent);
 }

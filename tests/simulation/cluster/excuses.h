@@ -9,6 +9,13 @@
 //   - What every in-sync replica has, when min-in-sync replicas have lost their memory, and none was back in sync in
 //     between.
 //   - What every in-sync replica has on disk, never.
+//
+// Replicas that move take nothing: who is let go leaves as many behind as the level needs. Its disk is not lost, but
+// not asked any more either; if it comes again, it has to join as a new one, and has everything by then.
+//
+// Of a partition that has one replica for ever, what is on that one's disk is durable. Where replicas may move this
+// cannot be judged: a receipt may come late, when there is another number of replicas than when the leader answered.
+// So every other topic keeps its replicas, and that promise.
 
 #include <map>
 #include <vector>
@@ -37,8 +44,14 @@ class Excuses {
     void broker_wiped(int32_t broker) { wipes_[broker] = simulation_.now(); }
     // Its replica was found damaged: what it had, in memory and on disk, is replaced.
     void replica_damaged(const PartitionIdentity& name, int32_t broker);
-    // The partition is there; repeated calls do no harm.
-    void has_replicas(const PartitionIdentity& name, const std::vector<int32_t>& replicas, int32_t min_in_sync);
+    // Who keeps the partition; what is older than what is known does no harm.
+    struct Replicas {
+        int32_t partition_epoch = -1;
+        std::vector<int32_t> all;
+        size_t in_sync = 0;
+        int32_t min_in_sync = 1;
+    };
+    void has_replicas(const PartitionIdentity& name, const Replicas& replicas);
     void leads(const PartitionIdentity& name, int32_t epoch, int32_t leader);
     void is_back_in_sync(const PartitionIdentity& name, int32_t broker);
 
@@ -46,7 +59,9 @@ class Excuses {
     // Whether somebody had begun to lead in a later epoch by then.
     bool is_followed(const PartitionIdentity& name, int32_t epoch, Instant then) const;
     bool has_cluster() const { return has_cluster_; }
-    // The leader's disk is every disk.
+    // By its id, so that whoever learns of a topic, however often, takes it for the same.
+    static bool may_move(const Uuid& topic);
+    // The leader's disk is every disk, for ever.
     bool is_single(const PartitionIdentity& name) const;
     bool may_be_lost(const PartitionIdentity& name, const Told& told, Instant sent) const;
     // Whether anything that readers were shown from memory may have been undone.
@@ -59,14 +74,13 @@ class Excuses {
         Instant back = Instant::max();
     };
     struct Partition {
-        std::vector<int32_t> replicas;
-        int32_t min_in_sync = 1;
+        Replicas replicas;
         std::map<int32_t, int32_t> leaders;  // by epoch
         std::map<int32_t, Instant> begun;    // by epoch: when somebody was known to lead in it
         std::vector<Crash> crashes;          // of its replicas
         std::map<int32_t, Instant> damages;  // of its replicas, the last of each
     };
-    static bool was_appointed(const Partition& partition, int32_t after);
+    bool was_appointed(const Partition& partition, int32_t after, Instant since) const;
     bool may_lack(const Partition& partition, int32_t epoch, Instant since) const;
     bool has_lost_memories(const Partition& partition, Instant since) const;
 

@@ -7,7 +7,8 @@
 namespace ironbark::simulation {
 namespace {
 
-const PartitionIdentity partition{Uuid::from_words(1, 2), PartitionIndex(0)};
+const PartitionIdentity partition{Uuid::from_words(1, 2), PartitionIndex(0)};  // whose replicas may move
+const PartitionIdentity still{Uuid::from_words(1, 3), PartitionIndex(0)};      // and one that keeps them
 
 Told at_leader(int32_t epoch) {
     return {epoch, false, false, false};
@@ -22,7 +23,7 @@ Told replicated(int32_t epoch) {
 // Three replicas, of which two must be in sync; broker 1 leads in epoch 0.
 struct Excused {
     Excused() : excuses(simulation, true, true) {
-        excuses.has_replicas(partition, {1, 2, 3}, 2);
+        excuses.has_replicas(partition, {0, {1, 2, 3}, 3, 2});
         excuses.leads(partition, 0, 1);
         sent = simulation.now();
         simulation.run_for(1s);
@@ -128,15 +129,69 @@ TEST(Excuses, ADamagedReplicaHasLostMemoryAndDisk) {
 
 TEST(Excuses, OfOneReplicaMemoryIsLostWithItsBroker) {
     Excused world;
-    world.excuses.has_replicas(partition, {2}, 1);
-    world.excuses.leads(partition, 1, 2);
+    world.excuses.has_replicas(still, {0, {2}, 1, 1});
+    world.excuses.leads(still, 1, 2);
+    auto is_excused = [&] { return world.excuses.may_be_lost(still, at_leader(0), world.sent); };
     world.crash(1);
-    EXPECT_FALSE(world.is_excused(at_leader(0)));
+    EXPECT_FALSE(is_excused());
     world.excuses.broker_ended(2, true);
-    EXPECT_FALSE(world.is_excused(at_leader(0)));
+    EXPECT_FALSE(is_excused());
     world.crash(2);
+    EXPECT_TRUE(is_excused());
+    EXPECT_TRUE(world.excuses.is_single(still));
+}
+
+// ---- replicas that move --------------------------------------------------------------------------------------------
+
+TEST(Excuses, WhereReplicasMoveOneDiskIsNotEveryDisk) {
+    Excused world;
+    world.excuses.has_replicas(partition, {1, {1}, 1, 1});
+    EXPECT_FALSE(world.excuses.is_single(partition));
+}
+
+TEST(Excuses, AStartOfTheOnlyReplicaTakesItsMemory) {
+    Excused world;
+    world.excuses.has_replicas(partition, {1, {1}, 1, 1});
+    world.excuses.broker_ended(1, true);
+    world.excuses.leads(partition, 1, 1);
+    EXPECT_FALSE(world.is_excused(at_leader(0)));
+    world.crash(1);
+    world.excuses.leads(partition, 2, 1);
     EXPECT_TRUE(world.is_excused(at_leader(0)));
-    EXPECT_TRUE(world.excuses.is_single(partition));
+    EXPECT_TRUE(world.is_excused(replicated(0)));
+    EXPECT_FALSE(world.is_excused(on_leaders_disk(0)));
+}
+
+TEST(Excuses, WhoIsLetGoIsNotMissed) {
+    Excused world;
+    world.crash(3);
+    world.excuses.has_replicas(partition, {1, {1, 2}, 2, 2});
+    world.crash(1);
+    world.excuses.leads(partition, 2, 2);
+    EXPECT_FALSE(world.is_excused(replicated(0)));
+    world.crash(3);  // it keeps nothing any more
+    EXPECT_FALSE(world.is_excused(replicated(0)));
+    world.crash(2);
+    EXPECT_TRUE(world.is_excused(replicated(0)));
+}
+
+TEST(Excuses, WhoIsLetGoIsMissedWhileTooFewAreInSync) {
+    Excused world;
+    world.crash(3);
+    world.excuses.has_replicas(partition, {1, {1, 2}, 1, 2});
+    world.crash(1);
+    world.excuses.leads(partition, 2, 2);
+    EXPECT_TRUE(world.is_excused(replicated(0)));
+}
+
+TEST(Excuses, WhatIsOlderThanWhatIsKnownDoesNoHarm) {
+    Excused world;
+    world.excuses.has_replicas(partition, {2, {1, 2}, 2, 2});
+    world.excuses.has_replicas(partition, {1, {1, 2, 3}, 3, 2});
+    world.crash(1);
+    world.crash(3);
+    world.excuses.leads(partition, 2, 2);
+    EXPECT_FALSE(world.is_excused(replicated(0)));
 }
 
 }  // namespace

@@ -31,6 +31,11 @@ std::string place(const PartitionIdentity& partition, int64_t offset) {
            std::to_string(offset);
 }
 
+std::vector<FinalRecord> part_from(std::vector<FinalRecord> log, int64_t offset) {
+    std::erase_if(log, [offset](const FinalRecord& record) { return record.offset < offset; });
+    return log;
+}
+
 std::string named(uint64_t number) {
     return "r" + std::to_string(number);
 }
@@ -393,10 +398,17 @@ void History::check_final(const PartitionIdentity& name, int64_t log_start, cons
         fail("everything below " + place(name, partition.durable_end) + " is durable",
              "the log ends at " + place(name, next));
     }
-    if (partition.final_log && *partition.final_log != log) {
-        fail(place(name, -1) + " is read again as it was", "it is another log");
+    if (log_start > partition.may_start_at) {
+        fail("nobody asked to delete beyond " + std::to_string(partition.may_start_at),
+             "the log starts at " + place(name, log_start));
     }
+    const int64_t common = std::max(log_start, partition.final_start);
+    const bool has_its_start = log_start == partition.final_start || excuses_.has_cluster();
+    const bool is_same =
+        !partition.final_log || (has_its_start && part_from(*partition.final_log, common) == part_from(log, common));
+    if (!is_same) fail(place(name, -1) + " is read again as it was", "it is another log");
     partition.final_log = log;
+    partition.final_start = log_start;
     check_claims(name, log_start, log);
     check_order(name, log_start, log);
     check_losses(name, log_start, log);

@@ -119,7 +119,8 @@ class History {
         const std::string& who, const PartitionIdentity& partition, const Gap& gap, bool is_durable, int64_t durable);
     void see_marks(const std::string& who, const PartitionIdentity& partition, const Marks& marks);
 
-    // The whole log, read when everything has come to rest. Read again, it is the same.
+    // The whole log, read when everything has come to rest. Read again, it is the same; but in a cluster a deletion of
+    // which nobody knows the outcome may be what only one replica has done, and another one leads.
     void check_final(const PartitionIdentity& partition, int64_t log_start, const std::vector<FinalRecord>& log);
 
     struct Counts {
@@ -168,6 +169,7 @@ class History {
         bool is_damaged = false;
         bool may_refuse = false;
         std::optional<std::vector<FinalRecord>> final_log;
+        int64_t final_start = 0;  // of it
     };
     SentRecord& record(uint64_t number) { return records_.at(number); }
     void settle(SentRecord& record, SentRecord::Fate fate);
