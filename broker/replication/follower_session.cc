@@ -399,9 +399,14 @@ Task<void> FollowerSession::restart(PartitionIdentity identity, Epoch epoch, log
     Gate::Holder inside = partition->use();
     Duration pause = problem_pause;
     if (!may_restart(identity, start.log_start)) {
-        note(identity,
-             "the leader does not have what this log needs next, and this replica is one that may be appointed; "
-             "nothing was changed");
+        const std::string problem =
+            "the leader does not have what this log needs next, and this replica is one that "
+            "may be appointed";
+        const PartitionRecord* record = shard_.find_record(identity);
+        const bool is_needed = record == nullptr || !shard_.may_another_lead(*record);
+        // It is replaced as a damaged one is: taken out of the tiers first, and only if somebody else has the right.
+        if (!is_needed) partition->fail_damaged(problem);
+        note(identity, problem + (is_needed ? "; nothing was changed" : ""));
     } else {
         const Offset base = start.base;
         Result<void> done = co_await partition->restart(std::move(start), epoch, "the leader's log starts behind it");

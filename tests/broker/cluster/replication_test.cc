@@ -215,6 +215,40 @@ TEST(Replication, BelowTheMinimumNobodyIsToldThatRecordsAreDeleted) {
     for (BrokerId replica : replicas) EXPECT_EQ(topic.replica(replica.value)->log_start(), Offset(6));
 }
 
+// The leader's disk had more than the one who leads from its own after it, and has deleted beyond the end of that one:
+// it cannot follow by a cut.
+TEST(Replication, WhoHasDeletedBeyondTheNewLeadersEndBeginsAnew) {
+    ClusterWorld cluster(3, 3);
+    cluster.start_all();
+    Replicated topic(cluster, {.replicas = 2, .min_in_sync = 2});
+    const int32_t leader = topic.wait_leader();
+    const int32_t follower = topic.other_than(leader);
+    ASSERT_TRUE(topic.produce(leader, "durable").said.ok());
+    for (const std::string& value : numbers(10)) {
+        ASSERT_TRUE(topic.produce(leader, value, AckLevel::leader_durable).said.ok());
+    }
+    auto is_replicated = [&] { return topic.replica(leader)->high_watermark() == Offset(11); };
+    ASSERT_TRUE(cluster.simulation().run_until(is_replicated, 1s));
+    cluster.lose_power(follower);
+    ASSERT_TRUE(topic.wait_in_sync(1, 20s));
+    const StartSeen deleted =
+        read_delete(cluster.call(leader, rpc::Method::delete_records, delete_request({{topic.identity(), 11}}))).at(0);
+    EXPECT_EQ(deleted.said.code, ErrorCode::request_timed_out);
+    ASSERT_EQ(topic.replica(leader)->log_start(), Offset(11));
+    cluster.kill(leader);
+    cluster.start(follower);
+    cluster.wait_ready(follower);
+    cluster.simulation().run_for(10s);
+    // Its memory is gone, too: who leads now has answered, and lacks nothing that was durable on both.
+    cluster.start(leader);
+    cluster.wait_ready(leader);
+    ASSERT_EQ(topic.wait_leader(20s), follower) << topic.tell();
+    EXPECT_TRUE(topic.wait_in_sync(2, 20s)) << topic.tell();
+    EXPECT_TRUE(topic.produce(follower, "after").said.ok());
+    EXPECT_EQ(topic.log_of(leader), topic.log_of(follower));
+    EXPECT_EQ(topic.log_of(leader).front(), "durable");
+}
+
 TEST(Replication, ManyPartitionsOverSeveralShardsFollowEachOther) {
     ClusterWorld cluster(3, 3);
     cluster.start_all();
