@@ -2,6 +2,7 @@
 // A program that administers: makes the topics of the plan, then makes, deletes, alters, enlarges and describes topics
 // and deletes records, as the seed draws it; in the end it compares what the broker knows with what it was told.
 
+#include <optional>
 #include <string>
 
 #include "client/admin_requests.h"
@@ -37,6 +38,7 @@ class AdminClient {
     Task<void> set_failover();
     Task<void> describe_cluster();
     Task<void> move_replicas();
+    Task<void> plan_replicas(ReplicaMove move);
     Task<bool> ask_failover(bool is_manual);
     Task<void> replace_voters();
     Task<void> move_leaders(std::vector<LeaderMove> moves);
@@ -55,6 +57,7 @@ class AdminClient {
     uint64_t topics_made_ = 0;
     std::map<std::string, bool> has_retention_;  // by topic: whether it has, or may have had
     bool may_be_manual_ = false;
+    std::optional<ReplicaMove> back_;  // to those that kept the partition before its replicas moved last
     bool is_ready_ = false;
     bool is_done_ = false;
     Scope running_;

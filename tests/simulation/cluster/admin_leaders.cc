@@ -61,8 +61,8 @@ Task<void> AdminClient::balance_leaders() {
     if (!moves.empty()) co_await move_leaders(std::move(moves));
 }
 
-// To any brokers, in any order: fewer than min-in-sync are refused. Or the planned move is taken back. (Which topics
-// move: excuses.h.)
+// To any brokers, in any order: fewer than min-in-sync are refused. Or to those that kept it before the last move:
+// whoever was let go by that comes again. (Which topics move: excuses.h.)
 Task<void> AdminClient::move_replicas() {
     std::vector<TopicPartition> choices;
     for (const KnownTopic& topic : stage_.topics) {
@@ -72,11 +72,20 @@ Task<void> AdminClient::move_replicas() {
     if (choices.empty()) co_return;
     ReplicaMove move;
     move.partition = choices[random_.below(choices.size())];
-    const uint64_t size = random_.chance(one_in(6)) ? 0 : random_.between(1, stage_.plan.nodes);
+    const uint64_t size = random_.between(1, stage_.plan.nodes);
     while (move.to.size() < size) {
         const auto broker = static_cast<int32_t>(random_.between(1, stage_.plan.nodes));
         if (std::find(move.to.begin(), move.to.end(), broker) == move.to.end()) move.to.push_back(broker);
     }
+    if (random_.chance(one_in(3)) && back_) move = *std::exchange(back_, std::nullopt);
+    co_await plan_replicas(move);
+    if (random_.chance(one_in(2))) co_return;
+    // At once, while it is on its way; then it is refused if it was not, or has come to its end.
+    move.to.clear();
+    co_await plan_replicas(move);
+}
+
+Task<void> AdminClient::plan_replicas(ReplicaMove move) {
     const std::vector<ReplicaMove> moves{move};
     rpc::CallResult result =
         co_await call(rpc::Method::move_replicas, client::encode_move_replicas(moves, leader_request_time));
@@ -86,6 +95,7 @@ Task<void> AdminClient::move_replicas() {
         failure = planned.error();
     } else {
         failure = planned->front().failure;
+        if (!failure && !move.to.empty()) back_ = ReplicaMove{move.partition, planned->front().before};
     }
     std::string to;
     for (int32_t broker : move.to) to += " " + std::to_string(broker);

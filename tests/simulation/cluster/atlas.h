@@ -52,7 +52,7 @@ enum class Path : uint8_t {
     leader_of_durable_tier,
     leader_of_durable_floor,
     leader_of_only_replica,
-    leader_by_hand,
+    leader_by_hand,  // of no tier: nobody asks for it. (Those of a tier are among elect_done)
     leader_moved,
     leadership_ended,
     in_sync_shrunk,
