@@ -13,20 +13,25 @@ namespace {
 // other.
 constexpr int missing_answers = 3;
 // Metadata comes from memory, and so does what is known of the cluster, after controllers were asked for it, too. Who
-// takes longer to answer is passed over for the next broker.
+// takes longer to answer is passed over for the next broker. Producer ids are the controller's, too.
 constexpr Duration metadata_time_max = 3s;
 constexpr Duration cluster_time_max = 5s;
 
 Duration attempt_time_max(rpc::Method method, Duration otherwise) {
-    if (method == rpc::Method::metadata) return std::min(otherwise, metadata_time_max);
-    if (method == rpc::Method::describe_cluster) return std::min(otherwise, cluster_time_max);
-    return otherwise;
+    switch (method) {
+        case rpc::Method::metadata: return std::min(otherwise, metadata_time_max);
+        case rpc::Method::describe_cluster:
+        case rpc::Method::allocate_producer_id: return std::min(otherwise, cluster_time_max);
+        default: return otherwise;
+    }
 }
 
 constexpr Error led_elsewhere(ErrorCode::connection_closed, "it does not answer, and another broker leads now");
 
 // Of a question that is answered when there is news: one broker may be slower to hear it than another.
 constexpr Duration news_wait = 500ms;
+// Who has then said nothing may have become silent while it was waited for: it is not the one to hear of it from.
+constexpr Duration news_time_max = news_wait + 500ms;
 constexpr Duration news_pause = 5ms;
 
 rpc::Metadata metadata_request(const std::vector<std::string>& names, bool brokers_only, int64_t newer_than = -1) {
@@ -173,22 +178,24 @@ Task<Expected<TopicView>> Router::load(std::string name, int64_t partitions_want
 
 Task<rpc::CallResult> Router::refresh(std::vector<std::string> names, Instant deadline) {
     rpc::Metadata request = metadata_request(names, false);
-    co_return co_await ask_metadata(std::move(request), deadline);
+    co_return co_await ask_metadata(std::move(request), deadline, metadata_time_max);
 }
 
 Task<rpc::CallResult> Router::refresh_when_newer(std::vector<std::string> names, int64_t newer_than, Instant deadline) {
     rpc::Metadata request = metadata_request(names, false, newer_than);
-    co_return co_await ask_metadata(std::move(request), deadline);
+    const Duration attempt_max = newer_than < 0 ? metadata_time_max : news_time_max;
+    co_return co_await ask_metadata(std::move(request), deadline, attempt_max);
 }
 
 Task<rpc::CallResult> Router::refresh_brokers(Instant deadline) {
     std::vector<std::string> none;
     rpc::Metadata request = metadata_request(none, true);
-    co_return co_await ask_metadata(std::move(request), deadline);
+    co_return co_await ask_metadata(std::move(request), deadline, metadata_time_max);
 }
 
-Task<rpc::CallResult> Router::ask_metadata(rpc::Metadata request, Instant deadline) {
-    rpc::CallResult result = co_await call_any(rpc::Method::metadata, std::move(request), Repeatable::yes, deadline);
+Task<rpc::CallResult> Router::ask_metadata(rpc::Metadata request, Instant deadline, Duration attempt_max) {
+    rpc::CallResult result =
+        co_await call_any(rpc::Method::metadata, std::move(request), Repeatable::yes, deadline, -1, attempt_max);
     if (!result.ok()) co_return result;
     const auto& answer = result.as<wire::MetadataResponse>();
     if (answer.error() != nullptr) {
@@ -275,6 +282,11 @@ bool Router::doubt(int32_t broker, const std::string& name, int32_t partition, i
     return true;
 }
 
+void Router::trust(int32_t broker) {
+    doubted_.erase(broker);
+    if (auto known = met_.find(broker); known != met_.end()) peer(known->second).answered = world_.executor.now();
+}
+
 rpc::Channel* Router::channel(int32_t broker) {
     auto found = brokers_.find(broker);
     return found == brokers_.end() || closed_ ? nullptr : &peer(found->second).channel;
@@ -286,8 +298,9 @@ Router::Peer& Router::peer(const Address& address) {
     return *peer;
 }
 
-// Whom to ask: the preferred one, then who is connected, then the other brokers, then who is in doubt, then the
-// bootstrap addresses.
+// Whom to ask: the preferred one, then who is connected, then the other brokers, then who is in doubt, whoever has
+// answered anything last first (leaders wait for a silent follower, and are in doubt, too); then the bootstrap
+// addresses.
 std::vector<Address> Router::candidates(int32_t preferred) {
     std::vector<Address> connected;
     std::vector<Address> others;
@@ -303,6 +316,9 @@ std::vector<Address> Router::candidates(int32_t preferred) {
         auto first = static_cast<std::ptrdiff_t>(turn_ % connected.size());
         std::rotate(connected.begin(), connected.begin() + first, connected.end());
     }
+    std::stable_sort(in_doubt.begin(), in_doubt.end(), [this](const Address& left, const Address& right) {
+        return peer(left).answered > peer(right).answered;
+    });
     std::vector<Address> all;
     auto add = [&all](const Address& address) {
         if (std::find(all.begin(), all.end(), address) == all.end()) all.push_back(address);
@@ -316,18 +332,23 @@ std::vector<Address> Router::candidates(int32_t preferred) {
     return all;
 }
 
-Task<rpc::CallResult> Router::call_any(
-    rpc::Method method, rpc::Metadata metadata, Repeatable repeatable, Instant deadline, int32_t preferred) {
+Task<rpc::CallResult> Router::call_any(rpc::Method method,
+                                       rpc::Metadata metadata,
+                                       Repeatable repeatable,
+                                       Instant deadline,
+                                       int32_t preferred,
+                                       Duration attempt_max) {
     rpc::CallResult result = rpc::never_sent(Error(ErrorCode::closed, "the client was closed"));
     std::optional<rpc::CallResult> reason;  // what went wrong before the time was over says more than that it is
     for (uint64_t round = 1; !closed_; ++round) {
         bool may_get_better = false;
         for (const Address& address : candidates(preferred)) {
             Instant now = world_.executor.now();
-            Duration time_max = attempt_time_max(method, options_.request_time_max);
+            Duration time_max = std::min(attempt_max, attempt_time_max(method, options_.request_time_max));
             Instant attempt_deadline = std::min(deadline, now + time_max);
-            rpc::Channel& channel = peer(address).channel;
-            result = co_await channel.call(method, copy_of(metadata), {}, attempt_deadline);
+            Peer& asked = peer(address);
+            result = co_await asked.channel.call(method, copy_of(metadata), {}, attempt_deadline);
+            if (result.delivery == rpc::Delivery::answered) asked.answered = world_.executor.now();
             if (result.ok() || !may_try_again(result, repeatable)) co_return result;
             bool is_too_late =
                 result.delivery == rpc::Delivery::never_sent && result.error.code == ErrorCode::timed_out;

@@ -70,13 +70,17 @@ class Router {
     // topic is wanted, and others are asked for it first. False: dropped.
     bool doubt(int32_t broker, const std::string& name, int32_t partition, int32_t epoch);
     // It has answered.
-    void trust(int32_t broker) { doubted_.erase(broker); }
+    void trust(int32_t broker);
     // The channel to a broker; nullptr if its address is not known.
     rpc::Channel* channel(int32_t broker);
     // Asks any broker; the next one if it was certainly not done (or is repeatable), until the deadline. `preferred`
-    // is asked first, if it is known.
-    Task<rpc::CallResult> call_any(
-        rpc::Method method, rpc::Metadata metadata, Repeatable repeatable, Instant deadline, int32_t preferred = -1);
+    // is asked first, if it is known. No broker is waited for longer than `attempt_max`.
+    Task<rpc::CallResult> call_any(rpc::Method method,
+                                   rpc::Metadata metadata,
+                                   Repeatable repeatable,
+                                   Instant deadline,
+                                   int32_t preferred = -1,
+                                   Duration attempt_max = Duration::max());
     int32_t controller() const { return controller_; }
     Duration pause_after(uint64_t attempts) const;
 
@@ -85,8 +89,9 @@ class Router {
         Peer(World& world, const Address& address, const RouterOptions& options);
         rpc::Introduction introduction;
         rpc::Channel channel;
+        Instant answered{};  // when it did last
     };
-    Task<rpc::CallResult> ask_metadata(rpc::Metadata request, Instant deadline);
+    Task<rpc::CallResult> ask_metadata(rpc::Metadata request, Instant deadline, Duration attempt_max);
     Task<rpc::CallResult> refresh_when_newer(std::vector<std::string> names, int64_t newer_than, Instant deadline);
     int64_t oldest_version(const std::vector<std::string>& names) const;
     Peer& peer(const Address& address);

@@ -70,6 +70,27 @@ TEST(Failover, ALeaderThatFallsSilentIsLeftAsSoonAsAnotherLeads) {
     EXPECT_TRUE(test.close().ok());
 }
 
+// A leader that waits for a silent follower is in doubt, too, and knows what has become of the silent one.
+TEST(Failover, WhoOnlyWaitsForASilentBrokerIsAskedBeforeIt) {
+    FailoverTest test(two_addresses());
+    test.broker().find("t")->partitions[1].leader = 2;
+    test.warm_up();
+    ASSERT_TRUE(test.send("first", 1).ok());
+    ASSERT_TRUE(test.wait_for(2));
+    test.simulation.network().isolate(test.broker_node);
+    test.second.broker.script({.delay = 10s});
+    ASSERT_TRUE(test.send("x").ok());
+    ASSERT_TRUE(test.send("y", 1).ok());
+    test.simulation.run_for(1600ms);
+    test.move_leader(2);
+    const Instant moved = test.simulation.now();
+    ASSERT_TRUE(test.wait_for(3));
+    EXPECT_LT(test.simulation.now() - moved, 500ms);
+    EXPECT_EQ(test.program.results[2].value, "x");
+    ASSERT_TRUE(test.program.results[2].receipt.has_value());
+    EXPECT_TRUE(test.close(30s).ok());
+}
+
 TEST(Failover, ALeaderThatIsNotReachedIsLeftAsSoonAsAnotherLeads) {
     Settings settings = test_settings();
     settings.bootstrap_servers = "broker2:9400,broker:9400";
