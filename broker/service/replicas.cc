@@ -13,6 +13,7 @@ namespace ironbark::broker {
 namespace {
 
 constexpr int32_t planning_time_max_ms = 300'000;
+constexpr Duration planning_pause = 20ms;
 
 // One planned move, from the wish to what became of it.
 struct ReplicaWish {
@@ -34,12 +35,9 @@ struct ReplicaWish {
 };
 
 std::string why_not_these(const Metadata& metadata, const ReplicaWish& wish, const PartitionRecord& partition) {
-    const auto count = static_cast<int32_t>(wish.to.size());
-    if (count < wish.topic->min_in_sync) {
+    size_t count = partition.replicas.size();
+    if (wish.to.size() < static_cast<size_t>(wish.topic->min_in_sync)) {
         return fmt::format("min-in-sync of the topic is {}: name at least as many brokers", wish.topic->min_in_sync);
-    }
-    if (wish.to.size() > partition_replicas_max) {
-        return fmt::format("a partition has at most {} replicas", partition_replicas_max);
     }
     if (has_twice(wish.to)) return "a broker is named twice";
     for (BrokerId each : wish.to) {
@@ -48,6 +46,11 @@ std::string why_not_these(const Metadata& metadata, const ReplicaWish& wish, con
         }
         const bool is_new = !contains(partition.replicas, each);
         if (is_new && !metadata.is_alive(each)) return fmt::format("broker {} is not alive: start it", each.value);
+        count += is_new ? 1 : 0;
+    }
+    if (count > partition_replicas_max) {
+        return fmt::format("a partition has at most {} replicas, those that are there until the move ends included",
+                           partition_replicas_max);
     }
     return {};
 }
@@ -113,7 +116,15 @@ Task<rpc::Response> ClientService::move_replicas(rpc::Request request) {
         Command command = broker::move_replicas(moves, time);
         const Execution done = co_await execute(std::move(command), timeout_ms);
         const bool is_late = done.executed.ok() && shard_.executor().now() >= deadline;
-        if (done.executed.ok() && !is_late) continue;  // planned now, or the partition has changed meanwhile
+        if (done.executed.ok() && !is_late) {
+            // Planned now; or the partition has changed meanwhile, and may do so for a while.
+            const bool is_planned = std::all_of(wishes.begin(), wishes.end(), [this](ReplicaWish& wish) {
+                if (!wish.is_settled) look(*shard_.metadata(), wish);
+                return wish.is_settled;
+            });
+            if (!is_planned) (void)co_await sleep_for(shard_.executor(), planning_pause);
+            continue;
+        }
         for (ReplicaWish& wish : wishes) {
             if (!wish.is_settled) look(*shard_.metadata(), wish);
             if (wish.is_settled) continue;

@@ -65,7 +65,7 @@ void ClusterRun::report() {
                  plan_.left_out.to_string().c_str());
 }
 
-Outcome ClusterRun::execute() {
+RunOutcome ClusterRun::execute() {
     stage_.history.say("plan", plan_.to_string());
     form();
     live_through_faults();
@@ -73,7 +73,7 @@ Outcome ClusterRun::execute() {
     settle();
     read_twice();
     clients_.end();
-    Outcome outcome;
+    RunOutcome outcome;
     outcome.hash = simulation_.trace_hash();
     outcome.events = simulation_.events();
     outcome.virtual_time = simulation_.elapsed();

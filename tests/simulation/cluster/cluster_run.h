@@ -22,7 +22,7 @@ class ClusterRun {
   public:
     ClusterRun(Plan plan, Prints prints);
     ~ClusterRun();
-    Outcome execute();
+    RunOutcome execute();
 
   private:
     void form();

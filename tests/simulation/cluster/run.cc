@@ -29,7 +29,7 @@ void Run::report() const {
                  static_cast<unsigned long long>(plan_.seed), name(plan_.profile));
 }
 
-Outcome Run::execute() {
+RunOutcome Run::execute() {
     stage_.history.say("plan", plan_.to_string());
     start_clients();
     live_through_faults();
@@ -37,7 +37,7 @@ Outcome Run::execute() {
     settle();
     read_twice();
     clients_.end();
-    Outcome outcome;
+    RunOutcome outcome;
     outcome.hash = simulation_.trace_hash();
     outcome.events = simulation_.events();
     outcome.virtual_time = simulation_.elapsed();

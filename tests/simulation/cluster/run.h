@@ -10,7 +10,7 @@
 
 namespace ironbark::simulation {
 
-struct Outcome {
+struct RunOutcome {
     uint64_t hash = 0;
     uint64_t events = 0;
     Duration virtual_time{};
@@ -29,7 +29,7 @@ class Run {
   public:
     Run(uint64_t seed, Profile profile, Prints prints);
     ~Run();
-    Outcome execute();
+    RunOutcome execute();
 
   private:
     void start_clients();

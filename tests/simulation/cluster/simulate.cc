@@ -113,7 +113,7 @@ bool parse(int count, char** words, Arguments* arguments) {
            is_minimising_one;
 }
 
-void print(uint64_t seed, const Outcome& outcome) {
+void print(uint64_t seed, const RunOutcome& outcome) {
     std::printf("seed %llu hash %016llx events %llu virtual %.3f s\n", static_cast<unsigned long long>(seed),
                 static_cast<unsigned long long>(outcome.hash), static_cast<unsigned long long>(outcome.events),
                 static_cast<double>(outcome.virtual_time.count()) / 1e9);
@@ -126,15 +126,15 @@ Plan cluster_plan(uint64_t seed, const Arguments& arguments) {
     return plan;
 }
 
-Outcome run_once(uint64_t seed, const Arguments& arguments) {
+RunOutcome run_once(uint64_t seed, const Arguments& arguments) {
     if (arguments.nodes == 1) return Run(seed, arguments.profile, arguments.prints).execute();
     return ClusterRun(cluster_plan(seed, arguments), arguments.prints).execute();
 }
 
-Outcome run_one(uint64_t seed, const Arguments& arguments) {
-    Outcome outcome = run_once(seed, arguments);
+RunOutcome run_one(uint64_t seed, const Arguments& arguments) {
+    RunOutcome outcome = run_once(seed, arguments);
     if (!arguments.runs_twice) return outcome;
-    Outcome again = run_once(seed, arguments);
+    RunOutcome again = run_once(seed, arguments);
     if (again.hash != outcome.hash) {
         std::fprintf(stderr, "two runs of seed %llu differ\n", static_cast<unsigned long long>(seed));
         std::abort();
@@ -142,12 +142,12 @@ Outcome run_one(uint64_t seed, const Arguments& arguments) {
     return outcome;
 }
 
-void add(Outcome& sum, const Outcome& outcome) {
+void add(RunOutcome& sum, const RunOutcome& outcome) {
     // Every member is a count.
-    static_assert(sizeof(Outcome) % sizeof(uint64_t) == 0);
+    static_assert(sizeof(RunOutcome) % sizeof(uint64_t) == 0);
     auto* into = reinterpret_cast<uint64_t*>(&sum);
     auto* from = reinterpret_cast<const uint64_t*>(&outcome);
-    for (size_t index = 0; index < sizeof(Outcome) / sizeof(uint64_t); ++index) into[index] += from[index];
+    for (size_t index = 0; index < sizeof(RunOutcome) / sizeof(uint64_t); ++index) into[index] += from[index];
 }
 
 // A child that runs one seed and writes its outcome into a pipe.
@@ -164,7 +164,7 @@ pid_t start_child(uint64_t seed, const Arguments& arguments, int* from) {
     if (child < 0) std::abort();
     if (child == 0) {
         close(ends[0]);
-        Outcome outcome = run_one(seed, arguments);
+        RunOutcome outcome = run_one(seed, arguments);
         bool is_told = write(ends[1], &outcome, sizeof(outcome)) == sizeof(outcome);
         _exit(is_told ? 0 : 1);
     }
@@ -173,7 +173,7 @@ pid_t start_child(uint64_t seed, const Arguments& arguments, int* from) {
     return child;
 }
 
-void print_sum(const Arguments& arguments, const Outcome& sum, const std::vector<uint64_t>& failed) {
+void print_sum(const Arguments& arguments, const RunOutcome& sum, const std::vector<uint64_t>& failed) {
     const History::Counts& counts = sum.counts;
     auto number = [](uint64_t value) { return static_cast<unsigned long long>(value); };
     std::printf("%llu seeds, hash %016llx, %llu events, %.0f s of virtual time, %llu starts of brokers\n",
@@ -202,9 +202,9 @@ void print_sum(const Arguments& arguments, const Outcome& sum, const std::vector
 
 int run_all(const Arguments& arguments) {
     std::map<pid_t, Child> children;
-    std::map<uint64_t, Outcome> outcomes;
+    std::map<uint64_t, RunOutcome> outcomes;
     std::vector<uint64_t> failed;
-    Outcome sum;
+    RunOutcome sum;
     uint64_t started = 0;
     while (started < arguments.count || !children.empty()) {
         if (started < arguments.count && children.size() < arguments.jobs) {
@@ -218,7 +218,7 @@ int run_all(const Arguments& arguments) {
         pid_t ended = wait(&status);
         auto child = children.find(ended);
         if (child == children.end()) continue;
-        Outcome outcome;
+        RunOutcome outcome;
         bool is_whole = read(child->second.pipe, &outcome, sizeof(outcome)) == sizeof(outcome);
         close(child->second.pipe);
         if (is_whole && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
@@ -251,7 +251,7 @@ int main(int count, char** words) {
     spdlog::set_level(arguments.prints.story ? spdlog::level::info : spdlog::level::off);
     if (arguments.minimises) return minimise(cluster_plan(arguments.seed, arguments)) ? 1 : 0;
     if (arguments.count > 1) return run_all(arguments);
-    const Outcome outcome = run_one(arguments.seed, arguments);
+    const RunOutcome outcome = run_one(arguments.seed, arguments);
     if (arguments.prints_atlas) std::printf("%s", outcome.atlas.to_string().c_str());
     print(arguments.seed, outcome);
     return 0;
