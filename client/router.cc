@@ -29,9 +29,9 @@ Duration attempt_time_max(rpc::Method method, Duration otherwise) {
 constexpr Error led_elsewhere(ErrorCode::connection_closed, "it does not answer, and another broker leads now");
 
 // Of a question that is answered when there is news: one broker may be slower to hear it than another.
-constexpr Duration news_wait = 500ms;
+constexpr Duration news_wait = 200ms;
 // Who has then said nothing may have become silent while it was waited for: it is not the one to hear of it from.
-constexpr Duration news_time_max = news_wait + 500ms;
+constexpr Duration news_time_max = news_wait + 200ms;
 constexpr Duration news_pause = 5ms;
 
 rpc::Metadata metadata_request(const std::vector<std::string>& names, bool brokers_only, int64_t newer_than = -1) {
