@@ -178,19 +178,19 @@ Task<Expected<TopicView>> Router::load(std::string name, int64_t partitions_want
 
 Task<rpc::CallResult> Router::refresh(std::vector<std::string> names, Instant deadline) {
     rpc::Metadata request = metadata_request(names, false);
-    co_return co_await ask_metadata(std::move(request), deadline, metadata_time_max);
+    co_return co_await ask_metadata(std::move(request), deadline);
 }
 
 Task<rpc::CallResult> Router::refresh_when_newer(std::vector<std::string> names, int64_t newer_than, Instant deadline) {
     rpc::Metadata request = metadata_request(names, false, newer_than);
-    const Duration attempt_max = newer_than < 0 ? metadata_time_max : news_time_max;
+    const Duration attempt_max = newer_than < 0 ? Duration::max() : news_time_max;
     co_return co_await ask_metadata(std::move(request), deadline, attempt_max);
 }
 
 Task<rpc::CallResult> Router::refresh_brokers(Instant deadline) {
     std::vector<std::string> none;
     rpc::Metadata request = metadata_request(none, true);
-    co_return co_await ask_metadata(std::move(request), deadline, metadata_time_max);
+    co_return co_await ask_metadata(std::move(request), deadline);
 }
 
 Task<rpc::CallResult> Router::ask_metadata(rpc::Metadata request, Instant deadline, Duration attempt_max) {

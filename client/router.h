@@ -91,7 +91,7 @@ class Router {
         rpc::Channel channel;
         Instant answered{};  // when it did last
     };
-    Task<rpc::CallResult> ask_metadata(rpc::Metadata request, Instant deadline, Duration attempt_max);
+    Task<rpc::CallResult> ask_metadata(rpc::Metadata request, Instant deadline, Duration attempt_max = Duration::max());
     Task<rpc::CallResult> refresh_when_newer(std::vector<std::string> names, int64_t newer_than, Instant deadline);
     int64_t oldest_version(const std::vector<std::string>& names) const;
     Peer& peer(const Address& address);

@@ -1,6 +1,5 @@
 // ironbark leader list; leader_change.cc has the rest.
 
-#include <algorithm>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
@@ -36,13 +35,11 @@ Json to_json(const PartitionDescription& partition) {
 }
 
 // What each replica lacks of the leader's log, in the order of the replicas.
-std::string lag_text(const PartitionDescription& partition) {
+std::string lags_text(const PartitionDescription& partition) {
     std::string text;
     for (const ReplicaState& each : partition.replica_states) {
         if (each.broker == partition.leader) continue;
-        const std::string lag =
-            each.log_end < 0 ? "not heard of" : std::to_string(std::max<int64_t>(0, partition.log_end - each.log_end));
-        text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", each.broker, lag);
+        text += (text.empty() ? "" : ", ") + lag_text(partition, each);
     }
     return text;
 }
@@ -56,7 +53,7 @@ std::string leaders_text(const TopicDescription& topic) {
                    partition.leader_epoch < 0 ? "" : std::to_string(partition.leader_epoch),
                    partition.replicas.empty() ? "" : std::to_string(partition.replicas.front()),
                    fmt::format("{}", fmt::join(partition.replicas, ",")),
-                   fmt::format("{}", fmt::join(partition.in_sync, ",")), lag_text(partition)});
+                   fmt::format("{}", fmt::join(partition.in_sync, ",")), lags_text(partition)});
         const std::string why = partition.failure ? partition.failure->to_string() : partition.state_detail;
         if (!why.empty()) problems += fmt::format("partition {}: {}\n", partition.partition, why);
     }

@@ -92,10 +92,7 @@ std::string lag_of(const TopicDescription& topic, const Move& move) {
         if (partition.partition != move.partition.partition) continue;
         for (const ReplicaState& each : partition.replica_states) {
             if (!has(move.missing, each.broker)) continue;
-            const std::string lag = each.log_end < 0
-                                        ? "not heard of"
-                                        : std::to_string(std::max<int64_t>(0, partition.log_end - each.log_end));
-            text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", each.broker, lag);
+            text += (text.empty() ? "" : ", ") + lag_text(partition, each);
         }
     }
     return text;

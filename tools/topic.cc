@@ -209,6 +209,11 @@ std::string partition_text(const TopicPartition& partition) {
     return fmt::format("{}/{}", partition.topic, partition.partition);
 }
 
+std::string lag_text(const PartitionDescription& partition, const ReplicaState& replica) {
+    if (replica.log_end < 0) return fmt::format("{}: not heard of", replica.broker);
+    return fmt::format("{}: {}", replica.broker, std::max<int64_t>(0, partition.log_end - replica.log_end));
+}
+
 Expected<void> find_broker(Admin& admin, const Settings& settings, Admin::Timeout patience) {
     constexpr Admin::Timeout start_patience{2'000};  // a daemon that was started just before listens by then
     Expected<NodeDescription> node = admin.describe_node(-1, std::min(patience, start_patience));

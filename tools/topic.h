@@ -39,6 +39,8 @@ int fail_for_topic(Session& session,
 // "orders/3", and the way back.
 Expected<TopicPartition> parse_partition(const std::string& text);
 std::string partition_text(const TopicPartition& partition);
+// "2: 17": what this replica lacks of the leader's log, in records.
+std::string lag_text(const PartitionDescription& partition, const ReplicaState& replica);
 
 void add_topic_changes(Command noun, Session& session);
 void add_leader_changes(Command noun, Session& session);

@@ -423,12 +423,12 @@ Task<Controller::Appointed> Controller::appoint(PartitionIdentity identity,
     Appointed appointed;
     appointed.executed.outcome = Outcome::not_written;
     const auto topic = machine_.state().find(identity.topic);
-    const auto index = static_cast<size_t>(identity.partition.value);
-    if (topic == nullptr || identity.partition.value < 0 || index >= topic->partitions.size()) {
+    const PartitionRecord* found = machine_.state().find(identity);
+    if (found == nullptr) {
         appointed.executed.error = ErrorCode::unknown_topic_or_partition;
         co_return appointed;
     }
-    const PartitionRecord partition = topic->partitions[index];
+    const PartitionRecord partition = *found;
     if (partition.leader.value != -1) {
         appointed.executed.error = ErrorCode::invalid_request;
         appointed.executed.hint = fmt::format(
@@ -454,9 +454,8 @@ Task<Controller::Appointed> Controller::appoint(PartitionIdentity identity,
     Command command = appoint_leaders({proposal->appointment}, Timestamp(world_.executor.wall_milliseconds()));
     appointed.executed = co_await execute(std::move(command), deadline);
     if (!appointed.executed.ok()) co_return appointed;
-    const auto now_known = machine_.state().find(identity.topic);
-    const bool is_there = now_known != nullptr && index < now_known->partitions.size();
-    if (is_there && now_known->partitions[index].leader == appointed.leader) co_return appointed;
+    found = machine_.state().find(identity);
+    if (found != nullptr && found->leader == appointed.leader) co_return appointed;
     appointed.executed = {Outcome::not_written, ErrorCode::fenced_leader_epoch, "the partition has changed meanwhile",
                           -1};
     co_return appointed;

@@ -17,27 +17,14 @@ constexpr Duration naming_pause = 20ms;
 
 using rpc::respond;
 
-// One planned move, from the wish to what became of it.
-struct Wish {
-    std::shared_ptr<const TopicRecord> topic;
-    PartitionIndex partition{-1};
+// One planned move.
+struct Wish : PartitionWish {
     BrokerId target{-1};
     BrokerId before{-1};
     Epoch epoch{-1};        // in which `before` leads
     int32_t named_in = -1;  // partition epoch that names the move; -1: none does yet
-    bool is_settled = false;
     Instant asked{};
     Duration outage{};
-    Error error{ErrorCode::none};
-    Outcome outcome = Outcome::not_written;
-    std::string hint;
-
-    PartitionIdentity identity() const { return {topic->id, partition}; }
-    void refuse(ErrorCode code, std::string why) {
-        is_settled = true;
-        error = code;
-        hint = std::move(why);
-    }
 };
 
 // Refused here where the reason can be told best; the metadata judges once more.
@@ -114,12 +101,9 @@ Task<rpc::Response> ClientService::move_leaders(rpc::Request request) {
     std::vector<Wish> wishes;
     for (const wire::LeaderMoveRequest* move : *message.moves()) {
         Wish& wish = wishes.emplace_back();
-        wish.topic = find_topic(move->topic(), move->topic_id());
-        wish.partition = PartitionIndex(move->partition());
+        find_partition(wish, *move);
         wish.target = BrokerId(move->target());
-        if (wish.topic == nullptr) {
-            wish.refuse(ErrorCode::unknown_topic_or_partition, "there is no such topic");
-        } else if (wish.partition.value < 0) {
+        if (!wish.is_settled && wish.partition.value < 0) {
             wish.refuse(ErrorCode::unknown_topic_or_partition, "a partition has a number from 0 on");
         }
     }

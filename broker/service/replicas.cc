@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <utility>
 
 #include "broker/control/control.h"
 #include "broker/controller/appointer.h"
@@ -15,23 +16,10 @@ namespace {
 constexpr int32_t planning_time_max_ms = 300'000;
 constexpr Duration planning_pause = 20ms;
 
-// One planned move, from the wish to what became of it.
-struct ReplicaWish {
-    std::shared_ptr<const TopicRecord> topic;
-    PartitionIndex partition{-1};
+// One planned move.
+struct ReplicaWish : PartitionWish {
     BrokerIds to;  // empty: what was there before the planned move
     BrokerIds before;
-    bool is_settled = false;
-    Error error{ErrorCode::none};
-    Outcome outcome = Outcome::not_written;
-    std::string hint;
-
-    PartitionIdentity identity() const { return {topic->id, partition}; }
-    void refuse(ErrorCode code, std::string why) {
-        is_settled = true;
-        error = code;
-        hint = std::move(why);
-    }
 };
 
 std::string why_not_these(const Metadata& metadata, const ReplicaWish& wish, const PartitionRecord& partition) {
@@ -82,6 +70,16 @@ void look(const Metadata& metadata, ReplicaWish& wish) {
     if (!problem.empty()) wish.refuse(ErrorCode::invalid_request, std::move(problem));
 }
 
+// `last` is what became of the last attempt.
+void give_up(std::vector<ReplicaWish>& wishes, const Executed& last) {
+    for (ReplicaWish& wish : wishes) {
+        if (wish.is_settled) continue;
+        wish.refuse(last.ok() ? ErrorCode::timed_out : last.error.code,
+                    last.ok() ? "the partition changes all the time; try again" : last.hint);
+        wish.outcome = last.outcome;
+    }
+}
+
 }  // namespace
 
 Task<rpc::Response> ClientService::move_replicas(rpc::Request request) {
@@ -95,13 +93,13 @@ Task<rpc::Response> ClientService::move_replicas(rpc::Request request) {
     std::vector<ReplicaWish> wishes;
     for (const wire::ReplicaMoveRequest* move : *message.moves()) {
         ReplicaWish& wish = wishes.emplace_back();
-        wish.topic = find_topic(move->topic(), move->topic_id());
-        wish.partition = PartitionIndex(move->partition());
-        if (move->to() != nullptr) {
-            for (int32_t broker : *move->to()) wish.to.push_back(BrokerId(broker));
-        }
-        if (wish.topic == nullptr) wish.refuse(ErrorCode::unknown_topic_or_partition, "there is no such topic");
+        find_partition(wish, *move);
+        if (move->to() == nullptr) continue;
+        for (int32_t broker : *move->to()) wish.to.push_back(BrokerId(broker));
     }
+    Executed last{Outcome::written, ErrorCode::none, {}, -1};
+    bool has_tried = false;
+    bool must_pause = false;
     while (true) {
         const MetadataSnapshot known = shard_.metadata();
         std::vector<ReplicaMove> moves;
@@ -112,26 +110,20 @@ Task<rpc::Response> ClientService::move_replicas(rpc::Request request) {
             moves.push_back({wish.topic->id, wish.partition, partition_epoch, wish.to});
         }
         if (moves.empty()) break;
+        if (!last.ok() || (has_tried && shard_.executor().now() >= deadline)) {
+            give_up(wishes, last);
+            break;
+        }
+        // What was not planned has changed meanwhile, and may do so for a while.
+        if (std::exchange(must_pause, false)) {
+            co_await sleep_for(shard_.executor(), planning_pause);
+            continue;
+        }
         const Timestamp time(shard_.executor().wall_milliseconds());
         Command command = broker::move_replicas(moves, time);
         const Execution done = co_await execute(std::move(command), timeout_ms);
-        const bool is_late = done.executed.ok() && shard_.executor().now() >= deadline;
-        if (done.executed.ok() && !is_late) {
-            // Planned now; or the partition has changed meanwhile, and may do so for a while.
-            const bool is_planned = std::all_of(wishes.begin(), wishes.end(), [this](ReplicaWish& wish) {
-                if (!wish.is_settled) look(*shard_.metadata(), wish);
-                return wish.is_settled;
-            });
-            if (!is_planned) (void)co_await sleep_for(shard_.executor(), planning_pause);
-            continue;
-        }
-        for (ReplicaWish& wish : wishes) {
-            if (!wish.is_settled) look(*shard_.metadata(), wish);
-            if (wish.is_settled) continue;
-            wish.refuse(is_late ? ErrorCode::timed_out : done.executed.error.code,
-                        is_late ? "the partition changes all the time; try again" : done.executed.hint);
-            wish.outcome = done.executed.outcome;
-        }
+        last = done.executed;
+        has_tried = must_pause = true;
     }
     flatbuffers::FlatBufferBuilder builder;
     std::vector<flatbuffers::Offset<wire::PlannedReplicas>> planned;

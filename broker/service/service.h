@@ -9,6 +9,7 @@
 
 #include "broker/control/executed.h"
 #include "broker/service/limits.h"
+#include "broker/service/wish.h"
 #include "broker/shard.h"
 #include "runtime/rpc/convert.h"
 #include "runtime/rpc/handshake.h"
@@ -85,6 +86,13 @@ class ClientService final : public rpc::Handler {
     Timestamp now() const { return Timestamp(shard_.executor().wall_milliseconds()); }
     Shard& shard_of(const PartitionIdentity& identity) const;
     std::shared_ptr<const TopicRecord> find_topic(const flatbuffers::String* name, const wire::Uuid* id) const;
+    // Whose the wish is; refused if there is no such topic.
+    template <typename Asked>
+    void find_partition(PartitionWish& wish, const Asked& asked) const {
+        wish.topic = find_topic(asked.topic(), asked.topic_id());
+        wish.partition = PartitionIndex(asked.partition());
+        if (wish.topic == nullptr) wish.refuse(ErrorCode::unknown_topic_or_partition, "there is no such topic");
+    }
 
     const BrokerFacts& facts_;
     Shard& shard_;

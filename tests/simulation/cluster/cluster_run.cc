@@ -73,12 +73,9 @@ RunOutcome ClusterRun::execute() {
     settle();
     read_twice();
     clients_.end();
-    RunOutcome outcome;
-    outcome.hash = simulation_.trace_hash();
-    outcome.events = simulation_.events();
-    outcome.virtual_time = simulation_.elapsed();
-    for (const auto& daemon : daemons_) outcome.broker_starts += daemon->node().starts();
-    outcome.counts = stage_.history.counts();
+    uint64_t starts = 0;
+    for (const auto& daemon : daemons_) starts += daemon->node().starts();
+    RunOutcome outcome = outcome_of(simulation_, stage_.history.counts(), starts);
     outcome.atlas = stage_.atlas;
     return outcome;
 }

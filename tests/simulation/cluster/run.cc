@@ -29,6 +29,16 @@ void Run::report() const {
                  static_cast<unsigned long long>(plan_.seed), name(plan_.profile));
 }
 
+RunOutcome outcome_of(const Simulation& simulation, const History::Counts& counts, uint64_t broker_starts) {
+    RunOutcome outcome;
+    outcome.hash = simulation.trace_hash();
+    outcome.events = simulation.events();
+    outcome.virtual_time = simulation.elapsed();
+    outcome.broker_starts = broker_starts;
+    outcome.counts = counts;
+    return outcome;
+}
+
 RunOutcome Run::execute() {
     stage_.history.say("plan", plan_.to_string());
     start_clients();
@@ -37,13 +47,7 @@ RunOutcome Run::execute() {
     settle();
     read_twice();
     clients_.end();
-    RunOutcome outcome;
-    outcome.hash = simulation_.trace_hash();
-    outcome.events = simulation_.events();
-    outcome.virtual_time = simulation_.elapsed();
-    outcome.broker_starts = broker_.starts();
-    outcome.counts = stage_.history.counts();
-    return outcome;
+    return outcome_of(simulation_, stage_.history.counts(), broker_.starts());
 }
 
 void Run::start_clients() {

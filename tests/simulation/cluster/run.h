@@ -19,6 +19,9 @@ struct RunOutcome {
     Atlas atlas;
 };
 
+// What every run ends with.
+RunOutcome outcome_of(const Simulation& simulation, const History::Counts& counts, uint64_t broker_starts);
+
 // What is printed as it happens.
 struct Prints {
     bool story = false;   // what clients do and are told
