@@ -19,7 +19,9 @@ struct Leadership {
     ReplicaSet replicas;
     PlannedMove move;
     Instant next_hold{};  // of appends, for somebody who is to join: not before
-    Offset sync_to;  // somebody waits until everything below is durable everywhere
+    Offset sync_to;    // somebody waits until everything below is durable everywhere
+    Offset memory_to;  // ... or in memory
+    Instant has_memory_readers_until{};
     Threshold high;  // the watermarks, for who waits; closed when the leadership ends
     Threshold durable;
 };

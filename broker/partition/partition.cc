@@ -9,6 +9,7 @@ namespace ironbark::broker {
 namespace {
 
 constexpr Duration hold_look_interval = 1ms;
+constexpr Duration reader_return_time = 10s;  // beyond a poll
 constexpr Duration no_room_pause = 1s;  // before a leadership that the disk had no room for is begun again
 constexpr Error follows_no_more(ErrorCode::fenced_leader_epoch, "this replica follows in another epoch now");
 
@@ -285,11 +286,24 @@ void Partition::notify() {
     for (const auto& [number, changed] : watchers_) changed();
 }
 
+wire::Visibility Partition::effective(wire::Visibility visibility) const {
+    if (visibility != wire::Visibility::topic_default) return visibility;
+    return is_durable(settings_.acks_default) ? wire::Visibility::durable : wire::Visibility::replicated;
+}
+
 Offset Partition::watermark(wire::Visibility visibility) const {
-    if (visibility == wire::Visibility::topic_default) {
-        visibility = is_durable(settings_.acks_default) ? wire::Visibility::durable : wire::Visibility::replicated;
-    }
-    return visibility == wire::Visibility::durable ? durable_watermark() : high_watermark();
+    return effective(visibility) == wire::Visibility::durable ? durable_watermark() : high_watermark();
+}
+
+void Partition::note_reader(wire::Visibility visibility) {
+    if (leadership_ == nullptr || effective(visibility) != wire::Visibility::replicated) return;
+    leadership_->has_memory_readers_until = world_.executor.now() + reader_return_time;
+}
+
+Offset Partition::memory_to() const {
+    if (leadership_ == nullptr) return Offset();
+    const bool has_readers = world_.executor.now() < leadership_->has_memory_readers_until;
+    return has_readers ? log_->log_end() : leadership_->memory_to;
 }
 
 Error Partition::check_epoch(int32_t known) const {
@@ -408,14 +422,20 @@ Task<Receipt> Partition::append(BufferSlice frames, wire::AckLevel asked, Times 
     receipt.appended_in = epoch_;
     receipt.queued = world_.executor.now() - times.received;
     receipt.log_start = log_->log_start();
-    if (is_durable(receipt.level)) log_->want_durable(receipt.last + 1);
-    if (leadership_ != nullptr && receipt.level == wire::AckLevel::isr_durable &&
-        receipt.last + 1 > leadership_->sync_to) {
-        leadership_->sync_to = receipt.last + 1;
-        move_marks();
-        notify();
-    }
+    want(receipt);
     co_return receipt;
+}
+
+// What the level of the receipt needs is begun, here and on the followers.
+void Partition::want(const Receipt& receipt) {
+    const Offset end = receipt.last + 1;
+    if (is_durable(receipt.level)) log_->want_durable(end);
+    if (leadership_ == nullptr || !is_replicated(receipt.level)) return;
+    Offset& wanted = is_durable(receipt.level) ? leadership_->sync_to : leadership_->memory_to;
+    if (end <= wanted) return;
+    wanted = end;
+    move_marks();
+    notify();
 }
 
 // All frames, or an error in the receipt. What was appended before it stays, and then the outcome is unknown.

@@ -100,6 +100,10 @@ class Partition {
     std::optional<PlannedMove::Step> next_move_step();
     // Somebody waits until everything below is durable on every member of the in-sync set.
     Offset sync_to() const { return leadership_ == nullptr ? Offset() : leadership_->sync_to; }
+    // Somebody waits, or reads, up to where everything is in the memory of every member.
+    Offset memory_to() const;
+    // Somebody reads with this visibility, and is likely to go on.
+    void note_reader(wire::Visibility visibility);
 
     // Keeps appends waiting until `is_over`, which is asked again and again, or the deadline.
     Task<void> hold_appends(std::function<bool()> is_over, Instant deadline);
@@ -176,6 +180,8 @@ class Partition {
     Error why_not_now(wire::AckLevel level) const;
     bool needs_lease(wire::AckLevel level) const;
     Task<Result<void>> reach(std::shared_ptr<Leadership> leadership, const Receipt* receipt, Instant deadline);
+    void want(const Receipt& receipt);
+    wire::Visibility effective(wire::Visibility visibility) const;
     void move_marks();
     void end_leadership();
     void wait_for_room(log::Log* log, Epoch epoch);

@@ -157,6 +157,13 @@ ReplicaEnds FollowerSession::ends_of(const Partition& partition) const {
     return {partition.log_end(), partition.durable_end(), partition.log_start()};
 }
 
+// What is only in memory is said with what is on disk, where nobody waits for the one, and somebody does for the other.
+bool FollowerSession::may_wait(const Place& place, const ReplicaEnds& ends) {
+    const bool is_asked_in_memory = std::min(place.memory_to, ends.appended) > place.told.appended;
+    return ends.durable == place.told.durable && ends.log_start == place.told.log_start && !is_asked_in_memory &&
+           place.told.appended.value >= 0 && place.sync_to >= ends.appended && ends.durable < ends.appended;
+}
+
 std::vector<wire::ReplicaAck> FollowerSession::take_acks() {
     std::vector<wire::ReplicaAck> acks;
     for (uint32_t handle : std::exchange(acks_due_, {})) {
@@ -164,7 +171,7 @@ std::vector<wire::ReplicaAck> FollowerSession::take_acks() {
         Partition* partition = place == nullptr ? nullptr : shard_.find(place->identity);
         if (partition == nullptr || partition->leader_epoch() != place->epoch) continue;
         const ReplicaEnds ends = ends_of(*partition);
-        if (ends == place->told) continue;
+        if (ends == place->told || may_wait(*place, ends)) continue;
         place->told = ends;
         acks.emplace_back(handle, place->epoch.value, ends.appended.value, ends.durable.value, ends.log_start.value);
     }
@@ -338,6 +345,7 @@ Task<void> FollowerSession::take_records(const wire::ReplicaBatch* batch, Buffer
     if (!std::exchange(place->has_agreed, true)) note(identity, {});
     partition->take_watermarks(Offset(batch->high_watermark()), Offset(batch->durable_watermark()), epoch);
     place->sync_to = std::max(place->sync_to, Offset(batch->sync_to()));
+    place->memory_to = std::max(place->memory_to, Offset(batch->memory_to()));
     const Offset wanted = std::min(place->sync_to, partition->log_end());
     if (wanted > partition->durable_end()) partition->log()->want_durable(wanted);
     if (Offset(batch->log_start()) > partition->log_start()) {

@@ -46,6 +46,7 @@ class FollowerSession final {
         bool begins_anew = false;  // what is here agrees with nothing that the leader has
         bool has_agreed = false;
         Offset sync_to;
+        Offset memory_to;
         ReplicaEnds told{Offset(-1), Offset(-1), Offset(-1)};
         uint64_t watch = 0;
     };
@@ -66,6 +67,7 @@ class FollowerSession final {
     Task<Result<void>> ask(Duration wait);
     Task<void> say_at_once();
     rpc::Metadata request(Duration wait);
+    static bool may_wait(const Place& place, const ReplicaEnds& ends);
     std::vector<wire::ReplicaAck> take_acks();
     Task<void> take(const rpc::CallResult* result);
     Task<void> take_batch(const wire::ReplicaBatch* batch, BufferSlice payload);

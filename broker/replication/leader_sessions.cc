@@ -13,17 +13,26 @@ namespace {
 // Of one partition in one answer, so that one that catches up leaves room for the others.
 constexpr size_t share_bytes_max = size_t{256} << 10;
 constexpr size_t batches_max = 4'000;  // in one answer
+// Watermarks that have moved wait so long for something else to be sent: nobody waits for them at a follower, and a
+// message of their own for each record costs as much as the record's (docs/adr/0011).
+constexpr Duration watermarks_wait_max = 10ms;
 
 struct Marks {
     Offset high_watermark{-1};
     Offset durable_watermark{-1};
     Offset log_start{-1};
     Offset sync_to{-1};
+    Offset memory_to{-1};
     friend bool operator==(const Marks&, const Marks&) = default;
+    // But for the watermarks.
+    bool asks_the_same(const Marks& other) const {
+        return log_start == other.log_start && sync_to == other.sync_to && memory_to == other.memory_to;
+    }
 };
 
 Marks marks_of(const Partition& partition) {
-    return {partition.high_watermark(), partition.durable_watermark(), partition.log_start(), partition.sync_to()};
+    return {partition.high_watermark(), partition.durable_watermark(), partition.log_start(), partition.sync_to(),
+            partition.memory_to()};
 }
 
 }  // namespace
@@ -53,6 +62,8 @@ struct LeaderSessions::Session {
     FollowerSessionId from;
     std::map<uint32_t, Stream> streams;
     std::deque<uint32_t> due;  // handles
+    std::set<uint32_t> late;   // of which only watermarks have moved
+    Instant late_at = never;   // when they become due
     uint64_t answers = 0;
     bool is_over = false;
     Mutex turn;  // whose call is answered next
@@ -64,6 +75,21 @@ struct LeaderSessions::Session {
         found->second.is_due = true;
         due.push_back(handle);
         changed.set();
+    }
+    void make_late(uint32_t handle, Instant now) {
+        if (late.empty()) {
+            late_at = now + watermarks_wait_max;
+            changed.set();
+        }
+        late.insert(handle);
+    }
+    void was_told(uint32_t handle) {
+        if (late.erase(handle) > 0 && late.empty()) late_at = never;
+    }
+    void look_at_late(Instant now) {
+        if (now < late_at) return;
+        late_at = never;
+        for (uint32_t handle : std::exchange(late, {})) make_due(handle);
     }
     void end() {
         is_over = true;
@@ -108,6 +134,7 @@ void LeaderSessions::end_stream(Session& session, uint32_t handle) {
     if (Partition* partition = shard_.find(found->second.identity)) {
         partition->unwatch(found->second.watch);
     }
+    session.was_told(handle);
     session.streams.erase(found);
 }
 
@@ -138,11 +165,25 @@ void LeaderSessions::begin_stream(const std::shared_ptr<Session>& session, const
                                    position.log_end);
         std::weak_ptr<Session> weak = session;
         const uint32_t handle = position.handle;
-        stream.watch = partition->watch([weak, handle] {
-            if (std::shared_ptr<Session> alive = weak.lock()) alive->make_due(handle);
+        stream.watch = partition->watch([this, weak, handle] {
+            if (std::shared_ptr<Session> alive = weak.lock()) look_at(*alive, handle);
         });
     }
     session->make_due(position.handle);
+}
+
+// The partition has moved, or something of it.
+void LeaderSessions::look_at(Session& session, uint32_t handle) {
+    const Stream& stream = session.streams.at(handle);
+    if (stream.is_due) return;
+    const Partition* partition = shard_.find(stream.identity);
+    const bool is_led = partition != nullptr && partition->leads() && partition->leader_epoch() == stream.epoch;
+    if (!is_led || stream.is_new || stream.next < partition->log_end() ||
+        !marks_of(*partition).asks_the_same(stream.told)) {
+        session.make_due(handle);
+    } else if (marks_of(*partition) != stream.told) {
+        session.make_late(handle, shard_.executor().now());
+    }
 }
 
 // Whether the logs agree up to the follower's end: they do if this log has the follower's last epoch, and it does not
@@ -209,10 +250,12 @@ Task<rpc::Response> LeaderSessions::replicate(ReplicateCall call, int32_t shards
     for (const ReplicaPosition& position : call.positions) begin_stream(session, position);
     call.positions.clear();
     std::optional<Units> turn = co_await session->turn.lock(call.deadline);
-    while (turn && session->due.empty() && !session->is_over) {
+    while (turn && !session->is_over) {
+        const Instant now = shard_.executor().now();
+        session->look_at_late(now);
+        if (!session->due.empty() || now >= call.deadline) break;
         session->changed.reset();
-        const Wake woken = co_await session->changed.wait(call.deadline);
-        if (woken == Wake::timed_out) break;
+        (void)co_await session->changed.wait(std::min(call.deadline, session->late_at));
     }
     if (session->is_over) co_return rpc::error_response(is_stopping_ ? stopping : is_over, Outcome::not_written);
     Answer answer;
@@ -292,6 +335,7 @@ Task<bool> LeaderSessions::add(Session* session, uint32_t handle, size_t bytes_m
         co_return false;
     }
     add_records(handle, *partition, std::move(frames), kept->second, answer);
+    session->was_told(handle);
     co_return kept->second.next < partition->log_end();
 }
 
@@ -305,7 +349,8 @@ void LeaderSessions::add_records(
     answer->batches.push_back(
         wire::CreateReplicaBatch(answer->builder, handle, wire::ReplicaAnswer::records, 0, stream.next.value,
                                  static_cast<uint32_t>(size), marks.high_watermark.value, marks.durable_watermark.value,
-                                 marks.log_start.value, end.value, marks.sync_to.value, -1, -1, -1, checksum));
+                                 marks.log_start.value, end.value, marks.sync_to.value, -1, -1, -1, checksum, 0,
+                                 marks.memory_to.value));
     answer->payload.insert(answer->payload.end(), frames.slices.begin(), frames.slices.end());
     answer->size += size;
     stream.is_new = false;

@@ -76,6 +76,7 @@ class LeaderSessions {
     void begin_stream(const std::shared_ptr<Session>& session, const ReplicaPosition& position);
     void compare(Partition& partition, const ReplicaPosition& position, Stream& stream) const;
     void end_stream(Session& session, uint32_t handle);
+    void look_at(Session& session, uint32_t handle);
     void take_acks(Session& session, const std::vector<ReplicaAck>& acks);
     Task<Answer> gather(std::shared_ptr<Session> session, size_t bytes_max);
     static bool goes_on(const log::ReadFrames& frames, const log::Log& log, const Stream& stream);

@@ -84,6 +84,7 @@ Task<Read> read_partition(Shard* shard, Wanted wanted, wire::Visibility visibili
         read.leader = shard->leader_instead(wanted.identity, read.error);
         co_return read;
     }
+    partition->note_reader(visibility);
     note_marks(*partition, read);
     const Offset limit = partition->watermark(visibility);
     // A reader that knows of more than may be seen yet waits, as one at the end does.
