@@ -169,6 +169,8 @@ void add_replication(Families& families, const ShardStatus& shards) {
                      number(status.counters.sessions_lost));
     families.counter("ironbark_replica_cuts_total", "cuts of replicas whose leader had something else",
                      number(status.counters.cuts));
+    families.counter("ironbark_replica_catch_ups_total", "replicas that were far behind their leader",
+                     number(status.counters.catch_ups));
     families.counter("ironbark_replica_restarts_total", "replicas begun anew at their leader's log start",
                      number(status.counters.restarts));
 }

@@ -102,6 +102,7 @@ class Shard {
     // Where the counters of the shard's world come from; empty: it has none. Set before the executor runs.
     std::function<IoCounters()> io_counters;
     size_t request_bytes_max() const { return static_cast<size_t>(config_.request_bytes); }
+    size_t tail_bytes_max() const { return static_cast<size_t>(config_.tail_bytes); }
 
     // Waits of requests that a stop must end, in the order in which they began: an Event stays registered, under the
     // number that `begin_wait` returns, while it is waited on.

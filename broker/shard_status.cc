@@ -133,6 +133,7 @@ void add(ReplicationStatus& sum, const ReplicationStatus& part) {
     sum.counters.cuts += part.counters.cuts;
     sum.counters.records_cut += part.counters.records_cut;
     sum.counters.restarts += part.counters.restarts;
+    sum.counters.catch_ups += part.counters.catch_ups;
     sum.counters.sessions_lost += part.counters.sessions_lost;
 }
 

@@ -101,7 +101,7 @@ PartitionDescription read(const wire::PartitionDescription& from) {
 PartitionSummary read(const wire::PartitionMetadata& from) {
     return {from.partition(),         from.leader(),           from.leader_epoch(),
             numbers(from.replicas()), numbers(from.in_sync()), numbers(from.moving_to()),
-            numbers(from.added()),    failure(from.error())};
+            numbers(from.added()),    from.throttle(),         failure(from.error())};
 }
 
 TopicSummary read(const wire::TopicMetadata& from) {
@@ -355,7 +355,8 @@ rpc::Metadata encode_move_replicas(const std::vector<ReplicaMove>& moves, Millis
     for (const ReplicaMove& move : moves) {
         TopicName name(builder, move.partition.topic);
         auto to = builder.CreateVector(move.to);
-        list.push_back(wire::CreateReplicaMoveRequest(builder, name.name, name.id(), move.partition.partition, to));
+        list.push_back(wire::CreateReplicaMoveRequest(builder, name.name, name.id(), move.partition.partition, to,
+                                                      move.throttle));
     }
     return rpc::finish(builder, wire::CreateMoveReplicasRequestDirect(builder, &list, milliseconds(timeout)));
 }

@@ -144,6 +144,8 @@ class Log {
     // `bytes_max`. Verified if they come from disk. offset_out_of_range, corrupt_data (with the place in
     // `last_read_problem`), io_error.
     Task<Result<ReadFrames>> read(Offset from, Offset limit, size_t bytes_max);
+    // Reads from here on need no disk; the log's end if nothing is in memory.
+    Offset first_in_memory() const { return tail_.first_offset(log_end_); }
     const std::string& last_read_problem() const { return read_problem_; }
     // Some of what it has stored has been found not to be what was written.
     bool is_damaged() const { return is_damaged_; }

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "runtime/base/text.h"
 #include "tools/table.h"
 #include "tools/topic.h"
 #include "tools/words.h"
@@ -49,12 +50,20 @@ Expected<PartitionSummary> wait_for_end(Admin& admin, Admin::Timeout patience, c
     }
 }
 
-int plan(Session& session, const std::string& text, const std::vector<int32_t>& to, bool waits) {
+// "50MiB/s": of `50MiB` in a second.
+Expected<int64_t> parse_throttle(std::string_view text) {
+    if (text.ends_with("/s")) text.remove_suffix(2);
+    const Result<int64_t> bytes = parse_bytes(text);
+    if (!bytes.ok() || *bytes < 1) return wrong_usage("--throttle is bytes a second, like 50MiB/s");
+    return *bytes;
+}
+
+int plan(Session& session, const std::string& text, const std::vector<int32_t>& to, int64_t throttle, bool waits) {
     Expected<TopicPartition> partition = parse_partition(text);
     if (!partition) return session.usage(partition.error());
     return with_admin(session, [&](Admin& admin, Admin::Timeout patience) {
         const std::string what = fmt::format("cannot move the replicas of {}", text);
-        Expected<std::vector<PlannedReplicas>> planned = admin.move_replicas({{*partition, to}}, patience);
+        Expected<std::vector<PlannedReplicas>> planned = admin.move_replicas({{*partition, to, throttle}}, patience);
         if (!planned) return session.fail(what, planned.error());
         PlannedReplicas& one = planned->front();
         if (one.failure && one.failure->code == ErrorCode::unknown_topic_or_partition) {
@@ -101,7 +110,13 @@ std::string lag_of(const TopicDescription& topic, const Move& move) {
 std::string state_of(const Move& move) {
     const PartitionSummary& partition = move.partition;
     if (partition.leader < 0) return "nobody leads it";
-    if (!move.missing.empty()) return fmt::format("until brokers {} are in sync", brokers_text(move.missing));
+    if (!move.missing.empty()) {
+        std::string text = fmt::format("until brokers {} are in sync", brokers_text(move.missing));
+        if (partition.throttle > 0) {
+            text += fmt::format(", at {}/s each", bytes_text(static_cast<uint64_t>(partition.throttle)));
+        }
+        return text;
+    }
     if (!has(partition.moving_to, partition.leader)) return "the leader is handed over";
     return "the others are let go when enough of the new ones are in sync";
 }
@@ -145,7 +160,8 @@ int show_status(Session& session) {
                               {"to", partition.moving_to},
                               {"added", partition.added},
                               {"in_sync", partition.in_sync},
-                              {"missing", move.missing}});
+                              {"missing", move.missing},
+                              {"throttle", partition.throttle}});
             table.add({fmt::format("{}/{}", move.topic, partition.partition),
                        partition.leader < 0 ? "NONE" : std::to_string(partition.leader),
                        brokers_text(partition.replicas), brokers_text(partition.moving_to),
@@ -167,16 +183,23 @@ void add_replica(Command app, Session& session) {
 
     auto moved = std::make_shared<std::string>();
     auto to = std::make_shared<std::vector<int32_t>>();
+    auto throttle = std::make_shared<std::string>();
     auto waits = std::make_shared<bool>(false);
     Command move_command = add_command(
         noun, session,
         {"move",
          "have a partition kept by these brokers, the preferred leader first. New ones copy it while everything goes "
          "on; when they are in sync the leader is handed over, if it is to go, and the others let it go",
-         "ironbark replica move orders/3 --to 2,3,4"},
-        [&session, moved, to, waits] { return plan(session, *moved, *to, *waits); });
+         "ironbark replica move orders/3 --to 2,3,4 --throttle 50MiB/s"},
+        [&session, moved, to, throttle, waits] {
+            const Expected<int64_t> rate = throttle->empty() ? Expected<int64_t>(0) : parse_throttle(*throttle);
+            return rate ? plan(session, *moved, *to, *rate, *waits) : session.usage(rate.error());
+        });
     move_command.add_option("TOPIC/PARTITION", *moved, "like orders/3").required();
     move_command.add_option("--to", *to, "brokers, like 2,3,4").required().number_from(0).separated_by(',');
+    move_command.add_option("--throttle", *throttle,
+                            "of what each new one copies while it is far behind, like 50MiB/s; once more with another one "
+                            "to change it");
     move_command.add_flag("--wait", *waits, "return when it has been moved");
 
     auto cancelled = std::make_shared<std::string>();
@@ -184,7 +207,7 @@ void add_replica(Command app, Session& session) {
         noun, session,
         {"cancel", "take a move back: the brokers from before keep the partition, and those that were added let it go",
          "ironbark replica cancel orders/3"},
-        [&session, cancelled] { return plan(session, *cancelled, {}, false); });
+        [&session, cancelled] { return plan(session, *cancelled, {}, 0, false); });
     cancel_command.add_option("TOPIC/PARTITION", *cancelled, "like orders/3").required();
 
     add_command(noun, session, {"status", "list the moves that are under way", "ironbark replica status"},

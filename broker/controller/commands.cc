@@ -164,7 +164,7 @@ Command move_replicas(const std::vector<ReplicaMove>& moves, Timestamp time) {
         wire::Uuid topic = to_wire(move.topic);
         const std::vector<int32_t> to = numbers_of(move.to);
         elements.push_back(
-            wire::CreateReplicaMoveDirect(builder, &topic, move.partition.value, move.partition_epoch, &to));
+            wire::CreateReplicaMoveDirect(builder, &topic, move.partition.value, move.partition_epoch, &to, move.throttle));
     }
     return finish(builder, CommandBody::MoveReplicasCommand,
                   wire::CreateMoveReplicasCommandDirect(builder, &elements, time.milliseconds));

@@ -150,6 +150,7 @@ struct ReplicaMove {
     PartitionIndex partition{-1};
     int32_t partition_epoch = -1;
     BrokerIds to;
+    int64_t throttle = 0;  // PartitionRecord::throttle
     friend bool operator==(const ReplicaMove&, const ReplicaMove&) = default;
 };
 Command move_replicas(const std::vector<ReplicaMove>& moves, Timestamp time);

@@ -315,9 +315,6 @@ Result<void> Metadata::check_replicas(const PartitionRecord& partition,
         return Error(ErrorCode::invalid_replication_factor, "a partition has min-in-sync to 32 replicas");
     }
     if (has_twice(to)) return Error(ErrorCode::invalid_request, "a broker holds a partition once");
-    if (to == replicas_to_be(partition)) {
-        return Error(ErrorCode::invalid_request, "these are its replicas, or are to be");
-    }
     size_t count = partition.replicas.size();
     for (BrokerId each : to) {
         if (contains(partition.replicas, each)) continue;
@@ -342,7 +339,11 @@ Result<void> Metadata::move_replicas(const wire::ReplicaMove& move,
     BrokerIds to = brokers_of(move.to());
     const bool begins = !to.empty();
     if (begins) {
+        if (move.throttle() < 0) return Error(ErrorCode::invalid_request, "a throttle is not negative");
         if (partition.leader.value == -1) return Error(ErrorCode::invalid_request, "nobody leads the partition");
+        if (is_planned(partition, to, move.throttle())) {
+            return Error(ErrorCode::invalid_request, "these are its replicas, or are to be");
+        }
         TRY_VOID(check_replicas(partition, to, min_in_sync));
     } else if (!can_end_move(partition, min_in_sync)) {
         return Error(ErrorCode::not_enough_replicas, "those that are to keep it are not ready to be alone");
@@ -352,7 +353,7 @@ Result<void> Metadata::move_replicas(const wire::ReplicaMove& move,
          EventCause::none, changes, detail);
     PartitionRecord& edited = drafts.edit(topic, move.partition());
     if (begins) {
-        plan_replicas(edited, std::move(to));
+        plan_replicas(edited, std::move(to), move.throttle());
     } else {
         end_move(edited, min_in_sync);
     }

@@ -27,6 +27,7 @@ PartitionRecord record_of(const wire::PartitionState& from) {
     partition.damaged = brokers_of(from.damaged());
     partition.moving_to = brokers_of(from.moving_to());
     partition.added = brokers_of(from.added());
+    partition.throttle = from.throttle();
     if (from.memberships() != nullptr) {
         partition.memberships.assign(from.memberships()->begin(), from.memberships()->end());
     } else {

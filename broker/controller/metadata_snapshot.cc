@@ -83,7 +83,7 @@ class Metadata::SnapshotParts {
         return wire::CreatePartitionState(builder_, replicas, in_sync, partition.leader.value,
                                           partition.leader_epoch.value, partition.partition_epoch, holders, durable,
                                           partition.last_leader.value, partition.target.value, damaged, moving_to,
-                                          added, memberships);
+                                          added, memberships, partition.throttle);
     }
 
     // One partition at least, and as many more as fit; says where the next part goes on.

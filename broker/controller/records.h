@@ -63,6 +63,7 @@ struct PartitionRecord {
     BrokerIds damaged;         // their log has lost what it had: in none of the sets until it has been emptied
     BrokerIds moving_to;       // the replicas that it is to have, by a planned move; empty: none is planned
     BrokerIds added;           // those of `replicas` that came with it
+    int64_t throttle = 0;      // bytes a second to each of those while it is far behind; 0: any
     // Of each replica: the partition epoch in which it came, or in which its log was emptied; 0: it was there from the
     // beginning. What is said of a log of an earlier membership counts for nothing.
     std::vector<int32_t> memberships;

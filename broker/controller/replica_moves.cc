@@ -32,7 +32,7 @@ MoveSteps next_steps(const Metadata& metadata) {
         if (partition.leader.value == -1 || !has_its_new_ones(partition)) continue;
         if (can_end_move(partition, topic->min_in_sync)) {
             if (steps.ends.size() == batch_partitions_max) continue;
-            steps.ends.push_back({identity.topic, identity.partition, partition.partition_epoch, {}});
+            steps.ends.push_back({identity.topic, identity.partition, partition.partition_epoch, {}, 0});
         } else if (!contains(partition.moving_to, partition.leader) && partition.target.value == -1) {
             const BrokerId target = next_leader(metadata, partition);
             if (target.value == -1 || steps.leaders.size() == batch_partitions_max) continue;

@@ -107,7 +107,8 @@ bool is_consistent(const PartitionRecord& partition, int32_t min_in_sync) {
         if (membership < 0 || membership > partition.partition_epoch) return false;
     }
     if (!in_replica_order(partition.replicas, partition.moving_to)) return false;
-    if (partition.moving_to.empty() && !partition.added.empty()) return false;
+    if (partition.moving_to.empty() && (!partition.added.empty() || partition.throttle != 0)) return false;
+    if (partition.throttle < 0) return false;
     if (!partition.moving_to.empty() && partition.moving_to.size() < static_cast<size_t>(min_in_sync)) return false;
     for (const BrokerIds* set :
          {&partition.in_sync, &partition.holders, &partition.durable, &partition.damaged, &partition.added}) {
@@ -233,13 +234,17 @@ const BrokerIds& replicas_to_be(const PartitionRecord& partition) {
     return partition.moving_to.empty() ? partition.replicas : partition.moving_to;
 }
 
+bool is_planned(const PartitionRecord& partition, const BrokerIds& to, int64_t throttle) {
+    return to == replicas_to_be(partition) && (partition.moving_to.empty() || throttle == partition.throttle);
+}
+
 int32_t membership_of(const PartitionRecord& partition, BrokerId broker) {
     const auto place = std::find(partition.replicas.begin(), partition.replicas.end(), broker);
     if (place == partition.replicas.end()) return -1;
     return partition.memberships[static_cast<size_t>(place - partition.replicas.begin())];
 }
 
-void plan_replicas(PartitionRecord& partition, BrokerIds to) {
+void plan_replicas(PartitionRecord& partition, BrokerIds to, int64_t throttle) {
     ++partition.partition_epoch;
     for (BrokerId broker : to) {
         if (contains(partition.replicas, broker)) continue;
@@ -248,6 +253,7 @@ void plan_replicas(PartitionRecord& partition, BrokerIds to) {
         partition.added.push_back(broker);
     }
     partition.moving_to = std::move(to);
+    partition.throttle = throttle;
 }
 
 bool can_end_move(const PartitionRecord& partition, int32_t min_in_sync) {
@@ -270,6 +276,7 @@ void end_move(PartitionRecord& partition, int32_t min_in_sync) {
     partition.memberships = std::move(memberships);
     partition.replicas = std::exchange(partition.moving_to, {});
     partition.added.clear();
+    partition.throttle = 0;
     // In the new order, without those that are gone.
     for (BrokerIds* set : {&partition.holders, &partition.durable, &partition.damaged}) {
         *set = united(partition, *set, {});

@@ -67,11 +67,13 @@ void mark_emptied(PartitionRecord& partition, BrokerId broker);
 
 // Who keeps the partition when the planned move has ended; or now, if none is planned.
 const BrokerIds& replicas_to_be(const PartitionRecord& partition);
+// Whether such a move would change nothing.
+bool is_planned(const PartitionRecord& partition, const BrokerIds& to, int64_t throttle);
 // As which replica the broker is one; -1: it is none. See PartitionRecord::memberships.
 int32_t membership_of(const PartitionRecord& partition, BrokerId broker);
 // The partition is to be kept by these: who is new among them is a replica from now on.
 // REQUIRES: nobody stands there twice
-void plan_replicas(PartitionRecord& partition, BrokerIds to);
+void plan_replicas(PartitionRecord& partition, BrokerIds to, int64_t throttle);
 // Whether the planned move can end: who was added for it is in sync, the leader is of it, and the sets that stand for
 // what was acknowledged keep all members, or at least min-in-sync. False if none is planned.
 bool can_end_move(const PartitionRecord& partition, int32_t min_in_sync);

@@ -81,7 +81,7 @@ Task<void> Partition::lead(log::Log* log, PartitionRecord record, int32_t min_in
     leadership_ = std::make_shared<Leadership>(world_.executor, epoch,
                                                ReplicaSet(context_.self, record, min_in_sync, own, high_watermark_,
                                                           durable_watermark_, world_.executor.now()));
-    leadership_->move.take(record, world_.executor.now());
+    leadership_->take_plans(record, world_.executor.now());
     // Readers wait until it is durable everywhere.
     leadership_->sync_to = own.appended;
     leads_ = true;
@@ -123,8 +123,7 @@ void Partition::end_leadership() {
 
 void Partition::take_record(const PartitionRecord& record, int32_t min_in_sync) {
     if (leadership_ == nullptr) return;
-    leadership_->replicas.take(record, min_in_sync, world_.executor.now());
-    leadership_->move.take(record, world_.executor.now());
+    leadership_->take(record, min_in_sync, world_.executor.now());
     if (leadership_->move.is_named()) context_.in_sync_is_due();
     move_marks();
     notify();

@@ -100,6 +100,10 @@ class Partition {
     std::optional<PlannedMove::Step> next_move_step();
     // Somebody waits until everything below is durable on every member of the in-sync set.
     Offset sync_to() const { return leadership_ == nullptr ? Offset() : leadership_->sync_to; }
+    // Leadership::throttle_of
+    int64_t throttle_of(BrokerId follower) const {
+        return leadership_ == nullptr ? 0 : leadership_->throttle_of(follower);
+    }
     // Somebody waits, or reads, up to where everything is in the memory of every member.
     Offset memory_to() const;
     // Somebody reads with this visibility, and is likely to go on.

@@ -25,12 +25,12 @@ constexpr Error answer_is_malformed(ErrorCode::protocol_violation, "an answer wh
 }  // namespace
 
 FollowerSession::FollowerSession(
-    Shard& shard, rpc::Channel& channel, Identity identity, Event* lost, ReplicationCounters* counters)
+    Shard& shard, rpc::Channel& channel, Identity identity, Event* lost, Replicator* owner)
     : shard_(shard),
       channel_(channel),
       identity_(identity),
       lost_(lost),
-      counters_(counters),
+      owner_(owner),
       due_(shard.executor()),
       order_(shard.executor()),
       ended_(shard.executor()),
@@ -198,7 +198,8 @@ rpc::Metadata FollowerSession::request(Duration wait) {
     return rpc::finish(builder, wire::CreateReplicateRequestDirect(
                                     builder, identity_.leader_shard, identity_.incarnation.value,
                                     static_cast<int32_t>(shard_.index()), identity_.number, &positions, &left, &acks,
-                                    static_cast<uint32_t>(answer_bytes), static_cast<int32_t>(wait / 1ms)));
+                                    static_cast<uint32_t>(answer_bytes), static_cast<int32_t>(wait / 1ms),
+                                    identity_.lane));
 }
 
 // Positions and acknowledgements do not wait for the next answer. Those of one turn of the executor go together.
@@ -217,7 +218,8 @@ Task<void> FollowerSession::say_at_once() {
         rpc::Metadata message = rpc::finish(
             builder,
             wire::CreateReplicaAcksRequestDirect(builder, identity_.leader_shard, identity_.incarnation.value,
-                                                 static_cast<int32_t>(shard_.index()), identity_.number, &acks));
+                                                 static_cast<int32_t>(shard_.index()), identity_.number, &acks,
+                                                 identity_.lane));
         // What is not sent is lost with the connection, and the session with it.
         if (!channel_.post(rpc::Method::replica_acks, rpc::bytes_of(message), {}).ok()) end();
     }
@@ -279,6 +281,11 @@ Task<void> FollowerSession::take_batch(const wire::ReplicaBatch* batch, BufferSl
             co_await take_records(batch, std::move(payload));
             break;
         }
+        case wire::ReplicaAnswer::other_lane: {
+            leave_place(batch->handle());
+            owner_->change_lane(identity, epoch, identity_.lane);
+            break;
+        }
         case wire::ReplicaAnswer::diverged: {
             const log::Log::EpochEnd common{Epoch(batch->diverged_epoch()), Offset(batch->diverged_end())};
             leave_place(batch->handle());
@@ -332,7 +339,7 @@ Task<void> FollowerSession::take_records(const wire::ReplicaBatch* batch, Buffer
         co_return;
     }
     if (payload.size > 0) {
-        counters_->bytes_in += payload.size;
+        owner_->counters().bytes_in += payload.size;
         Result<void> taken = co_await partition->take_frames(std::move(payload), epoch);
         if (!taken.ok()) {
             const bool is_over = taken.error().code == ErrorCode::fenced_leader_epoch;
@@ -380,8 +387,8 @@ Task<void> FollowerSession::cut(PartitionIdentity identity, Epoch epoch, log::Lo
     if (is_known) next = next_epoch;
     Result<void> done = co_await partition->cut(to, next, epoch, reason);
     if (done.ok()) {
-        ++counters_->cuts;
-        counters_->records_cut += static_cast<uint64_t>(records);
+        ++owner_->counters().cuts;
+        owner_->counters().records_cut += static_cast<uint64_t>(records);
     } else if (done.error().code != ErrorCode::fenced_leader_epoch) {
         note(identity, fmt::format("the cut at {} failed: {}", to.value, describe(done.error())));
     }
@@ -419,7 +426,7 @@ Task<void> FollowerSession::restart(PartitionIdentity identity, Epoch epoch, log
         const Offset base = start.base;
         Result<void> done = co_await partition->restart(std::move(start), epoch, "the leader's log starts behind it");
         if (done.ok()) {
-            ++counters_->restarts;
+            ++owner_->counters().restarts;
             pause = Duration();
             spdlog::info("partition {}: begun anew at offset {}", shard_.label(identity), base.value);
         } else {

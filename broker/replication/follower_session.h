@@ -15,17 +15,18 @@
 namespace ironbark::broker {
 
 class Shard;
-struct ReplicationCounters;
+class Replicator;
 
 class FollowerSession final {
   public:
     struct Identity {
         Incarnation incarnation{-1};  // of this broker
         int32_t leader_shard = 0;
+        wire::ReplicaLane lane = wire::ReplicaLane::tail;
         uint64_t number = 0;
     };
     // `lost` is set when the session is over. Everything outlives it.
-    FollowerSession(Shard& shard, rpc::Channel& channel, Identity identity, Event* lost, ReplicationCounters* counters);
+    FollowerSession(Shard& shard, rpc::Channel& channel, Identity identity, Event* lost, Replicator* owner);
     ~FollowerSession();
 
     void start();
@@ -87,7 +88,7 @@ class FollowerSession final {
     rpc::Channel& channel_;
     Identity identity_;
     Event* lost_;
-    ReplicationCounters* counters_;
+    Replicator* owner_;
     std::map<PartitionIdentity, Wish> wishes_;
     std::map<uint32_t, Place> places_;
     uint32_t handles_made_ = 0;

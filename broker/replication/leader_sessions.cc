@@ -12,6 +12,11 @@ namespace {
 
 // Of one partition in one answer, so that one that catches up leaves room for the others.
 constexpr size_t share_bytes_max = size_t{256} << 10;
+// A stream of the tail may be so far behind; beyond it what is on disk only comes by the other lane.
+constexpr size_t behind_bytes_max = size_t{1} << 20;
+constexpr size_t behind_tail_share = 16;  // and at most this part of the memory for tails
+constexpr int64_t throttled_shares = 8;  // in a second
+constexpr size_t throttled_share_min = size_t{4} << 10;
 constexpr size_t batches_max = 4'000;  // in one answer
 // Watermarks that have moved wait so long for something else to be sent: nobody waits for them at a follower, and a
 // message of their own for each record costs as much as the record's (docs/adr/0011).
@@ -48,12 +53,22 @@ struct LeaderSessions::Stream {
     Marks told;
     bool is_new = true;  // it has not been told that the logs agree
     bool is_due = false;
+    size_t behind = 0;  // bytes that it was sent since it last had everything
+    bool has_caught_up = false;
+    int64_t throttle = 0;  // bytes a second; 0: any
+    Instant next_share{};  // not before
+    bool is_paused = false;
     wire::ReplicaAnswer kind = wire::ReplicaAnswer::records;
     Error refusal{ErrorCode::none};
     std::string hint;
     log::Log::EpochEnd diverged{};
     Epoch next_epoch{-1};
     uint64_t watch = 0;
+
+    void throttle_after(size_t bytes, Instant now) {
+        const auto pause = std::chrono::duration<double>(static_cast<double>(bytes) / static_cast<double>(throttle));
+        next_share = std::max(next_share, now) + std::chrono::duration_cast<Duration>(pause);
+    }
 };
 
 struct LeaderSessions::Session {
@@ -64,6 +79,7 @@ struct LeaderSessions::Session {
     std::deque<uint32_t> due;  // handles
     std::set<uint32_t> late;   // of which only watermarks have moved
     Instant late_at = never;   // when they become due
+    std::multimap<Instant, uint32_t> paused;  // throttled ones, until then
     uint64_t answers = 0;
     bool is_over = false;
     Mutex turn;  // whose call is answered next
@@ -71,7 +87,7 @@ struct LeaderSessions::Session {
 
     void make_due(uint32_t handle) {
         auto found = streams.find(handle);
-        if (found == streams.end() || found->second.is_due) return;
+        if (found == streams.end() || found->second.is_due || found->second.is_paused) return;
         found->second.is_due = true;
         due.push_back(handle);
         changed.set();
@@ -86,11 +102,26 @@ struct LeaderSessions::Session {
     void was_told(uint32_t handle) {
         if (late.erase(handle) > 0 && late.empty()) late_at = never;
     }
-    void look_at_late(Instant now) {
-        if (now < late_at) return;
-        late_at = never;
-        for (uint32_t handle : std::exchange(late, {})) make_due(handle);
+    void pause(uint32_t handle) {
+        Stream& stream = streams.at(handle);
+        stream.is_paused = true;
+        paused.emplace(stream.next_share, handle);
     }
+    void look_at_times(Instant now) {
+        if (now >= late_at) {
+            late_at = never;
+            for (uint32_t handle : std::exchange(late, {})) make_due(handle);
+        }
+        while (!paused.empty() && paused.begin()->first <= now) {
+            const uint32_t handle = paused.begin()->second;
+            paused.erase(paused.begin());
+            auto found = streams.find(handle);
+            if (found == streams.end()) continue;
+            found->second.is_paused = false;
+            make_due(handle);
+        }
+    }
+    Instant next_look() const { return paused.empty() ? late_at : std::min(late_at, paused.begin()->first); }
     void end() {
         is_over = true;
         changed.set();
@@ -114,7 +145,7 @@ void LeaderSessions::stop() {
 
 // The newest one; older ones end when it begins. Null: `from` is not the newest.
 std::shared_ptr<LeaderSessions::Session> LeaderSessions::session_of(const FollowerSessionId& from) {
-    std::shared_ptr<Session>& known = sessions_[{from.broker, from.shard}];
+    std::shared_ptr<Session>& known = sessions_[{from.broker, from.shard, from.lane}];
     const auto rank = [](const FollowerSessionId& each) { return std::pair(each.incarnation, each.number); };
     if (known != nullptr && rank(known->from) == rank(from)) return known;
     if (known != nullptr && rank(known->from) > rank(from)) return nullptr;
@@ -174,10 +205,15 @@ void LeaderSessions::begin_stream(const std::shared_ptr<Session>& session, const
 
 // The partition has moved, or something of it.
 void LeaderSessions::look_at(Session& session, uint32_t handle) {
-    const Stream& stream = session.streams.at(handle);
+    Stream& stream = session.streams.at(handle);
     if (stream.is_due) return;
     const Partition* partition = shard_.find(stream.identity);
     const bool is_led = partition != nullptr && partition->leads() && partition->leader_epoch() == stream.epoch;
+    if (stream.is_paused) {
+        if (is_led && partition->throttle_of(session.from.broker) == stream.throttle) return;
+        stream.is_paused = false;
+        stream.next_share = {};
+    }
     if (!is_led || stream.is_new || stream.next < partition->log_end() ||
         !marks_of(*partition).asks_the_same(stream.told)) {
         session.make_due(handle);
@@ -250,16 +286,17 @@ Task<rpc::Response> LeaderSessions::replicate(ReplicateCall call, int32_t shards
     for (const ReplicaPosition& position : call.positions) begin_stream(session, position);
     call.positions.clear();
     std::optional<Units> turn = co_await session->turn.lock(call.deadline);
+    Answer answer;
     while (turn && !session->is_over) {
         const Instant now = shard_.executor().now();
-        session->look_at_late(now);
-        if (!session->due.empty() || now >= call.deadline) break;
+        session->look_at_times(now);
+        if (!session->due.empty()) answer = co_await gather(session, call.bytes_max);
+        if (!answer.batches.empty() || now >= call.deadline) break;
         session->changed.reset();
-        (void)co_await session->changed.wait(std::min(call.deadline, session->late_at));
+        if (!session->due.empty()) continue;
+        (void)co_await session->changed.wait(std::min(call.deadline, session->next_look()));
     }
     if (session->is_over) co_return rpc::error_response(is_stopping_ ? stopping : is_over, Outcome::not_written);
-    Answer answer;
-    if (turn && !session->due.empty()) answer = co_await gather(session, call.bytes_max);
     const uint64_t number = answer.batches.empty() ? 0 : ++session->answers;
     rpc::Response response = rpc::respond(
         answer.builder, wire::CreateReplicateResponseDirect(answer.builder, 0, shards, number, &answer.batches));
@@ -279,6 +316,10 @@ Task<LeaderSessions::Answer> LeaderSessions::gather(std::shared_ptr<Session> ses
         auto found = session->streams.find(handle);
         if (found == session->streams.end()) continue;
         found->second.is_due = false;
+        if (found->second.next_share > shard_.executor().now()) {
+            session->pause(handle);
+            continue;
+        }
         const bool has_more = co_await add(session.get(), handle, share, &answer);
         if (has_more) session->make_due(handle);
     }
@@ -293,6 +334,19 @@ bool LeaderSessions::goes_on(const log::ReadFrames& frames, const log::Log& log,
     return !stream.checksum_before_start || *stream.checksum_before_start == first->header.chain;
 }
 
+// On the tail's lane: what is missing lies on disk only, and is more than a little; or whoever catches up is to be
+// throttled. On the other one: nothing of that is so any more.
+bool LeaderSessions::belongs_elsewhere(const Partition& partition, const Session& session, const Stream& stream) const {
+    const bool has_everything = stream.next >= partition.log_end();
+    const bool is_in_memory = stream.next >= partition.log()->first_in_memory();
+    if (session.from.lane == wire::ReplicaLane::catch_up) {
+        return !stream.is_new && (has_everything || (is_in_memory && stream.throttle == 0));
+    }
+    const bool is_throttled = stream.throttle > 0 && !stream.has_caught_up;
+    const size_t behind_max = std::min(behind_bytes_max, shard_.tail_bytes_max() / behind_tail_share);
+    return !has_everything && stream.behind >= behind_max && (!is_in_memory || is_throttled);
+}
+
 // Whether there is more to say of it at once.
 Task<bool> LeaderSessions::add(Session* session, uint32_t handle, size_t bytes_max, Answer* answer) {
     Stream stream = session->streams.at(handle);
@@ -304,6 +358,14 @@ Task<bool> LeaderSessions::add(Session* session, uint32_t handle, size_t bytes_m
     }
     std::optional<Gate::Holder> inside;
     if (partition != nullptr) inside.emplace(partition->use());
+    if (is_led) stream.throttle = partition->throttle_of(session->from.broker);
+    session->streams.at(handle).throttle = stream.throttle;
+    if (stream.kind == wire::ReplicaAnswer::records && belongs_elsewhere(*partition, *session, stream)) {
+        stream.kind = wire::ReplicaAnswer::other_lane;
+    }
+    if (stream.throttle > 0 && session->from.lane == wire::ReplicaLane::catch_up) {
+        bytes_max = std::min(bytes_max, std::max(throttled_share_min, static_cast<size_t>(stream.throttle / throttled_shares)));
+    }
     log::ReadFrames frames;
     if (stream.kind == wire::ReplicaAnswer::records && stream.next < partition->log_end()) {
         // The start may lie within a frame.
@@ -334,9 +396,11 @@ Task<bool> LeaderSessions::add(Session* session, uint32_t handle, size_t bytes_m
         end_stream(*session, handle);
         co_return false;
     }
+    const bool is_throttled = kept->second.throttle > 0 && session->from.lane == wire::ReplicaLane::catch_up;
+    if (is_throttled) kept->second.throttle_after(total_size(frames.slices), shard_.executor().now());
     add_records(handle, *partition, std::move(frames), kept->second, answer);
     session->was_told(handle);
-    co_return kept->second.next < partition->log_end();
+    co_return kept->second.next < partition->log_end() || session->from.lane == wire::ReplicaLane::catch_up;
 }
 
 void LeaderSessions::add_records(
@@ -359,6 +423,8 @@ void LeaderSessions::add_records(
         stream.next = frames.next;
         stream.checksum_before_start.reset();
     }
+    stream.behind = stream.next < end ? stream.behind + size : 0;
+    stream.has_caught_up = stream.has_caught_up || stream.next == end;
 }
 
 // What the follower has to do before there can be records.

@@ -5,12 +5,17 @@
 // A session is with one shard of one follower. It has streams, by handle: a partition from a place that the follower
 // named. What is compared and how is `compare`'s to say; from there on the stream carries every frame and every mark,
 // at once, in order. A follower that does not read is not waited for: nothing is kept for it but how far it was told.
+//
+// There are two sessions for each of those, one for each lane, over a connection of its own: the tail's, and the one for
+// what has to be read from the disk. So nobody who follows well waits for the disk that somebody else's past is read
+// from. Which lane a stream belongs to is the leader's to say.
 
 #include <deque>
 #include <map>
 #include <memory>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "broker/partition/partition.h"
@@ -43,6 +48,7 @@ struct FollowerSessionId {
     BrokerId broker{-1};
     Incarnation incarnation{-1};
     int32_t shard = 0;
+    wire::ReplicaLane lane = wire::ReplicaLane::tail;
     uint64_t number = 0;
 };
 
@@ -77,6 +83,7 @@ class LeaderSessions {
     void compare(Partition& partition, const ReplicaPosition& position, Stream& stream) const;
     void end_stream(Session& session, uint32_t handle);
     void look_at(Session& session, uint32_t handle);
+    bool belongs_elsewhere(const Partition& partition, const Session& session, const Stream& stream) const;
     void take_acks(Session& session, const std::vector<ReplicaAck>& acks);
     Task<Answer> gather(std::shared_ptr<Session> session, size_t bytes_max);
     static bool goes_on(const log::ReadFrames& frames, const log::Log& log, const Stream& stream);
@@ -86,7 +93,7 @@ class LeaderSessions {
     void add_verdict(uint32_t handle, const Stream& stream, const log::Log::ReplicaStart& start, Answer* answer);
 
     Shard& shard_;
-    std::map<std::pair<BrokerId, int32_t>, std::shared_ptr<Session>> sessions_;
+    std::map<std::tuple<BrokerId, int32_t, wire::ReplicaLane>, std::shared_ptr<Session>> sessions_;
     bool is_stopping_ = false;
 };
 

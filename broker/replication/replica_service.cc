@@ -19,6 +19,11 @@ ReplicaAck from_wire(const wire::ReplicaAck& ack) {
             {Offset(ack.appended()), Offset(ack.durable()), Offset(ack.log_start())}};
 }
 
+// One that is not known is another one than the tail's.
+wire::ReplicaLane lane_of(wire::ReplicaLane lane) {
+    return lane == wire::ReplicaLane::tail ? lane : wire::ReplicaLane::catch_up;
+}
+
 template <typename List>
 std::vector<ReplicaAck> acks_of(const List* list) {
     std::vector<ReplicaAck> acks;
@@ -77,7 +82,8 @@ Task<rpc::Response> ReplicaService::replicate(int32_t follower, rpc::Request req
     }
     Shard* shard = shards_[static_cast<size_t>(message.shard())];
     ReplicateCall call;
-    call.from = {BrokerId(follower), Incarnation(message.incarnation()), message.follower_shard(), message.session()};
+    call.from = {BrokerId(follower), Incarnation(message.incarnation()), message.follower_shard(), lane_of(message.lane()),
+                 message.session()};
     call.positions = positions_of(message);
     if (message.left() != nullptr) call.left.assign(message.left()->begin(), message.left()->end());
     call.acks = acks_of(message.acks());
@@ -97,7 +103,7 @@ Task<rpc::Response> ReplicaService::take_acks(int32_t follower, rpc::Request req
     if (message.shard() >= 0 && static_cast<size_t>(message.shard()) < shards_.size()) {
         Shard* shard = shards_[static_cast<size_t>(message.shard())];
         const FollowerSessionId from{BrokerId(follower), Incarnation(message.incarnation()), message.follower_shard(),
-                                     message.session()};
+                                     lane_of(message.lane()), message.session()};
         std::vector<ReplicaAck> acks = acks_of(message.acks());
         auto make = [shard, from, acks] { return give_acks(shard, from, acks); };
         (void)co_await run_on<bool>(shard_.executor(), shard->executor(), shard->scope(), std::move(make));

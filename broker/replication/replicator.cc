@@ -25,12 +25,13 @@ rpc::ChannelOptions channel_options() {
 // The way to one incarnation of a leader.
 class Replicator::Link {
   public:
-    Link(Replicator& owner, BrokerId leader, Peer peer)
+    Link(Replicator& owner, Way way, Peer peer)
         : owner_(owner),
           shard_(owner.shard_),
-          leader_(leader),
+          leader_(way.first),
+          lane_(way.second),
           peer_(std::move(peer)),
-          greeter_(shard_.world(), &owner.settings_.self, owner.settings_.secret, leader.value),
+          greeter_(shard_.world(), &owner.settings_.self, owner.settings_.secret, way.first.value),
           lost_(shard_.executor()),
           scope_(shard_.executor()) {}
 
@@ -72,7 +73,7 @@ class Replicator::Link {
             if (shards > 0 && !is_over_) {
                 begin(channel, number, shards);
                 co_await lost_.wait();
-                ++owner_.counters_.sessions_lost;
+                if (!is_over_) ++owner_.counters_.sessions_lost;
             }
             for (auto& session : sessions_) session->end();
             co_await channel.close();
@@ -89,7 +90,8 @@ class Replicator::Link {
         flatbuffers::FlatBufferBuilder builder;
         rpc::Metadata message =
             rpc::finish(builder, wire::CreateReplicateRequest(builder, 0, owner_.incarnation_.value,
-                                                              static_cast<int32_t>(shard_.index()), number));
+                                                              static_cast<int32_t>(shard_.index()), number, 0, 0, 0, 0, 0,
+                                                              lane_));
         const Instant deadline = shard_.executor().now() + contact_time;
         rpc::CallResult result = co_await channel->call(rpc::Method::replicate, std::move(message), {}, deadline);
         if (!result.ok()) {
@@ -103,9 +105,9 @@ class Replicator::Link {
 
     void begin(rpc::Channel& channel, uint64_t number, int32_t shards) {
         for (int32_t shard = 0; shard < shards; ++shard) {
-            const FollowerSession::Identity identity{owner_.incarnation_, shard, number};
+            const FollowerSession::Identity identity{owner_.incarnation_, shard, lane_, number};
             sessions_.push_back(
-                std::make_unique<FollowerSession>(shard_, channel, identity, &lost_, &owner_.counters_));
+                std::make_unique<FollowerSession>(shard_, channel, identity, &lost_, &owner_));
         }
         for (auto& session : sessions_) session->start();
         for (const auto& [identity, epoch] : wishes_) session_of(identity)->follow(identity, epoch);
@@ -121,6 +123,7 @@ class Replicator::Link {
     Replicator& owner_;
     Shard& shard_;
     BrokerId leader_;
+    wire::ReplicaLane lane_;
     Peer peer_;
     peer::PeerGreeter greeter_;
     std::map<PartitionIdentity, Epoch> wishes_;
@@ -143,22 +146,55 @@ void Replicator::start(ReplicationSettings settings) {
 void Replicator::follow(const PartitionIdentity& identity, BrokerId leader, Epoch epoch) {
     Followed& followed = followed_[identity];
     if (followed.leader == leader && followed.epoch == epoch) return;
-    if (followed.leader != leader && followed.leader.value >= 0) {
-        if (auto link = links_.find(followed.leader); link != links_.end()) link->second->leave(identity);
-    }
-    followed = {leader, epoch};
-    if (auto link = links_.find(leader); link != links_.end()) {
-        link->second->follow(identity, epoch);
+    const Followed next{leader, epoch, wire::ReplicaLane::tail};
+    if (Link* link = link_of(followed); link != nullptr && link != link_of(next)) link->leave(identity);
+    begin(identity, next);
+}
+
+// Follows it by the link of its lane, which is made if it is not there.
+void Replicator::begin(const PartitionIdentity& identity, const Followed& next) {
+    followed_[identity] = next;
+    if (Link* link = link_of(next)) {
+        link->follow(identity, next.epoch);
     } else {
-        look_at_link(leader);
+        look_at_link({next.leader, next.lane});
+    }
+}
+
+Replicator::Link* Replicator::link_of(const Followed& followed) const {
+    auto found = links_.find({followed.leader, followed.lane});
+    return found == links_.end() ? nullptr : found->second.get();
+}
+
+void Replicator::change_lane(const PartitionIdentity& identity, Epoch epoch, wire::ReplicaLane from) {
+    auto found = followed_.find(identity);
+    if (is_stopping_ || found == followed_.end() || found->second.epoch != epoch || found->second.lane != from) return;
+    Followed next = found->second;
+    if (Link* link = link_of(next)) link->leave(identity);
+    next.lane = from == wire::ReplicaLane::tail ? wire::ReplicaLane::catch_up : wire::ReplicaLane::tail;
+    if (next.lane == wire::ReplicaLane::catch_up) ++counters_.catch_ups;
+    begin(identity, next);
+    drop_idle_lanes();
+}
+
+// One for who is far behind is there as long as somebody is.
+void Replicator::drop_idle_lanes() {
+    for (auto link = links_.begin(); link != links_.end();) {
+        if (link->first.second == wire::ReplicaLane::tail || !link->second->is_idle()) {
+            ++link;
+            continue;
+        }
+        scope_.spawn(end_link(std::move(link->second)));
+        link = links_.erase(link);
     }
 }
 
 void Replicator::leave(const PartitionIdentity& identity) {
     auto found = followed_.find(identity);
     if (found == followed_.end()) return;
-    if (auto link = links_.find(found->second.leader); link != links_.end()) link->second->leave(identity);
+    if (Link* link = link_of(found->second)) link->leave(identity);
     followed_.erase(found);
+    drop_idle_lanes();
 }
 
 // What is known of this broker's own incarnation goes with every session.
@@ -172,7 +208,7 @@ void Replicator::take(const Metadata& metadata) {
     const bool is_reborn = incarnation != incarnation_;
     incarnation_ = incarnation;
     for (auto link = links_.begin(); link != links_.end();) {
-        auto peer = peers.find(link->first);
+        auto peer = peers.find(link->first.first);
         const bool is_other = is_reborn || peer == peers.end() || !(peer->second == link->second->peer());
         if (!is_other) {
             ++link;
@@ -187,20 +223,23 @@ void Replicator::take(const Metadata& metadata) {
 
 // A link for every broker that is followed.
 void Replicator::look_at_links() {
-    for (const auto& [leader, peer] : peers_) look_at_link(leader);
+    for (const auto& [leader, peer] : peers_) {
+        look_at_link({leader, wire::ReplicaLane::tail});
+        look_at_link({leader, wire::ReplicaLane::catch_up});
+    }
 }
 
-void Replicator::look_at_link(BrokerId leader) {
-    if (!is_started_ || is_stopping_ || links_.count(leader) > 0) return;
-    auto peer = peers_.find(leader);
+void Replicator::look_at_link(Way way) {
+    if (!is_started_ || is_stopping_ || links_.count(way) > 0) return;
+    auto peer = peers_.find(way.first);
     if (peer == peers_.end()) return;
-    auto link = std::make_unique<Link>(*this, leader, peer->second);
+    auto link = std::make_unique<Link>(*this, way, peer->second);
     for (const auto& [identity, followed] : followed_) {
-        if (followed.leader == leader) link->follow(identity, followed.epoch);
+        if (Way(followed.leader, followed.lane) == way) link->follow(identity, followed.epoch);
     }
     if (link->is_idle()) return;
     link->start();
-    links_[leader] = std::move(link);
+    links_[way] = std::move(link);
 }
 
 Task<void> Replicator::end_link(std::unique_ptr<Link> link) {
@@ -210,7 +249,7 @@ Task<void> Replicator::end_link(std::unique_ptr<Link> link) {
 
 Task<void> Replicator::stop() {
     is_stopping_ = true;
-    for (auto& [leader, link] : links_) scope_.spawn(end_link(std::move(link)));
+    for (auto& [way, link] : links_) scope_.spawn(end_link(std::move(link)));
     links_.clear();
     co_await scope_.join();
 }
@@ -218,8 +257,8 @@ Task<void> Replicator::stop() {
 std::string Replicator::problem_of(const PartitionIdentity& identity) const {
     auto found = followed_.find(identity);
     if (found == followed_.end()) return {};
-    auto link = links_.find(found->second.leader);
-    return link == links_.end() ? std::string() : link->second->problem_of(identity);
+    const Link* link = link_of(found->second);
+    return link == nullptr ? std::string() : link->problem_of(identity);
 }
 
 }  // namespace ironbark::broker

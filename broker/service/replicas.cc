@@ -20,6 +20,7 @@ constexpr Duration planning_pause = 20ms;
 struct ReplicaWish : PartitionWish {
     BrokerIds to;  // empty: what was there before the planned move
     BrokerIds before;
+    int64_t throttle = 0;
 };
 
 std::string why_not_these(const Metadata& metadata, const ReplicaWish& wish, const PartitionRecord& partition) {
@@ -59,7 +60,8 @@ void look(const Metadata& metadata, ReplicaWish& wish) {
         }
         if (wish.to.empty()) wish.to = wish.before;
     }
-    if (wish.to == replicas_to_be(*found)) {
+    if (wish.throttle < 0) return wish.refuse(ErrorCode::invalid_request, "a throttle is bytes a second, or 0 for none");
+    if (is_planned(*found, wish.to, wish.throttle)) {
         wish.is_settled = true;
         return;
     }
@@ -94,6 +96,7 @@ Task<rpc::Response> ClientService::move_replicas(rpc::Request request) {
     for (const wire::ReplicaMoveRequest* move : *message.moves()) {
         ReplicaWish& wish = wishes.emplace_back();
         find_partition(wish, *move);
+        wish.throttle = move->throttle();
         if (move->to() == nullptr) continue;
         for (int32_t broker : *move->to()) wish.to.push_back(BrokerId(broker));
     }
@@ -107,7 +110,7 @@ Task<rpc::Response> ClientService::move_replicas(rpc::Request request) {
             if (!wish.is_settled) look(*known, wish);
             if (wish.is_settled) continue;
             const int32_t partition_epoch = known->find(wish.identity())->partition_epoch;
-            moves.push_back({wish.topic->id, wish.partition, partition_epoch, wish.to});
+            moves.push_back({wish.topic->id, wish.partition, partition_epoch, wish.to, wish.throttle});
         }
         if (moves.empty()) break;
         if (!last.ok() || (has_tried && shard_.executor().now() >= deadline)) {

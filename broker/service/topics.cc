@@ -49,7 +49,7 @@ flatbuffers::Offset<wire::TopicMetadata> describe(flatbuffers::FlatBufferBuilder
         auto added = builder.CreateVector(numbers_of(partition.added));
         partitions.push_back(wire::CreatePartitionMetadata(builder, static_cast<int32_t>(index), 0,
                                                            partition.leader.value, partition.leader_epoch.value,
-                                                           replicas, in_sync, moving_to, added));
+                                                           replicas, in_sync, moving_to, added, partition.throttle));
     }
     wire::Uuid id = rpc::to_wire(topic.id);
     auto name = builder.CreateString(topic.name);

@@ -125,6 +125,7 @@ struct PartitionSummary {
     std::vector<int32_t> in_sync{};
     std::vector<int32_t> moving_to{};  // the brokers that are to keep it, by a planned move; empty: none is planned
     std::vector<int32_t> added{};      // those of `replicas` that came with it
+    int64_t throttle = 0;              // see ReplicaMove
     std::optional<Failure> failure{};
 };
 
@@ -183,6 +184,9 @@ struct MovedLeader {
 struct ReplicaMove {
     TopicPartition partition;
     std::vector<int32_t> to{};
+    // Bytes a second that each new one is given while it is far behind; 0: as many as go. It never gets there if more is
+    // written. Planned once more, a move takes another one over.
+    int64_t throttle = 0;
 };
 
 // A move that is planned: those that are new follow, and when they are in sync the others are let go.

@@ -9,8 +9,16 @@ namespace ironbark::broker {
 namespace {
 
 Task<Result<log::ReadFrames>> read_log(log::Log* log) {
-    constexpr size_t bytes_max = 64 << 20;
-    co_return co_await log->read(log->log_start(), log->log_end(), bytes_max);
+    constexpr size_t bytes_max = 4 << 20;
+    log::ReadFrames all;
+    all.next = log->log_start();
+    while (all.next < log->log_end()) {
+        Result<log::ReadFrames> part = co_await log->read(all.next, log->log_end(), bytes_max);
+        if (!part.ok()) co_return part.error();
+        all.slices.insert(all.slices.end(), part->slices.begin(), part->slices.end());
+        all.next = part->next;
+    }
+    co_return all;
 }
 
 }  // namespace

@@ -444,8 +444,8 @@ TEST(MetadataPartitions, WhoeverLeadsByHandIsNotDamagedAnyMore) {
 
 // ---- replicas that move --------------------------------------------------------------------------------------------
 
-ErrorCode move_replicas_to(Metadata& state, std::initializer_list<int32_t> to) {
-    const ReplicaMove one{uuid(1), PartitionIndex(0), partition(state).partition_epoch, ids(to)};
+ErrorCode move_replicas_to(Metadata& state, std::initializer_list<int32_t> to, int64_t throttle = 0) {
+    const ReplicaMove one{uuid(1), PartitionIndex(0), partition(state).partition_epoch, ids(to), throttle};
     return verdict(state, move_replicas({one}, Timestamp(5000)));
 }
 
@@ -532,6 +532,22 @@ TEST(MetadataPartitions, AnotherMoveTakesThePlaceOfOne) {
     ASSERT_EQ(propose(state, {1, 2, 3, 5}), ErrorCode::none);
     EXPECT_EQ(end_replica_move(state), ErrorCode::none);
     EXPECT_EQ(partition(state).replicas, ids({1, 2, 5}));
+}
+
+TEST(MetadataPartitions, AThrottleIsOfTheMove) {
+    Metadata state = four_brokers();
+    EXPECT_EQ(move_replicas_to(state, {1, 2, 4}, -1), ErrorCode::invalid_request);
+    ASSERT_EQ(move_replicas_to(state, {1, 2, 4}, 1000), ErrorCode::none);
+    EXPECT_EQ(partition(state).throttle, 1000);
+    EXPECT_TRUE(restored(state) == state);
+    EXPECT_EQ(move_replicas_to(state, {1, 2, 4}, 1000), ErrorCode::invalid_request) << "it is so";
+    ASSERT_EQ(move_replicas_to(state, {1, 2, 4}, 2000), ErrorCode::none);
+    EXPECT_EQ(partition(state).throttle, 2000);
+    EXPECT_EQ(partition(state).memberships, (std::vector<int32_t>{0, 0, 0, 1})) << "it goes on with what it has";
+    ASSERT_EQ(propose(state, {1, 2, 3, 4}), ErrorCode::none);
+    ASSERT_EQ(end_replica_move(state), ErrorCode::none);
+    EXPECT_EQ(partition(state).throttle, 0);
+    EXPECT_TRUE(restored(state) == state);
 }
 
 TEST(MetadataPartitions, ImpossibleReplicasAreRefused) {

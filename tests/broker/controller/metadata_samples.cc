@@ -160,17 +160,18 @@ Command RandomCommands::replica_moves(const Metadata& state) {
     std::vector<ReplicaMove> batch;
     for (const PartitionIdentity& each : state.moving()) {
         const int32_t epoch = state.find(each)->partition_epoch - (often() ? 0 : 1);
-        batch.push_back({each.topic, each.partition, epoch, {}});
+        batch.push_back({each.topic, each.partition, epoch, {}, 0});
     }
     for (uint64_t count = random_.below(4); count > 0; --count) {
         auto found = some_topic(state);
-        ReplicaMove one{found->id, PartitionIndex(number(found->partitions.size() + 1)), 0, {}};
+        ReplicaMove one{found->id, PartitionIndex(number(found->partitions.size() + 1)), 0, {}, 0};
         if (const PartitionRecord* partition = state.find(PartitionIdentity{one.topic, one.partition})) {
             one.partition_epoch = partition->partition_epoch - (often() ? 0 : 1);
             one.to = some_of(partition->replicas);
         }
         const BrokerId more = some_broker();
         if (often() && std::find(one.to.begin(), one.to.end(), more) == one.to.end()) one.to.push_back(more);
+        if (often()) one.throttle = static_cast<int64_t>(random_.below(1000)) - 1;
         batch.push_back(std::move(one));
     }
     return move_replicas(batch, Timestamp(5000));

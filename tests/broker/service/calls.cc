@@ -242,12 +242,13 @@ MovedSeen read_moved(const rpc::CallResult& result) {
 
 rpc::Metadata move_replicas_request(const PartitionIdentity& partition,
                                     const std::vector<int32_t>& to,
-                                    int32_t timeout_ms) {
+                                    int64_t throttle) {
     flatbuffers::FlatBufferBuilder builder;
     const wire::Uuid topic = rpc::to_wire(partition.topic);
     std::vector<flatbuffers::Offset<wire::ReplicaMoveRequest>> moves;
-    moves.push_back(wire::CreateReplicaMoveRequestDirect(builder, nullptr, &topic, partition.partition.value, &to));
-    return rpc::finish(builder, wire::CreateMoveReplicasRequestDirect(builder, &moves, timeout_ms));
+    moves.push_back(wire::CreateReplicaMoveRequestDirect(builder, nullptr, &topic, partition.partition.value, &to,
+                                                           throttle));
+    return rpc::finish(builder, wire::CreateMoveReplicasRequestDirect(builder, &moves));
 }
 
 PlannedSeen read_planned(const rpc::CallResult& result) {

@@ -154,7 +154,7 @@ struct PlannedSeen {
 };
 rpc::Metadata move_replicas_request(const PartitionIdentity& partition,
                                     const std::vector<int32_t>& to,
-                                    int32_t timeout_ms = 30'000);
+                                    int64_t throttle = 0);
 PlannedSeen read_planned(const rpc::CallResult& result);  // of one
 struct ElectedSeen {
     Said said;
