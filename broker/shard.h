@@ -97,6 +97,8 @@ class Shard {
     // Suspends until there is newer metadata, or the deadline; closed: the shard is stopping.
     Task<Wake> wait_for_metadata(Instant deadline) { return metadata_changed_.wait(deadline); }
     log::LogStore* store() { return store_.get(); }
+    // Since when the disk has no more than its reserve left; `never`: it has.
+    Instant full_since() const { return store_ == nullptr ? never : store_->context().full_since; }
     rpc::Server* server() { return server_.get(); }
     ShardMetrics& metrics() { return metrics_; }
     // Where the counters of the shard's world come from; empty: it has none. Set before the executor runs.

@@ -57,6 +57,7 @@ struct LogContext {
     ReadAheadBudget read_ahead{};
     uint64_t zeroing_bytes = 0;  // zeros being written ahead of synced rounds, in all logs
     bool storage_full = false;  // the reserve is touched: appends are refused
+    Instant full_since = never;
     std::function<void(bool is_full)> on_storage_full{};  // it has changed; may be empty
     LogCounters counters{};
     std::function<void(const RoundTimes&)> on_round{};  // may be empty
@@ -66,7 +67,9 @@ struct LogContext {
 
     void note_dirty(Log& log);
     void note_storage_full(bool is_full) {
-        if (std::exchange(storage_full, is_full) != is_full && on_storage_full) on_storage_full(is_full);
+        if (std::exchange(storage_full, is_full) == is_full) return;
+        full_since = is_full ? world.executor.now() : never;
+        if (on_storage_full) on_storage_full(is_full);
     }
 };
 

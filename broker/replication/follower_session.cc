@@ -199,7 +199,7 @@ rpc::Metadata FollowerSession::request(Duration wait) {
                                     builder, identity_.leader_shard, identity_.incarnation.value,
                                     static_cast<int32_t>(shard_.index()), identity_.number, &positions, &left, &acks,
                                     static_cast<uint32_t>(answer_bytes), static_cast<int32_t>(wait / 1ms),
-                                    identity_.lane));
+                                    identity_.lane, shard_.full_since() != never));
 }
 
 // Positions and acknowledgements do not wait for the next answer. Those of one turn of the executor go together.

@@ -40,9 +40,16 @@ constexpr Duration hold_pause = 1s;
 // A write that takes so long is not slow: nobody knows whether it will ever end.
 constexpr Duration hanging_time = 2s;
 
-// Another one is to lead it if one can: its disk hangs, or has lost records.
-bool wants_relief(const Partition& partition, Instant now) {
-    return partition.is_damaged() || partition.log()->round_since() < now - hanging_time;
+// A disk that was full for so long does not get room by itself; and followers have said by then whether theirs is, too.
+constexpr Duration full_time = 5s;
+
+// Why another one is to lead, if one can.
+enum class Trouble : uint8_t { none, damaged, hangs, full };
+
+Trouble trouble_of(const Partition& partition, Instant full_since, Instant now) {
+    if (partition.is_damaged()) return Trouble::damaged;
+    if (partition.log()->round_since() < now - hanging_time) return Trouble::hangs;
+    return full_since < now - full_time ? Trouble::full : Trouble::none;
 }
 
 // Without a leadership most of them follow, and there is nothing to do for them at a look.
@@ -129,7 +136,7 @@ InSyncKeeper::Work InSyncKeeper::collect(Instant* next) {
         }
         if (leadership->replicas.is_alone()) continue;
         collect_move(*partition, work);
-        if (wants_relief(*partition, now)) collect_relief(*partition, work);
+        collect_relief(*partition, work);
         *next = std::min(*next, leadership->move.due());
         std::optional<InSyncProposal> proposal = leadership->replicas.propose(living_, lag_time_max_, now);
         *next = std::min(*next, leadership->replicas.next_look(lag_time_max_));
@@ -274,9 +281,11 @@ void InSyncKeeper::collect_move(Partition& partition, Work& work) {
     const BrokerId target = leadership.move.target();
     const int32_t partition_epoch = leadership.replicas.partition_epoch();
     if (*step == PlannedMove::Step::hand_over) {
+        // Its log is of no use in the set.
+        const Trouble trouble = trouble_of(partition, shard_.full_since(), shard_.executor().now());
+        const bool leaves = trouble == Trouble::damaged || trouble == Trouble::hangs;
         work.handovers.push_back({identity.topic, identity.partition, shard_.self(), leadership.epoch, partition_epoch,
-                                  target, leadership.replicas.incarnation_of(target),
-                                  wants_relief(partition, shard_.executor().now())});
+                                  target, leadership.replicas.incarnation_of(target), leaves});
         return;
     }
     spdlog::warn("partition {}: broker {} has not caught up in time to lead it: the move is withdrawn",
@@ -284,29 +293,31 @@ void InSyncKeeper::collect_move(Partition& partition, Work& work) {
     work.moves.push_back({identity.topic, identity.partition, partition_epoch, BrokerId(-1)});
 }
 
-// Its disk hangs, or has lost records: the member that has most on its own is to lead.
+// Its disk hangs, is full, or has lost records: the member that has most on its own is to lead.
 void InSyncKeeper::collect_relief(Partition& partition, Work& work) {
+    const Trouble trouble = trouble_of(partition, shard_.full_since(), shard_.executor().now());
+    if (trouble == Trouble::none) return;
     Leadership& leadership = *partition.leadership();
     const ReplicaSet::Replica* best = nullptr;
     const std::vector<ReplicaSet::Replica> replicas = leadership.replicas.replicas(shard_.executor().now());
     for (const ReplicaSet::Replica& each : replicas) {
-        const bool is_there = each.broker != shard_.self() && each.is_in_sync && each.has_matched && lives(each.broker);
+        const bool is_there = each.broker != shard_.self() && each.is_in_sync && each.has_matched && lives(each.broker) &&
+                              (trouble != Trouble::full || !shard_.leader_sessions().is_full(each.broker));
         if (is_there && (best == nullptr || each.ends.durable > best->ends.durable)) best = &each;
     }
     const PartitionIdentity& identity = partition.identity();
     const PartitionRecord* record = shard_.find_record(identity);
-    if (best == nullptr && partition.is_damaged() && record != nullptr && shard_.may_another_lead(*record)) {
+    if (best == nullptr && trouble == Trouble::damaged && record != nullptr && shard_.may_another_lead(*record)) {
         work.ends.push_back(end_of(identity, leadership.replicas.partition_epoch()));
         return;
     }
     if (best == nullptr || !leadership.move.wish()) return;
-    if (partition.is_damaged()) {
-        spdlog::warn("partition {}: {}; broker {} is to lead it", shard_.label(identity),
-                     partition.log()->last_read_problem(), best->broker.value);
-    } else {
-        spdlog::warn("partition {}: the disk has not completed a write for {} ms: broker {} is to lead it",
-                     shard_.label(identity), hanging_time / 1ms, best->broker.value);
+    std::string why = "the disk has no more than its reserve left";
+    if (trouble == Trouble::damaged) why = partition.log()->last_read_problem();
+    if (trouble == Trouble::hangs) {
+        why = fmt::format("the disk has not completed a write for {} ms", hanging_time / 1ms);
     }
+    spdlog::warn("partition {}: {}: broker {} is to lead it", shard_.label(identity), why, best->broker.value);
     work.moves.push_back({identity.topic, identity.partition, leadership.replicas.partition_epoch(), best->broker});
 }
 

@@ -81,6 +81,7 @@ struct LeaderSessions::Session {
     Instant late_at = never;   // when they become due
     std::multimap<Instant, uint32_t> paused;  // throttled ones, until then
     uint64_t answers = 0;
+    bool is_full = false;
     bool is_over = false;
     Mutex turn;  // whose call is answered next
     Event changed;
@@ -157,6 +158,12 @@ std::shared_ptr<LeaderSessions::Session> LeaderSessions::session_of(const Follow
     }
     known = std::make_shared<Session>(shard_.executor(), from);
     return known;
+}
+
+bool LeaderSessions::is_full(BrokerId follower) const {
+    return std::any_of(sessions_.begin(), sessions_.end(), [follower](const auto& each) {
+        return std::get<BrokerId>(each.first) == follower && each.second->is_full;
+    });
 }
 
 void LeaderSessions::end_stream(Session& session, uint32_t handle) {
@@ -281,6 +288,7 @@ Task<rpc::Response> LeaderSessions::replicate(ReplicateCall call, int32_t shards
     if (is_stopping_) co_return rpc::error_response(stopping, Outcome::not_written);
     std::shared_ptr<Session> session = session_of(call.from);
     if (session == nullptr) co_return rpc::error_response(is_over, Outcome::not_written);
+    session->is_full = call.is_full;
     for (uint32_t handle : call.left) end_stream(*session, handle);
     take_acks(*session, call.acks);
     for (const ReplicaPosition& position : call.positions) begin_stream(session, position);

@@ -58,6 +58,7 @@ struct ReplicateCall {
     std::vector<uint32_t> left;
     std::vector<ReplicaAck> acks;
     size_t bytes_max = 0;
+    bool is_full = false;  // the follower's disk
     Instant deadline;
 };
 
@@ -70,6 +71,8 @@ class LeaderSessions {
     // order. stale_broker_epoch: a later session has taken its place.
     Task<rpc::Response> replicate(ReplicateCall call, int32_t shards);
     void take_acks(const FollowerSessionId& from, const std::vector<ReplicaAck>& acks);
+    // Whether the follower's disk has no more than its reserve left, as it said last.
+    bool is_full(BrokerId follower) const;
     // Ends all waits. Nothing is answered any more.
     void stop();
 

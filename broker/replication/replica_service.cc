@@ -88,6 +88,7 @@ Task<rpc::Response> ReplicaService::replicate(int32_t follower, rpc::Request req
     if (message.left() != nullptr) call.left.assign(message.left()->begin(), message.left()->end());
     call.acks = acks_of(message.acks());
     call.bytes_max = std::min<size_t>(message.max_bytes(), records_answer_bytes_max);
+    call.is_full = message.is_full();
     call.deadline =
         request.received + std::chrono::milliseconds(std::clamp(message.max_wait_ms(), 0, records_poll_max_ms));
     {

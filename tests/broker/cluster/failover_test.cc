@@ -222,6 +222,30 @@ TEST(Failover, WhoCannotBeginToLeadGivesItUp) {
     EXPECT_GT(failed, 0u) << "whoever could not was never the one";
 }
 
+// Records are refused on a disk that is full, so somebody leads whose disk is not.
+TEST(Failover, ALeaderWhoseDiskIsFullHandsOver) {
+    ClusterWorld cluster(3, 3);
+    cluster.start_all();
+    Replicated topic(cluster);
+    const int32_t leader = topic.wait_leader();
+    ASSERT_TRUE(topic.produce(leader, "before").said.ok());
+    const Epoch epoch = topic.record().leader_epoch;
+    for (int32_t id : {1, 2, 3}) cluster.node(id).disk().set_capacity(cluster.node(id).disk().used_bytes());
+    cluster.simulation().run_for(10s);
+    EXPECT_EQ(topic.produce(leader, "refused").said.code, ErrorCode::storage_full);
+    EXPECT_EQ(topic.record().leader_epoch, epoch) << "nobody has room: it stays where it is";
+    for (int32_t id : {1, 2, 3}) {
+        if (id != leader) cluster.node(id).disk().set_capacity(uint64_t{1} << 40);
+    }
+    const int32_t next = topic.wait_leader(20s, leader);
+    EXPECT_NE(next, leader);
+    EXPECT_TRUE(topic.produce_somewhere("after").said.ok()) << topic.tell();
+    EXPECT_EQ(topic.read(next).front(), "before");
+    EXPECT_EQ(topic.read(next).back(), "after");
+    cluster.node(leader).disk().set_capacity(uint64_t{1} << 40);
+    EXPECT_TRUE(topic.wait_in_sync(3)) << topic.tell();
+}
+
 // The same where the disk is full: nothing is wrong with the log, so it follows, and leads when there is room.
 TEST(Failover, WhoHasNoRoomToBeginToLeadLeavesItToOthersUntilThereIs) {
     ClusterWorld cluster(3, 3);
