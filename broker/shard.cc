@@ -16,6 +16,9 @@ constexpr const char* no_replica = "this broker is no replica of the partition a
 // Few followers, whose requests are small.
 constexpr size_t follower_connections_max = 256;
 constexpr size_t follower_memory_bytes = size_t{64} << 20;
+// A follower's connection carries a session with each shard, which has few requests and answers under way at a time.
+constexpr size_t session_requests_max = 8;
+constexpr size_t session_answer_bytes_max = size_t{4} << 20;
 
 // An epoch that was begun and has no record yet says nothing of what is here.
 Epoch epoch_of_last_record(const log::Log& log) {
@@ -478,6 +481,8 @@ void Shard::serve_followers(std::shared_ptr<Listener> listener, rpc::Handler* ha
     limits.audience = rpc::Audience::daemons;
     limits.connections_max = follower_connections_max;
     limits.memory_bytes = follower_memory_bytes;
+    limits.requests_max = std::max(limits.requests_max, count_ * session_requests_max);
+    limits.backlog_bytes_max = std::max(limits.backlog_bytes_max, count_ * session_answer_bytes_max);
     replica_server_ = std::make_unique<rpc::Server>(world_, limits, *handler);
     replica_accepting_.spawn(replica_server_->serve(replica_listener_.get()));
 }

@@ -319,7 +319,7 @@ bool Log::update_marks() {
     marks.log_start = start_to_mark_.value_or(log_start_);
     marks.floor = durable_place_;
     marks.durable_watermark = std::min(durable_watermark_, durable_place_.offset);
-    marks.high_watermark = std::max(marks.durable_watermark, std::min(high_watermark_, log_end_));
+    marks.high_watermark = std::max(marks.durable_watermark, std::min(high_watermark_, durable_place_.offset));
     marks.epoch_starts = epoch_starts_;
     marks.unfinished = unfinished_;
     marks.abandoned_end = log_start_ < abandoned_end_ ? abandoned_end_ : Offset();
