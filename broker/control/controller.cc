@@ -317,10 +317,17 @@ void Controller::connection_ended(int32_t node) {
     if (is_active() && node != settings_.id) scope_.spawn(probe(BrokerId(node)));
 }
 
-// A process that dies ends several connections at a time.
+// A process that dies ends several connections at a time. One that ends while it is looked at may be of the next
+// process, that has died, too.
 Task<void> Controller::probe(BrokerId id) {
-    if (!probed_.insert(id).second) co_return;
-    co_await probe_once(id);
+    if (auto [known, is_new] = probed_.try_emplace(id, false); !is_new) {
+        known->second = true;
+        co_return;
+    }
+    do {
+        probed_[id] = false;
+        co_await probe_once(id);
+    } while (probed_[id]);
     probed_.erase(id);
 }
 

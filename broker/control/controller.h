@@ -136,7 +136,7 @@ class Controller {
     consensus::Term activated_;  // the last term in which this voter became active
     Liveness liveness_;
     Appointer appointer_;
-    std::set<BrokerId> probed_;  // at present
+    std::map<BrokerId, bool> probed_;  // at present; whether another connection was lost meanwhile
     std::string notice_;
     Event changed_;
     bool is_stopping_ = false;

@@ -9,6 +9,9 @@
 namespace ironbark::broker {
 namespace {
 
+constexpr int64_t flap_window_ms = 5 * 60 * 1000;
+constexpr int flaps_max = 3;
+
 // "broker 1, 2 or 3"
 std::string listed(const BrokerIds& brokers) {
     std::string text = "broker ";
@@ -69,6 +72,8 @@ bool Appointer::is_current(const Metadata& metadata,
 
 Appointer::Decision Appointer::decide(const Metadata& metadata, Instant now) {
     Decision decision;
+    if (heard_.empty()) return decision;
+    const BrokerIds flapping = flapping_brokers(metadata);
     for (auto place = heard_.begin(); place != heard_.end();) {
         const auto topic = metadata.find(place->first.topic);
         const PartitionRecord* partition = metadata.find(place->first);
@@ -80,7 +85,7 @@ Appointer::Decision Appointer::decide(const Metadata& metadata, Instant now) {
             continue;
         }
         if (decision.appointments.size() < batch_partitions_max) {
-            judge({place->first, *topic, *partition, metadata}, place->second, now, decision);
+            judge({place->first, *topic, *partition, metadata, flapping}, place->second, now, decision);
         }
         ++place;
     }
@@ -90,7 +95,9 @@ Appointer::Decision Appointer::decide(const Metadata& metadata, Instant now) {
 Appointer::Choice Appointer::choose(const Question& question, const BrokerIds& candidates, const Replies& replies) {
     Choice choice;
     Appointment& appointment = choice.appointment;
-    auto rank = [](const Heard& one) { return std::tuple(one.report.last_epoch, one.report.log_end); };
+    auto rank = [&question](BrokerId id, const Heard& one) {
+        return std::tuple(one.report.last_epoch, one.report.log_end, !contains(question.flapping, id));
+    };
     for (BrokerId candidate : candidates) {
         if (question.metadata.is_alive(candidate)) ++choice.living;
         auto reply = replies.find(candidate);
@@ -98,7 +105,7 @@ Appointer::Choice Appointer::choose(const Question& question, const BrokerIds& c
         const Heard& heard = reply->second;
         choice.first = std::min(choice.first, heard.since);
         appointment.in_sync.push_back(candidate);
-        if (choice.best != nullptr && rank(heard) <= rank(*choice.best)) continue;
+        if (choice.best != nullptr && rank(candidate, heard) <= rank(appointment.leader, *choice.best)) continue;
         choice.best = &heard;
         appointment.leader = candidate;
         appointment.incarnation = heard.incarnation;
@@ -130,7 +137,8 @@ std::optional<Appointer::Proposal> Appointer::propose(const Metadata& metadata,
     Replies replies = heard->second;
     std::erase_if(replies,
                   [&](const auto& each) { return !is_current(metadata, *partition, each.first, each.second); });
-    const Question question{identity, *topic, *partition, metadata};
+    const BrokerIds flapping = flapping_brokers(metadata);
+    const Question question{identity, *topic, *partition, metadata, flapping};
     Choice choice = choose(question, electable(*partition, topic->has_durable_floor), replies);
     if (choice.best == nullptr && unclean) {
         choice = choose(question, partition->replicas, replies);
@@ -141,6 +149,22 @@ std::optional<Appointer::Proposal> Appointer::propose(const Metadata& metadata,
     Proposal proposal{std::move(choice.appointment), choice.best->report, {}};
     proposal.loss = loss_by(proposal, *topic, *partition);
     return proposal;
+}
+
+BrokerIds flapping_brokers(const Metadata& metadata) {
+    BrokerIds flapping;
+    if (metadata.events().empty()) return flapping;
+    const int64_t from = metadata.events().back().time.milliseconds - flap_window_ms;
+    std::map<BrokerId, int> ends;
+    for (const ClusterEvent& event : metadata.events()) {
+        const bool has_failed = event.kind == EventKind::broker_ended &&
+                                (event.cause == EventCause::process_gone || event.cause == EventCause::silent);
+        if (has_failed && event.time.milliseconds >= from) ++ends[event.broker];
+    }
+    for (const auto& [broker, count] : ends) {
+        if (count >= flaps_max) flapping.push_back(broker);
+    }
+    return flapping;
 }
 
 std::string why_nobody_leads(const Metadata& metadata, const TopicRecord& topic, const PartitionRecord& partition) {

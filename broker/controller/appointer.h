@@ -5,7 +5,8 @@
 // Candidates are the living members of the electable tier (tiers.h). One report is enough for what was acknowledged at
 // an isr level. The others that live are waited for, from the first report on and not for long, because each may save
 // records that a leader alone has acknowledged. The most up-to-date one leads: by the epoch of its last record, then by
-// its log's end, then by its place among the replicas. In sync are those that reported.
+// its log's end; then who does not fail again and again, and then by its place among the replicas. In sync are those
+// that reported.
 //
 // Silence opens nothing: a partition whose electable replicas are all gone waits for them (`why_nobody_leads`).
 
@@ -60,6 +61,7 @@ class Appointer {
         const TopicRecord& topic;
         const PartitionRecord& partition;
         const Metadata& metadata;
+        const BrokerIds& flapping;
     };
     struct Choice {
         Appointment appointment;
@@ -76,6 +78,9 @@ class Appointer {
     std::map<PartitionIdentity, Replies> heard_;
 };
 
+// Brokers that were given up three times within the five minutes before the newest event, without having been stopped:
+// among equals they do not lead.
+BrokerIds flapping_brokers(const Metadata& metadata);
 // What a partition without a leader waits for, for people.
 std::string why_nobody_leads(const Metadata& metadata, const TopicRecord& topic, const PartitionRecord& partition);
 

@@ -96,6 +96,31 @@ TEST(Appointer, AnEmptyLogIsWorthLeast) {
     EXPECT_EQ(scene.decide(0), "3 leads {2,3}");
 }
 
+// Who dies again and again does not take everybody along each time.
+TEST(Appointer, AmongEqualsWhoFailsAgainAndAgainDoesNotLead) {
+    Scene scene;
+    for (int64_t life = 1; life <= 3; ++life) {
+        scene.apply({end(2, life, life == 2 ? EndReason::silent : EndReason::process_gone), register_broker(start(2, life + 1))});
+        EXPECT_EQ(flapping_brokers(scene.state), life < 3 ? BrokerIds{} : BrokerIds{BrokerId(2)});
+    }
+    InSyncChange joins{uuid(1), PartitionIndex(0), BrokerId(1), scene.partition().leader_epoch,
+                       scene.partition().partition_epoch, ids({1, 2, 3}), {{BrokerId(2), Incarnation(4)}}};
+    scene.apply({change_in_sync({joins}), end(1, 1)});
+    scene.report(2, 0, 0, 5);
+    scene.report(3, 0, 0, 5);
+    EXPECT_EQ(scene.decide(0), "3 leads {2,3}");
+    scene.report(2, 0, 0, 6);
+    EXPECT_EQ(scene.decide(0), "2 leads {2,3}") << "what it has counts more";
+}
+
+TEST(Appointer, WhoIsStoppedInOrderDoesNotFail) {
+    Scene scene;
+    for (int64_t life = 1; life <= 5; ++life) {
+        scene.apply({end(2, life, EndReason::stopped), register_broker(start(2, life + 1))});
+    }
+    EXPECT_EQ(flapping_brokers(scene.state), BrokerIds{});
+}
+
 TEST(Appointer, AmongEqualsTheFirstOfTheReplicasLeads) {
     Scene scene;
     scene.apply({create_topic(topic("u", 2, 2), on(1, {3, 1, 2})), end(3, 1)});
