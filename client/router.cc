@@ -304,10 +304,10 @@ Router::Peer& Router::peer(const Address& address) {
 std::vector<Address> Router::candidates(int32_t preferred) {
     std::vector<Address> connected;
     std::vector<Address> others;
-    std::vector<Address> in_doubt;
+    std::multimap<Instant, Address, std::greater<>> in_doubt;  // by when it answered last
     for (const auto& [id, address] : brokers_) {
         if (doubted_.contains(id)) {
-            in_doubt.push_back(address);
+            in_doubt.emplace(peer(address).answered, address);
         } else {
             (peer(address).channel.is_connected() ? connected : others).push_back(address);
         }
@@ -316,9 +316,6 @@ std::vector<Address> Router::candidates(int32_t preferred) {
         auto first = static_cast<std::ptrdiff_t>(turn_ % connected.size());
         std::rotate(connected.begin(), connected.begin() + first, connected.end());
     }
-    std::stable_sort(in_doubt.begin(), in_doubt.end(), [this](const Address& left, const Address& right) {
-        return peer(left).answered > peer(right).answered;
-    });
     std::vector<Address> all;
     auto add = [&all](const Address& address) {
         if (std::find(all.begin(), all.end(), address) == all.end()) all.push_back(address);
@@ -326,7 +323,7 @@ std::vector<Address> Router::candidates(int32_t preferred) {
     if (auto found = brokers_.find(preferred); found != brokers_.end()) add(found->second);
     for (const Address& address : connected) add(address);
     for (const Address& address : others) add(address);
-    for (const Address& address : in_doubt) add(address);
+    for (const auto& [answered, address] : in_doubt) add(address);
     for (const Address& address : options_.bootstrap) add(address);
     ++turn_;
     return all;

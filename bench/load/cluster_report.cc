@@ -127,8 +127,9 @@ void print_outages(const ClusterResult& result) {
     std::printf("  outages         %zu\n", result.outages.size());
     if (result.outages.empty()) return;
     std::vector<Outage> longest = result.outages;
-    std::stable_sort(longest.begin(), longest.end(),
-                     [](const Outage& left, const Outage& right) { return left.length > right.length; });
+    std::sort(longest.begin(), longest.end(), [](const Outage& left, const Outage& right) {
+        return std::pair(right.length, left.begin) < std::pair(left.length, right.begin);
+    });
     longest.resize(std::min(longest.size(), outages_shown_max));
     Table table(0, {"      ms", "at s", "partition", "meanwhile"});
     for (const Outage& outage : longest) {
