@@ -21,6 +21,7 @@ constexpr ConfigKey keys[] = {
     {"metrics", "127.0.0.1:9401", "HOST:PORT of /metrics and /healthz, or off"},
     {"broker.id", "1", "number of this daemon in its cluster"},
     {"rack", "", "where this broker stands, for placement"},
+    {"roles", "", "broker, controller or broker,controller; default: broker, and controller if controller.voters names it"},
     {"controller.voters", "",
      "ID@HOST:PORT,... of the 1, 3 or 5 daemons that are controllers; default: this one alone"},
     {"cluster.listen", "", "HOST:PORT for other daemons; default: this daemon's address in controller.voters"},
@@ -248,6 +249,24 @@ bool is_wildcard(const std::string& host) {
     return host == "0.0.0.0" || host == "::";
 }
 
+// Who is a controller is said by `controller.voters`; `roles` may say the same, and that it is nothing besides.
+void read_roles(Reader& reader, Config& config) {
+    const std::string roles = reader.text("roles");
+    if (roles.empty()) return;
+    const bool is_broker = roles != "controller";
+    const bool is_controller = roles != "broker";
+    if (is_broker && is_controller && roles != "broker,controller" && roles != "controller,broker") {
+        reader.wrong("roles", roles, "broker, controller or broker,controller");
+    } else if (is_controller && !is_voter(config)) {
+        reader.wrong("roles", roles, fmt::format("broker, unless controller.voters names broker.id = {}", config.broker_id));
+    } else if (!is_controller && is_voter(config)) {
+        reader.wrong("roles", roles, "to say controller, too, since this daemon is among controller.voters");
+    } else if (!is_broker && config.voters.empty()) {
+        reader.wrong("roles", roles, "to say broker, too, since this daemon is alone: nobody else could keep a partition");
+    }
+    config.is_controller_only = !is_broker;
+}
+
 std::string cluster_contradiction(const Config& config) {
     const bool has_listener = !config.cluster_listen.host.empty();
     if (!config.voters.empty() && !has_listener) {
@@ -410,7 +429,9 @@ Result<Config> make_config(const ConfigValues& values, std::string* problem) {
     config.broker_id = static_cast<int32_t>(reader.number("broker.id", 0, INT32_MAX));
     config.rack = reader.text("rack");
     read_cluster(reader, config);
+    read_roles(reader, config);
     config.shards = static_cast<size_t>(reader.number("shards", 0, 256));
+    if (config.is_controller_only && config.shards == 0) config.shards = 1;
     config.io = reader.one_of("io", {"auto", "io_uring", "posix"});
     config.spin = reader.duration("spin", 0ms, 1s);
     config.reserve_bytes = reader.bytes("reserve", 0, 1024 * gigabyte);

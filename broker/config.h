@@ -30,6 +30,7 @@ struct Config {
     bool listen_insecure = false;
     int32_t broker_id = 1;
     std::string rack;
+    bool is_controller_only = false;  // it keeps no partitions
     // Of the cluster. Without voters this daemon is a cluster by itself, and listens for no others.
     std::vector<VoterAddress> voters;  // in order of their ids
     Address cluster_listen{"", 0};     // for other daemons; empty: none

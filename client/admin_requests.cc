@@ -128,6 +128,7 @@ BrokerInfo read(const wire::ClusterBroker& from) {
     broker.since = from.since();
     broker.partitions = from.partitions();
     broker.leads = from.leads();
+    broker.is_controller_only = from.is_controller_only();
     return broker;
 }
 

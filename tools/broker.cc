@@ -38,7 +38,9 @@ int list_brokers(Session& session) {
             table.add({std::to_string(broker.id), fmt::format("{}:{}", broker.host, broker.port), broker.rack,
                        broker.is_alive ? "alive" : "GONE", time_text(broker.since),
                        fmt::format("{} ({} start)", broker.incarnation, broker.is_clean ? "clean" : "unclean"),
-                       std::to_string(broker.partitions), std::to_string(broker.leads), controller});
+                       broker.is_controller_only ? "-" : std::to_string(broker.partitions),
+                       broker.is_controller_only ? "-" : std::to_string(broker.leads),
+                       broker.is_controller_only ? controller + " only" : controller});
         }
         if (session.json) {
             session.print_json(values);

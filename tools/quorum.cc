@@ -172,7 +172,8 @@ Json to_json(const BrokerInfo& broker) {
             {"directory", broker.directory},
             {"version", broker.version},
             {"partitions", broker.partitions},
-            {"leads", broker.leads}};
+            {"leads", broker.leads},
+            {"controller_only", broker.is_controller_only}};
 }
 
 }  // namespace ironbark::tools

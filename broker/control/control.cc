@@ -123,6 +123,7 @@ Task<Result<void>> Control::join(Address advertise, Incarnation stopped_cleanly,
         config_.cluster_advertise.port != 0 ? config_.cluster_advertise.port : cluster_address_.port;
     registration.replica_port = replica_port;
     registration.rack = config_.rack;
+    registration.is_controller_only = config_.is_controller_only;
     registration.feature_level = feature_level_max;
     registration.version = version_;
     session_ = std::make_unique<BrokerSession>(world_, *controllers_, std::move(settings));

@@ -134,6 +134,7 @@ Task<rpc::Response> ControllerService::register_broker(const rpc::Session* sessi
     registration.rack = rpc::from_wire(message.rack());
     registration.feature_level = message.feature_level();
     registration.version = rpc::from_wire(message.version());
+    registration.is_controller_only = message.is_controller_only();
     registration.time = Timestamp(world_.executor.wall_milliseconds());
     Executed executed =
         co_await controller_->execute(broker::register_broker(registration), world_.executor.now() + register_time_max);

@@ -33,7 +33,8 @@ Command register_broker(const RegisterBroker& broker) {
     auto body = wire::CreateRegisterBrokerCommand(builder, broker.id.value, &directory, broker.incarnation.value,
                                                   broker.stopped_cleanly.value, host, broker.port, peer_host,
                                                   broker.peer_port, rack, version, broker.feature_level,
-                                                  broker.time.milliseconds, broker.replica_port);
+                                                  broker.time.milliseconds, broker.replica_port,
+                                                  broker.is_controller_only);
     return finish(builder, CommandBody::RegisterBrokerCommand, body);
 }
 

@@ -34,6 +34,7 @@ struct RegisterBroker {
     std::string version;
     int32_t feature_level = 1;
     Incarnation stopped_cleanly{-1};  // that its marks name; -1: none
+    bool is_controller_only = false;  // refused while it is a replica of a partition
     Timestamp time;
 };
 Command register_broker(const RegisterBroker& broker);

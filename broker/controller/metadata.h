@@ -91,6 +91,7 @@ class Metadata {
 
     Result<void> check_name(const TopicRecord& topic) const;
     Result<void> check_room(const TopicRecord& topic, size_t more) const;
+    bool keeps_partitions(BrokerId id) const;
     Result<void> check_broker(const wire::RegisterBrokerCommand& command) const;
     Result<std::vector<PartitionRecord>> assigned(
         const flatbuffers::Vector<flatbuffers::Offset<wire::ReplicaList>>* lists, int32_t min_in_sync) const;
@@ -149,6 +150,8 @@ constexpr size_t cluster_topics_max = 10'000;     // an answer with all topics m
 constexpr size_t cluster_partitions_max = 100'000;
 constexpr size_t cluster_brokers_max = 1000;            // each is known to all, and watched by one
 constexpr size_t partition_replicas_max = 32;           // sets of replicas are searched from end to end
+constexpr Error keeps_no_partitions(ErrorCode::policy_violation,
+                                    "a broker that is a controller only keeps no partitions");
 constexpr size_t broker_text_size_max = 255;            // of a host (as in the DNS), a rack, a version
 constexpr size_t deleted_topics_max = 1000;             // remembered, until their files are certainly gone
 constexpr size_t snapshot_bytes_max = size_t{1} << 20;  // of one part, and as much more as one topic's settings take

@@ -83,6 +83,7 @@ BrokerRecord record_of(const wire::RegisterBrokerCommand& command) {
     broker.rack = text_of(command.rack());
     broker.version = text_of(command.version());
     broker.feature_level = command.feature_level();
+    broker.is_controller_only = command.is_controller_only();
     broker.is_alive = true;
     broker.since = Timestamp(command.time_ms());
     return broker;
@@ -98,6 +99,15 @@ EventCause verdict(const BrokerRecord* known, const BrokerRecord& broker, Incarn
 }
 
 }  // namespace
+
+bool Metadata::keeps_partitions(BrokerId id) const {
+    for (const auto& [name, topic] : by_name_) {
+        for (const PartitionRecord& partition : topic->partitions) {
+            if (contains(partition.replicas, id)) return true;
+        }
+    }
+    return false;
+}
 
 Result<void> Metadata::check_broker(const wire::RegisterBrokerCommand& command) const {
     if (command.broker() < 0 || command.incarnation() < 0) {
@@ -117,6 +127,10 @@ Result<void> Metadata::check_broker(const wire::RegisterBrokerCommand& command) 
     }
     if (known != nullptr && command.incarnation() <= known->incarnation.value) {
         return Error(ErrorCode::invalid_request, "the broker's incarnation is not a new one");
+    }
+    if (command.is_controller_only() && known != nullptr && keeps_partitions(known->id)) {
+        return Error(ErrorCode::policy_violation,
+                     "it is to be a controller only, and keeps partitions: start it as a broker, and move their replicas");
     }
     return {};
 }

@@ -319,6 +319,7 @@ Result<void> Metadata::check_replicas(const PartitionRecord& partition,
     for (BrokerId each : to) {
         if (contains(partition.replicas, each)) continue;
         if (find(each) == nullptr) return Error(ErrorCode::invalid_request, "a replica's broker was never there");
+        if (find(each)->is_controller_only) return keeps_no_partitions;
         if (!is_alive(each)) return Error(ErrorCode::not_enough_replicas, "a broker that is to be added is not alive");
         if (++count > partition_replicas_max) {
             return Error(ErrorCode::invalid_replication_factor, "with those that are there it has more than 32");

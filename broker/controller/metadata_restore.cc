@@ -40,7 +40,7 @@ bool is_possible(const Metadata& state, const PartitionRecord& partition, int32_
     const size_t count = partition.replicas.size();
     if (count == 0 || count > partition_replicas_max) return false;
     for (BrokerId replica : partition.replicas) {
-        if (state.find(replica) == nullptr) return false;
+        if (state.find(replica) == nullptr || state.find(replica)->is_controller_only) return false;
     }
     if (min_in_sync < 1 || static_cast<size_t>(min_in_sync) > count) return false;
     if (partition.leader.value != -1 && !state.is_alive(partition.leader)) return false;
@@ -93,6 +93,7 @@ Result<void> Metadata::restore_brokers(const wire::SnapshotCommand& command) {
         broker.rack = text_of(from->rack());
         broker.version = text_of(from->version());
         broker.feature_level = from->feature_level();
+        broker.is_controller_only = from->is_controller_only();
         broker.is_alive = from->is_alive();
         broker.is_clean = from->is_clean();
         broker.started_from = Incarnation(from->started_from());

@@ -61,7 +61,7 @@ class Metadata::SnapshotParts {
         return wire::CreateBrokerState(builder_, broker.id.value, &directory, broker.incarnation.value, host,
                                        broker.port, peer_host, broker.peer_port, rack, version, broker.feature_level,
                                        broker.is_alive, broker.is_clean, broker.since.milliseconds, broker.replica_port,
-                                       broker.started_from.value);
+                                       broker.started_from.value, broker.is_controller_only);
     }
 
     flatbuffers::Offset<wire::EventState> event(const ClusterEvent& event) {

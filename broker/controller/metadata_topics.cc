@@ -74,6 +74,7 @@ Result<std::vector<PartitionRecord>> Metadata::assigned(
         for (BrokerId replica : replicas) {
             const BrokerRecord* broker = find(replica);
             if (broker == nullptr) return Error(ErrorCode::invalid_request, "a replica's broker was never there");
+            if (broker->is_controller_only) return keeps_no_partitions;
             if (broker->is_alive) alive.push_back(replica);
         }
         if (min_in_sync < 1 || static_cast<size_t>(min_in_sync) > replicas.size()) {

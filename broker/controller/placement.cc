@@ -42,7 +42,7 @@ class Plan {
         std::map<std::string, size_t> racks;
         std::map<BrokerId, size_t> places;
         for (const auto& [id, broker] : metadata.brokers()) {
-            if (!broker.is_alive) continue;
+            if (!broker.is_alive || broker.is_controller_only) continue;
             const size_t rack = racks.emplace(broker.rack, racks.size()).first->second;
             places[id] = places_.size();
             places_.push_back({.id = id, .rack = rack});
@@ -170,12 +170,18 @@ class Plan {
 
 }  // namespace
 
+size_t brokers_with_partitions(const Metadata& metadata) {
+    const auto& brokers = metadata.brokers();
+    return static_cast<size_t>(std::count_if(brokers.begin(), brokers.end(),
+                                             [](const auto& each) { return !each.second.is_controller_only; }));
+}
+
 Result<Assignment> place(const Metadata& metadata, int32_t partitions, int32_t replicas, uint64_t seed) {
     if (partitions < 1 || partitions > topic_partitions_max) {
         return Error(ErrorCode::invalid_partitions, "a topic has 1 to 10000 partitions");
     }
     Plan plan(metadata, seed);
-    const size_t known = metadata.brokers().size();
+    const size_t known = brokers_with_partitions(metadata);
     if (replicas < 1 || static_cast<size_t>(replicas) > std::min(known, partition_replicas_max) ||
         plan.brokers() == 0) {
         return Error(ErrorCode::invalid_replication_factor,
@@ -187,7 +193,7 @@ Result<Assignment> place(const Metadata& metadata, int32_t partitions, int32_t r
     Assignment assignment = plan.take_assignment();
     BrokerIds away;
     for (const auto& [id, broker] : metadata.brokers()) {
-        if (!broker.is_alive) away.push_back(id);
+        if (!broker.is_alive && !broker.is_controller_only) away.push_back(id);
     }
     size_t turn = 0;
     for (BrokerIds& list : assignment) {

@@ -9,6 +9,8 @@
 
 namespace ironbark::broker {
 
+// That keep partitions, alive or not: all but those that are controllers only.
+size_t brokers_with_partitions(const Metadata& metadata);
 // invalid_replication_factor if there are fewer brokers than a partition is to have replicas, or none is alive.
 Result<Assignment> place(const Metadata& metadata, int32_t partitions, int32_t replicas, uint64_t seed);
 

@@ -40,6 +40,7 @@ struct BrokerRecord {
     std::string rack;
     std::string version;        // of the program
     int32_t feature_level = 1;  // the highest that it can do
+    bool is_controller_only = false;  // it keeps no partitions
     bool is_alive = false;
     bool is_clean = false;  // its last start followed a clean stop of the incarnation before, on the same directory
     Incarnation started_from{-1};  // the one that stopped; -1: none

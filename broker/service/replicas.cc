@@ -33,6 +33,9 @@ std::string why_not_these(const Metadata& metadata, const ReplicaWish& wish, con
         if (metadata.find(each) == nullptr) {
             return fmt::format("there is no broker {}; `ironbark broker list` shows them", each.value);
         }
+        if (metadata.find(each)->is_controller_only) {
+            return fmt::format("broker {} is a controller only, and keeps no partitions", each.value);
+        }
         const bool is_new = !contains(partition.replicas, each);
         if (is_new && !metadata.is_alive(each)) return fmt::format("broker {} is not alive: start it", each.value);
         count += is_new ? 1 : 0;

@@ -201,13 +201,14 @@ Task<rpc::Response> ClientService::create_topic(rpc::Request request) {
     topic.settings = *std::move(settings);
     topic.created = Timestamp(shard_.executor().wall_milliseconds());
     const int32_t partitions = message.partitions() == -1 ? facts_.config.default_partitions : message.partitions();
-    const size_t broker_count = shard_.metadata()->brokers().size();
+    const size_t broker_count = brokers_with_partitions(*shard_.metadata());
     const auto replicas_default = static_cast<int32_t>(std::min(broker_count, replicas_wanted));
     const int32_t replicas = message.replicas() == -1 ? replicas_default : message.replicas();
     topic.min_in_sync = message.min_in_sync() == -1 ? std::min(replicas, min_in_sync_wanted) : message.min_in_sync();
     if (replicas < 1 || static_cast<size_t>(replicas) > broker_count) {
         co_return refuse(ErrorCode::invalid_replication_factor,
-                         fmt::format("{} replicas need as many brokers; this cluster has {}", replicas, broker_count));
+                         fmt::format("{} replicas need as many brokers; this cluster has {} that keep partitions",
+                                     replicas, broker_count));
     }
     if (topic.min_in_sync < 1 || topic.min_in_sync > replicas) {
         co_return refuse(ErrorCode::invalid_config,

@@ -141,6 +141,9 @@ TEST_F(ConfigTest, AValueOutOfItsRangeIsRefusedWithTheRange) {
         {"broker.id", {"-1", "2147483648", "one", "1.5"}, "from 0 to 2147483647"},
         {"controller.voters", {"1", "1@a:1,2@b:2", "1@a:1,2@b:2,3@a:1", "1@a:1,1@b:2,3@c:3", "1@a:0", "-1@a:1", "@a:1"},
          "1, 3 or 5 of ID@HOST:PORT"},
+        {"roles", {"brokers", "broker,broker"}, "broker, controller or broker,controller"},
+        {"roles", {"controller"}, "to say broker, too"},
+        {"roles", {"broker"}, "to say controller, too"},
         {"cluster.listen", {"9402", ":9402"}, "HOST:PORT"},
         {"cluster.advertise", {"nowhere"}, "HOST:PORT"},
         {"cluster.secret_file", {"/no/such/file"}, "a file that can be read"},
@@ -214,6 +217,12 @@ TEST_F(ConfigTest, ACompleteClusterIsReadWhicheverDaemonItIs) {
     auto broker = with({"--broker-id", "4", "--cluster-listen", "127.0.0.4:9402"});
     ASSERT_TRUE(broker) << problem;
     EXPECT_FALSE(is_voter(*broker));
+    EXPECT_FALSE(with({"--broker-id", "4", "--cluster-listen", "127.0.0.4:9402", "--roles", "controller"}));
+    EXPECT_TRUE(says("broker, unless controller.voters names broker.id = 4")) << problem;
+    EXPECT_FALSE(with({"--broker-id", "2", "--roles", "broker"}));
+    EXPECT_TRUE(says("this daemon is among controller.voters")) << problem;
+    EXPECT_FALSE(with({"--broker-id", "2", "--roles", "broker,controller"})->is_controller_only);
+    EXPECT_TRUE(with({"--broker-id", "2", "--roles", "controller"})->is_controller_only);
 }
 
 TEST_F(ConfigTest, AClusterThatContradictsItselfIsRefusedWithTheWayOut) {

@@ -103,7 +103,8 @@ struct BrokerInfo {
     std::string version{};
     int64_t since = -1;  // ms since 1970: when it became alive, or ceased to be
     int32_t partitions = 0;
-    int32_t leads = 0;  // of them
+    int32_t leads = 0;                // of them
+    bool is_controller_only = false;  // it is to keep none
 };
 
 // A daemon that decides with others about the cluster's metadata. While one is replaced, two have the same id.

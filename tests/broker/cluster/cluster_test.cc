@@ -83,6 +83,39 @@ TEST(Cluster, TheNextControllerIsActiveSoonAfterTheProcessOfTheLastOneDied) {
     EXPECT_LE(times.back(), 600ms);
 }
 
+TEST(Cluster, AControllerOnlyVotesAndAnswersAndKeepsNoPartition) {
+    ClusterWorld cluster(4, 3);
+    cluster.config(1).is_controller_only = true;
+    cluster.start_all();
+    ASSERT_TRUE(cluster.create_topic(1, "t", {.partitions = 12, .replicas = 3}).ok()) << "it is asked like any other";
+    EXPECT_EQ(cluster.create_topic(2, "u", {.replicas = 4}).code, ErrorCode::invalid_replication_factor);
+    cluster.simulation().run_for(1s);
+    const ClusterSeen seen = cluster.describe(1);
+    EXPECT_EQ(seen.brokers.at(1).partitions, 0);
+    for (int32_t id : {2, 3, 4}) EXPECT_EQ(seen.brokers.at(id).partitions, 12);
+    cluster.kill(cluster.active());
+    EXPECT_GT(cluster.active(), 0);
+}
+
+// What it keeps would be cut off: it waits, and says what to do.
+TEST(Cluster, ABrokerWithPartitionsDoesNotBecomeAControllerOnly) {
+    ClusterWorld cluster(3, 3);
+    cluster.config(2).metrics_enabled = true;
+    cluster.config(2).metrics = {"0.0.0.0", 9401};
+    cluster.start_all();
+    ASSERT_TRUE(cluster.create_topic(1, "t", {.replicas = 3}).ok());
+    cluster.stop(2);
+    cluster.config(2).is_controller_only = true;
+    cluster.start(2);
+    EXPECT_FALSE(cluster.try_ready(2, 5s));
+    EXPECT_NE(cluster.health(2).find("start it as a broker, and move their replicas"), std::string::npos)
+        << cluster.health(2);
+    cluster.stop(2);
+    cluster.config(2).is_controller_only = false;
+    cluster.start(2);
+    cluster.wait_ready(2);
+}
+
 TEST(Cluster, ABrokerWhoseProcessDiedIsGivenUpAtOnce) {
     ClusterWorld cluster(4, 3);
     cluster.start_all();

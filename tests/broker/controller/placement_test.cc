@@ -91,6 +91,24 @@ TEST(Placement, ABrokerThatIsAwayGetsTheLastPlaceIfItIsNeeded) {
     for (const BrokerIds& list : *assignment) EXPECT_FALSE(contains(list, BrokerId(2)));
 }
 
+TEST(Placement, AControllerOnlyKeepsNothing) {
+    Metadata state = cluster_of(3);
+    RegisterBroker controller = start(4, 1);
+    controller.is_controller_only = true;
+    ASSERT_TRUE(state.apply(register_broker(controller)).ok());
+    EXPECT_EQ(brokers_with_partitions(state), 3u);
+    EXPECT_FALSE(place(state, 1, 4, 1).ok());
+    const Result<Assignment> assignment = place(state, 20, 3, 1);
+    ASSERT_TRUE(assignment.ok());
+    for (const BrokerIds& list : *assignment) EXPECT_FALSE(contains(list, BrokerId(4)));
+    EXPECT_FALSE(state.apply(create_topic(topic("t", 1, 1), on(1, {1, 4}))).ok());
+    EXPECT_TRUE(restored(state) == state);
+    ASSERT_TRUE(state.apply(end(3, 1)).ok());
+    const Result<Assignment> with_one_away = place(state, 5, 3, 1);
+    ASSERT_TRUE(with_one_away.ok());
+    for (const BrokerIds& list : *with_one_away) EXPECT_EQ(list.back(), BrokerId(3));
+}
+
 TEST(Placement, SpreadsEvenlyOverEqualRacks) {
     for (size_t rack_count : {1u, 2u, 3u, 5u}) {
         for (size_t brokers : {1u, 2u, 4u}) {
