@@ -21,7 +21,8 @@ constexpr ConfigKey keys[] = {
     {"metrics", "127.0.0.1:9401", "HOST:PORT of /metrics and /healthz, or off"},
     {"broker.id", "1", "number of this daemon in its cluster"},
     {"rack", "", "where this broker stands, for placement"},
-    {"roles", "", "broker, controller or broker,controller; default: broker, and controller if controller.voters names it"},
+    {"roles", "",
+     "broker, controller or broker,controller; default: broker, and controller if controller.voters names it"},
     {"controller.voters", "",
      "ID@HOST:PORT,... of the 1, 3 or 5 daemons that are controllers; default: this one alone"},
     {"cluster.listen", "", "HOST:PORT for other daemons; default: this daemon's address in controller.voters"},
@@ -258,11 +259,13 @@ void read_roles(Reader& reader, Config& config) {
     if (is_broker && is_controller && roles != "broker,controller" && roles != "controller,broker") {
         reader.wrong("roles", roles, "broker, controller or broker,controller");
     } else if (is_controller && !is_voter(config)) {
-        reader.wrong("roles", roles, fmt::format("broker, unless controller.voters names broker.id = {}", config.broker_id));
+        reader.wrong("roles", roles,
+                     fmt::format("broker, unless controller.voters names broker.id = {}", config.broker_id));
     } else if (!is_controller && is_voter(config)) {
         reader.wrong("roles", roles, "to say controller, too, since this daemon is among controller.voters");
     } else if (!is_broker && config.voters.empty()) {
-        reader.wrong("roles", roles, "to say broker, too, since this daemon is alone: nobody else could keep a partition");
+        reader.wrong("roles", roles,
+                     "to say broker, too, since this daemon is alone: nobody else could keep a partition");
     }
     config.is_controller_only = !is_broker;
 }

@@ -356,8 +356,8 @@ rpc::Metadata encode_move_replicas(const std::vector<ReplicaMove>& moves, Millis
     for (const ReplicaMove& move : moves) {
         TopicName name(builder, move.partition.topic);
         auto to = builder.CreateVector(move.to);
-        list.push_back(wire::CreateReplicaMoveRequest(builder, name.name, name.id(), move.partition.partition, to,
-                                                      move.throttle));
+        list.push_back(
+            wire::CreateReplicaMoveRequest(builder, name.name, name.id(), move.partition.partition, to, move.throttle));
     }
     return rpc::finish(builder, wire::CreateMoveReplicasRequestDirect(builder, &list, milliseconds(timeout)));
 }

@@ -197,9 +197,10 @@ void add_replica(Command app, Session& session) {
         });
     move_command.add_option("TOPIC/PARTITION", *moved, "like orders/3").required();
     move_command.add_option("--to", *to, "brokers, like 2,3,4").required().number_from(0).separated_by(',');
-    move_command.add_option("--throttle", *throttle,
-                            "of what each new one copies while it is far behind, like 50MiB/s; once more with another one "
-                            "to change it");
+    move_command.add_option(
+        "--throttle", *throttle,
+        "of what each new one copies while it is far behind, like 50MiB/s; once more with another one "
+        "to change it");
     move_command.add_flag("--wait", *waits, "return when it has been moved");
 
     auto cancelled = std::make_shared<std::string>();

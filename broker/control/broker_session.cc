@@ -96,12 +96,12 @@ Task<bool> BrokerSession::enroll() {
     call.make = [registration] {
         flatbuffers::FlatBufferBuilder builder;
         const wire::Uuid directory = rpc::to_wire(registration.directory);
-        return rpc::finish(builder, wire::CreateRegisterBrokerRequestDirect(
-                                        builder, registration.id.value, &directory, registration.stopped_cleanly.value,
-                                        registration.host.c_str(), registration.port, registration.peer_host.c_str(),
-                                        registration.peer_port, registration.rack.c_str(), registration.feature_level,
-                                        registration.version.c_str(), registration.replica_port,
-                                        registration.is_controller_only));
+        return rpc::finish(
+            builder, wire::CreateRegisterBrokerRequestDirect(
+                         builder, registration.id.value, &directory, registration.stopped_cleanly.value,
+                         registration.host.c_str(), registration.port, registration.peer_host.c_str(),
+                         registration.peer_port, registration.rack.c_str(), registration.feature_level,
+                         registration.version.c_str(), registration.replica_port, registration.is_controller_only));
     };
     call.repeat = Repeat::always;
     call.answer_time = enroll_answer_time;

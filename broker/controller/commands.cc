@@ -30,11 +30,10 @@ Command register_broker(const RegisterBroker& broker) {
     auto peer_host = builder.CreateString(broker.peer_host);
     auto rack = builder.CreateString(broker.rack);
     auto version = builder.CreateString(broker.version);
-    auto body = wire::CreateRegisterBrokerCommand(builder, broker.id.value, &directory, broker.incarnation.value,
-                                                  broker.stopped_cleanly.value, host, broker.port, peer_host,
-                                                  broker.peer_port, rack, version, broker.feature_level,
-                                                  broker.time.milliseconds, broker.replica_port,
-                                                  broker.is_controller_only);
+    auto body = wire::CreateRegisterBrokerCommand(
+        builder, broker.id.value, &directory, broker.incarnation.value, broker.stopped_cleanly.value, host, broker.port,
+        peer_host, broker.peer_port, rack, version, broker.feature_level, broker.time.milliseconds, broker.replica_port,
+        broker.is_controller_only);
     return finish(builder, CommandBody::RegisterBrokerCommand, body);
 }
 
@@ -164,8 +163,8 @@ Command move_replicas(const std::vector<ReplicaMove>& moves, Timestamp time) {
     for (const ReplicaMove& move : moves) {
         wire::Uuid topic = to_wire(move.topic);
         const std::vector<int32_t> to = numbers_of(move.to);
-        elements.push_back(
-            wire::CreateReplicaMoveDirect(builder, &topic, move.partition.value, move.partition_epoch, &to, move.throttle));
+        elements.push_back(wire::CreateReplicaMoveDirect(builder, &topic, move.partition.value, move.partition_epoch,
+                                                         &to, move.throttle));
     }
     return finish(builder, CommandBody::MoveReplicasCommand,
                   wire::CreateMoveReplicasCommandDirect(builder, &elements, time.milliseconds));

@@ -129,8 +129,9 @@ Result<void> Metadata::check_broker(const wire::RegisterBrokerCommand& command) 
         return Error(ErrorCode::invalid_request, "the broker's incarnation is not a new one");
     }
     if (command.is_controller_only() && known != nullptr && keeps_partitions(known->id)) {
-        return Error(ErrorCode::policy_violation,
-                     "it is to be a controller only, and keeps partitions: start it as a broker, and move their replicas");
+        return Error(
+            ErrorCode::policy_violation,
+            "it is to be a controller only, and keeps partitions: start it as a broker, and move their replicas");
     }
     return {};
 }

@@ -20,8 +20,8 @@ struct Leadership {
     ReplicaSet replicas;
     PlannedMove move;
     Instant next_hold{};  // of appends, for somebody who is to join: not before
-    Offset sync_to;    // somebody waits until everything below is durable everywhere
-    Offset memory_to;  // ... or in memory
+    Offset sync_to;       // somebody waits until everything below is durable everywhere
+    Offset memory_to;     // ... or in memory
     Instant has_memory_readers_until{};
     // Of a planned move of replicas: who was added, and how many bytes a second each of them is given; 0: any.
     BrokerIds added;

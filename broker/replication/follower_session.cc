@@ -24,8 +24,7 @@ constexpr Error answer_is_malformed(ErrorCode::protocol_violation, "an answer wh
 
 }  // namespace
 
-FollowerSession::FollowerSession(
-    Shard& shard, rpc::Channel& channel, Identity identity, Event* lost, Replicator* owner)
+FollowerSession::FollowerSession(Shard& shard, rpc::Channel& channel, Identity identity, Event* lost, Replicator* owner)
     : shard_(shard),
       channel_(channel),
       identity_(identity),
@@ -195,11 +194,11 @@ rpc::Metadata FollowerSession::request(Duration wait) {
     }
     const std::vector<uint32_t> left = std::exchange(left_due_, {});
     const std::vector<wire::ReplicaAck> acks = take_acks();
-    return rpc::finish(builder, wire::CreateReplicateRequestDirect(
-                                    builder, identity_.leader_shard, identity_.incarnation.value,
-                                    static_cast<int32_t>(shard_.index()), identity_.number, &positions, &left, &acks,
-                                    static_cast<uint32_t>(answer_bytes), static_cast<int32_t>(wait / 1ms),
-                                    identity_.lane, shard_.full_since() != never));
+    return rpc::finish(
+        builder, wire::CreateReplicateRequestDirect(
+                     builder, identity_.leader_shard, identity_.incarnation.value, static_cast<int32_t>(shard_.index()),
+                     identity_.number, &positions, &left, &acks, static_cast<uint32_t>(answer_bytes),
+                     static_cast<int32_t>(wait / 1ms), identity_.lane, shard_.full_since() != never));
 }
 
 // Positions and acknowledgements do not wait for the next answer. Those of one turn of the executor go together.
@@ -215,11 +214,10 @@ Task<void> FollowerSession::say_at_once() {
         const std::vector<wire::ReplicaAck> acks = take_acks();
         if (acks.empty()) continue;
         flatbuffers::FlatBufferBuilder builder;
-        rpc::Metadata message = rpc::finish(
-            builder,
-            wire::CreateReplicaAcksRequestDirect(builder, identity_.leader_shard, identity_.incarnation.value,
-                                                 static_cast<int32_t>(shard_.index()), identity_.number, &acks,
-                                                 identity_.lane));
+        rpc::Metadata message =
+            rpc::finish(builder, wire::CreateReplicaAcksRequestDirect(
+                                     builder, identity_.leader_shard, identity_.incarnation.value,
+                                     static_cast<int32_t>(shard_.index()), identity_.number, &acks, identity_.lane));
         // What is not sent is lost with the connection, and the session with it.
         if (!channel_.post(rpc::Method::replica_acks, rpc::bytes_of(message), {}).ok()) end();
     }

@@ -301,7 +301,8 @@ void InSyncKeeper::collect_relief(Partition& partition, Work& work) {
     const ReplicaSet::Replica* best = nullptr;
     const std::vector<ReplicaSet::Replica> replicas = leadership.replicas.replicas(shard_.executor().now());
     for (const ReplicaSet::Replica& each : replicas) {
-        const bool is_there = each.broker != shard_.self() && each.is_in_sync && each.has_matched && lives(each.broker) &&
+        const bool is_there = each.broker != shard_.self() && each.is_in_sync && each.has_matched &&
+                              lives(each.broker) &&
                               (trouble != Trouble::full || !shard_.leader_sessions().is_full(each.broker));
         if (is_there && (best == nullptr || each.ends.durable > best->ends.durable)) best = &each;
     }

@@ -1,7 +1,8 @@
 #pragma once
 // Keeps the in-sync sets of the partitions that this shard leads: proposes to the controller who leaves and who joins
-// (replica_set.h decides), hands leaderships over as planned (planned_move.h), also those whose disk hangs or is full, and gives
-// up those whose log has failed, or whose disk has no room for them to begin. Belongs to the shard's executor.
+// (replica_set.h decides), hands leaderships over as planned (planned_move.h), also those whose disk hangs or is full,
+// and gives up those whose log has failed, or whose disk has no room for them to begin. Belongs to the shard's
+// executor.
 //
 // A proposal whose fate is unknown is made again, as it was, until the metadata shows a higher partition epoch; one
 // that certainly nobody got is thought over.

@@ -15,7 +15,7 @@ constexpr size_t share_bytes_max = size_t{256} << 10;
 // A stream of the tail may be so far behind; beyond it what is on disk only comes by the other lane.
 constexpr size_t behind_bytes_max = size_t{1} << 20;
 constexpr size_t behind_tail_share = 16;  // and at most this part of the memory for tails
-constexpr int64_t throttled_shares = 8;  // in a second
+constexpr int64_t throttled_shares = 8;   // in a second
 constexpr size_t throttled_share_min = size_t{4} << 10;
 constexpr size_t batches_max = 4'000;  // in one answer
 // Watermarks that have moved wait so long for something else to be sent: nobody waits for them at a follower, and a
@@ -372,7 +372,8 @@ Task<bool> LeaderSessions::add(Session* session, uint32_t handle, size_t bytes_m
         stream.kind = wire::ReplicaAnswer::other_lane;
     }
     if (stream.throttle > 0 && session->from.lane == wire::ReplicaLane::catch_up) {
-        bytes_max = std::min(bytes_max, std::max(throttled_share_min, static_cast<size_t>(stream.throttle / throttled_shares)));
+        bytes_max =
+            std::min(bytes_max, std::max(throttled_share_min, static_cast<size_t>(stream.throttle / throttled_shares)));
     }
     log::ReadFrames frames;
     if (stream.kind == wire::ReplicaAnswer::records && stream.next < partition->log_end()) {
@@ -418,11 +419,10 @@ void LeaderSessions::add_records(
     if (size == 0 && !stream.is_new && marks == stream.told) return;
     const Offset end = partition.log_end();
     const uint64_t checksum = stream.next == end ? partition.log()->last_checksum() : 0;
-    answer->batches.push_back(
-        wire::CreateReplicaBatch(answer->builder, handle, wire::ReplicaAnswer::records, 0, stream.next.value,
-                                 static_cast<uint32_t>(size), marks.high_watermark.value, marks.durable_watermark.value,
-                                 marks.log_start.value, end.value, marks.sync_to.value, -1, -1, -1, checksum, 0,
-                                 marks.memory_to.value));
+    answer->batches.push_back(wire::CreateReplicaBatch(
+        answer->builder, handle, wire::ReplicaAnswer::records, 0, stream.next.value, static_cast<uint32_t>(size),
+        marks.high_watermark.value, marks.durable_watermark.value, marks.log_start.value, end.value,
+        marks.sync_to.value, -1, -1, -1, checksum, 0, marks.memory_to.value));
     answer->payload.insert(answer->payload.end(), frames.slices.begin(), frames.slices.end());
     answer->size += size;
     stream.is_new = false;

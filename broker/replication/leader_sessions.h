@@ -6,9 +6,9 @@
 // named. What is compared and how is `compare`'s to say; from there on the stream carries every frame and every mark,
 // at once, in order. A follower that does not read is not waited for: nothing is kept for it but how far it was told.
 //
-// There are two sessions for each of those, one for each lane, over a connection of its own: the tail's, and the one for
-// what has to be read from the disk. So nobody who follows well waits for the disk that somebody else's past is read
-// from. Which lane a stream belongs to is the leader's to say.
+// There are two sessions for each of those, one for each lane, over a connection of its own: the tail's, and the one
+// for what has to be read from the disk. So nobody who follows well waits for the disk that somebody else's past is
+// read from. Which lane a stream belongs to is the leader's to say.
 
 #include <deque>
 #include <map>

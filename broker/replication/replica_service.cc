@@ -82,8 +82,8 @@ Task<rpc::Response> ReplicaService::replicate(int32_t follower, rpc::Request req
     }
     Shard* shard = shards_[static_cast<size_t>(message.shard())];
     ReplicateCall call;
-    call.from = {BrokerId(follower), Incarnation(message.incarnation()), message.follower_shard(), lane_of(message.lane()),
-                 message.session()};
+    call.from = {BrokerId(follower), Incarnation(message.incarnation()), message.follower_shard(),
+                 lane_of(message.lane()), message.session()};
     call.positions = positions_of(message);
     if (message.left() != nullptr) call.left.assign(message.left()->begin(), message.left()->end());
     call.acks = acks_of(message.acks());

@@ -88,10 +88,9 @@ class Replicator::Link {
     // How many shards the leader has; 0: it was not reached.
     Task<int32_t> contact(rpc::Channel* channel, uint64_t number) {
         flatbuffers::FlatBufferBuilder builder;
-        rpc::Metadata message =
-            rpc::finish(builder, wire::CreateReplicateRequest(builder, 0, owner_.incarnation_.value,
-                                                              static_cast<int32_t>(shard_.index()), number, 0, 0, 0, 0, 0,
-                                                              lane_));
+        rpc::Metadata message = rpc::finish(
+            builder, wire::CreateReplicateRequest(builder, 0, owner_.incarnation_.value,
+                                                  static_cast<int32_t>(shard_.index()), number, 0, 0, 0, 0, 0, lane_));
         const Instant deadline = shard_.executor().now() + contact_time;
         rpc::CallResult result = co_await channel->call(rpc::Method::replicate, std::move(message), {}, deadline);
         if (!result.ok()) {
@@ -106,8 +105,7 @@ class Replicator::Link {
     void begin(rpc::Channel& channel, uint64_t number, int32_t shards) {
         for (int32_t shard = 0; shard < shards; ++shard) {
             const FollowerSession::Identity identity{owner_.incarnation_, shard, lane_, number};
-            sessions_.push_back(
-                std::make_unique<FollowerSession>(shard_, channel, identity, &lost_, &owner_));
+            sessions_.push_back(std::make_unique<FollowerSession>(shard_, channel, identity, &lost_, &owner_));
         }
         for (auto& session : sessions_) session->start();
         for (const auto& [identity, epoch] : wishes_) session_of(identity)->follow(identity, epoch);

@@ -71,11 +71,10 @@ Task<rpc::Response> ClientService::describe_cluster(rpc::Request) {
         auto load = loads.find(id);
         const Load mine = load == loads.end() ? Load() : load->second;
         const wire::Uuid directory = rpc::to_wire(broker.directory);
-        brokers.push_back(wire::CreateClusterBrokerDirect(builder, id.value, broker.host.c_str(), broker.port,
-                                                          broker.rack.c_str(), broker.incarnation.value, &directory,
-                                                          broker.is_alive, broker.is_clean, broker.version.c_str(),
-                                                          broker.since.milliseconds, mine.partitions, mine.leads,
-                                                          broker.is_controller_only));
+        brokers.push_back(wire::CreateClusterBrokerDirect(
+            builder, id.value, broker.host.c_str(), broker.port, broker.rack.c_str(), broker.incarnation.value,
+            &directory, broker.is_alive, broker.is_clean, broker.version.c_str(), broker.since.milliseconds,
+            mine.partitions, mine.leads, broker.is_controller_only));
     }
     flatbuffers::Offset<wire::ErrorInfo> error;
     const wire::DescribeQuorumResponse* quorum = nullptr;

@@ -63,7 +63,8 @@ void look(const Metadata& metadata, ReplicaWish& wish) {
         }
         if (wish.to.empty()) wish.to = wish.before;
     }
-    if (wish.throttle < 0) return wish.refuse(ErrorCode::invalid_request, "a throttle is bytes a second, or 0 for none");
+    if (wish.throttle < 0)
+        return wish.refuse(ErrorCode::invalid_request, "a throttle is bytes a second, or 0 for none");
     if (is_planned(*found, wish.to, wish.throttle)) {
         wish.is_settled = true;
         return;

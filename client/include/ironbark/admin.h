@@ -185,8 +185,8 @@ struct MovedLeader {
 struct ReplicaMove {
     TopicPartition partition;
     std::vector<int32_t> to{};
-    // Bytes a second that each new one is given while it is far behind; 0: as many as go. It never gets there if more is
-    // written. Planned once more, a move takes another one over.
+    // Bytes a second that each new one is given while it is far behind; 0: as many as go. It never gets there if more
+    // is written. Planned once more, a move takes another one over.
     int64_t throttle = 0;
 };
 

@@ -22,7 +22,8 @@ struct Behind {
     }
     void write() {
         for (int number = 0; number < records; ++number) {
-            ASSERT_TRUE(topic->produce_somewhere(std::string(record_bytes, static_cast<char>('a' + number % 26))).said.ok());
+            ASSERT_TRUE(
+                topic->produce_somewhere(std::string(record_bytes, static_cast<char>('a' + number % 26))).said.ok());
         }
     }
     PlannedSeen plan(const std::vector<int32_t>& to, int64_t throttle) {

@@ -100,11 +100,17 @@ TEST(Appointer, AnEmptyLogIsWorthLeast) {
 TEST(Appointer, AmongEqualsWhoFailsAgainAndAgainDoesNotLead) {
     Scene scene;
     for (int64_t life = 1; life <= 3; ++life) {
-        scene.apply({end(2, life, life == 2 ? EndReason::silent : EndReason::process_gone), register_broker(start(2, life + 1))});
+        scene.apply({end(2, life, life == 2 ? EndReason::silent : EndReason::process_gone),
+                     register_broker(start(2, life + 1))});
         EXPECT_EQ(flapping_brokers(scene.state), life < 3 ? BrokerIds{} : BrokerIds{BrokerId(2)});
     }
-    InSyncChange joins{uuid(1), PartitionIndex(0), BrokerId(1), scene.partition().leader_epoch,
-                       scene.partition().partition_epoch, ids({1, 2, 3}), {{BrokerId(2), Incarnation(4)}}};
+    InSyncChange joins{uuid(1),
+                       PartitionIndex(0),
+                       BrokerId(1),
+                       scene.partition().leader_epoch,
+                       scene.partition().partition_epoch,
+                       ids({1, 2, 3}),
+                       {{BrokerId(2), Incarnation(4)}}};
     scene.apply({change_in_sync({joins}), end(1, 1)});
     scene.report(2, 0, 0, 5);
     scene.report(3, 0, 0, 5);

@@ -246,8 +246,8 @@ rpc::Metadata move_replicas_request(const PartitionIdentity& partition,
     flatbuffers::FlatBufferBuilder builder;
     const wire::Uuid topic = rpc::to_wire(partition.topic);
     std::vector<flatbuffers::Offset<wire::ReplicaMoveRequest>> moves;
-    moves.push_back(wire::CreateReplicaMoveRequestDirect(builder, nullptr, &topic, partition.partition.value, &to,
-                                                           throttle));
+    moves.push_back(
+        wire::CreateReplicaMoveRequestDirect(builder, nullptr, &topic, partition.partition.value, &to, throttle));
     return rpc::finish(builder, wire::CreateMoveReplicasRequestDirect(builder, &moves));
 }
 
