@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "broker/replication/leader_session.h"
 #include "broker/shard.h"
 #include "runtime/rpc/respond.h"
 
@@ -18,116 +19,13 @@ constexpr size_t behind_tail_share = 16;  // and at most this part of the memory
 constexpr int64_t throttled_shares = 8;   // in a second
 constexpr size_t throttled_share_min = size_t{4} << 10;
 constexpr size_t batches_max = 4'000;  // in one answer
-// Watermarks that have moved wait so long for something else to be sent: nobody waits for them at a follower, and a
-// message of their own for each record costs as much as the record's (docs/adr/0011).
-constexpr Duration watermarks_wait_max = 10ms;
 
-struct Marks {
-    Offset high_watermark{-1};
-    Offset durable_watermark{-1};
-    Offset log_start{-1};
-    Offset sync_to{-1};
-    Offset memory_to{-1};
-    friend bool operator==(const Marks&, const Marks&) = default;
-    // But for the watermarks.
-    bool asks_the_same(const Marks& other) const {
-        return log_start == other.log_start && sync_to == other.sync_to && memory_to == other.memory_to;
-    }
-};
-
-Marks marks_of(const Partition& partition) {
+ReplicaMarks marks_of(const Partition& partition) {
     return {partition.high_watermark(), partition.durable_watermark(), partition.log_start(), partition.sync_to(),
             partition.memory_to()};
 }
 
 }  // namespace
-
-struct LeaderSessions::Stream {
-    PartitionIdentity identity;
-    Epoch epoch{-1};
-    int32_t membership = 0;
-    Offset next;  // what the follower has not been sent yet
-    // Of the follower's log, whose end lies before this log's start: they agree if the frame that holds the start
-    // follows it. Seen when it is read.
-    std::optional<uint64_t> checksum_before_start{};
-    Marks told;
-    bool is_new = true;  // it has not been told that the logs agree
-    bool is_due = false;
-    size_t behind = 0;  // bytes that it was sent since it last had everything
-    bool has_caught_up = false;
-    int64_t throttle = 0;  // bytes a second; 0: any
-    Instant next_share{};  // not before
-    bool is_paused = false;
-    wire::ReplicaAnswer kind = wire::ReplicaAnswer::records;
-    Error refusal{ErrorCode::none};
-    std::string hint;
-    log::Log::EpochEnd diverged{};
-    Epoch next_epoch{-1};
-    uint64_t watch = 0;
-
-    void throttle_after(size_t bytes, Instant now) {
-        const auto pause = std::chrono::duration<double>(static_cast<double>(bytes) / static_cast<double>(throttle));
-        next_share = std::max(next_share, now) + std::chrono::duration_cast<Duration>(pause);
-    }
-};
-
-struct LeaderSessions::Session {
-    Session(Executor& executor, FollowerSessionId follower) : from(follower), turn(executor), changed(executor) {}
-
-    FollowerSessionId from;
-    std::map<uint32_t, Stream> streams;
-    std::deque<uint32_t> due;  // handles
-    std::set<uint32_t> late;   // of which only watermarks have moved
-    Instant late_at = never;   // when they become due
-    std::multimap<Instant, uint32_t> paused;  // throttled ones, until then
-    uint64_t answers = 0;
-    bool is_full = false;
-    bool is_over = false;
-    Mutex turn;  // whose call is answered next
-    Event changed;
-
-    void make_due(uint32_t handle) {
-        auto found = streams.find(handle);
-        if (found == streams.end() || found->second.is_due || found->second.is_paused) return;
-        found->second.is_due = true;
-        due.push_back(handle);
-        changed.set();
-    }
-    void make_late(uint32_t handle, Instant now) {
-        if (late.empty()) {
-            late_at = now + watermarks_wait_max;
-            changed.set();
-        }
-        late.insert(handle);
-    }
-    void was_told(uint32_t handle) {
-        if (late.erase(handle) > 0 && late.empty()) late_at = never;
-    }
-    void pause(uint32_t handle) {
-        Stream& stream = streams.at(handle);
-        stream.is_paused = true;
-        paused.emplace(stream.next_share, handle);
-    }
-    void look_at_times(Instant now) {
-        if (now >= late_at) {
-            late_at = never;
-            for (uint32_t handle : std::exchange(late, {})) make_due(handle);
-        }
-        while (!paused.empty() && paused.begin()->first <= now) {
-            const uint32_t handle = paused.begin()->second;
-            paused.erase(paused.begin());
-            auto found = streams.find(handle);
-            if (found == streams.end()) continue;
-            found->second.is_paused = false;
-            make_due(handle);
-        }
-    }
-    Instant next_look() const { return paused.empty() ? late_at : std::min(late_at, paused.begin()->first); }
-    void end() {
-        is_over = true;
-        changed.set();
-    }
-};
 
 struct LeaderSessions::Answer {
     flatbuffers::FlatBufferBuilder builder;
@@ -145,8 +43,8 @@ void LeaderSessions::stop() {
 }
 
 // The newest one; older ones end when it begins. Null: `from` is not the newest.
-std::shared_ptr<LeaderSessions::Session> LeaderSessions::session_of(const FollowerSessionId& from) {
-    std::shared_ptr<Session>& known = sessions_[{from.broker, from.shard, from.lane}];
+std::shared_ptr<LeaderSession> LeaderSessions::session_of(const FollowerSessionId& from) {
+    std::shared_ptr<LeaderSession>& known = sessions_[{from.broker, from.shard, from.lane}];
     const auto rank = [](const FollowerSessionId& each) { return std::pair(each.incarnation, each.number); };
     if (known != nullptr && rank(known->from) == rank(from)) return known;
     if (known != nullptr && rank(known->from) > rank(from)) return nullptr;
@@ -156,7 +54,7 @@ std::shared_ptr<LeaderSessions::Session> LeaderSessions::session_of(const Follow
         for (uint32_t handle : handles) end_stream(*known, handle);
         known->end();
     }
-    known = std::make_shared<Session>(shard_.executor(), from);
+    known = std::make_shared<LeaderSession>(shard_.executor(), from);
     return known;
 }
 
@@ -166,7 +64,7 @@ bool LeaderSessions::is_full(BrokerId follower) const {
     });
 }
 
-void LeaderSessions::end_stream(Session& session, uint32_t handle) {
+void LeaderSessions::end_stream(LeaderSession& session, uint32_t handle) {
     auto found = session.streams.find(handle);
     if (found == session.streams.end()) return;
     if (Partition* partition = shard_.find(found->second.identity)) {
@@ -176,9 +74,9 @@ void LeaderSessions::end_stream(Session& session, uint32_t handle) {
     session.streams.erase(found);
 }
 
-void LeaderSessions::begin_stream(const std::shared_ptr<Session>& session, const ReplicaPosition& position) {
+void LeaderSessions::begin_stream(const std::shared_ptr<LeaderSession>& session, const ReplicaPosition& position) {
     end_stream(*session, position.handle);
-    Stream& stream = session->streams[position.handle];
+    ReplicaStream& stream = session->streams[position.handle];
     stream.identity = position.identity;
     stream.epoch = position.leader_epoch;
     stream.membership = position.membership;
@@ -201,18 +99,18 @@ void LeaderSessions::begin_stream(const std::shared_ptr<Session>& session, const
     if (stream.kind == wire::ReplicaAnswer::records) {
         partition->replica_matched({session->from.broker, session->from.incarnation, position.membership},
                                    position.log_end);
-        std::weak_ptr<Session> weak = session;
+        std::weak_ptr<LeaderSession> weak = session;
         const uint32_t handle = position.handle;
         stream.watch = partition->watch([this, weak, handle] {
-            if (std::shared_ptr<Session> alive = weak.lock()) look_at(*alive, handle);
+            if (std::shared_ptr<LeaderSession> alive = weak.lock()) look_at(*alive, handle);
         });
     }
     session->make_due(position.handle);
 }
 
 // The partition has moved, or something of it.
-void LeaderSessions::look_at(Session& session, uint32_t handle) {
-    Stream& stream = session.streams.at(handle);
+void LeaderSessions::look_at(LeaderSession& session, uint32_t handle) {
+    ReplicaStream& stream = session.streams.at(handle);
     if (stream.is_due) return;
     const Partition* partition = shard_.find(stream.identity);
     const bool is_led = partition != nullptr && partition->leads() && partition->leader_epoch() == stream.epoch;
@@ -232,7 +130,7 @@ void LeaderSessions::look_at(Session& session, uint32_t handle) {
 // Whether the logs agree up to the follower's end: they do if this log has the follower's last epoch, and it does not
 // end before that; for then both have it from one leader. The checksum of the last frame must agree as well: the
 // follower compares it with what the next frame says of it, or with this log's own if there is no next frame.
-void LeaderSessions::compare(Partition& partition, const ReplicaPosition& position, Stream& stream) const {
+void LeaderSessions::compare(Partition& partition, const ReplicaPosition& position, ReplicaStream& stream) const {
     const log::Log& log = *partition.log();
     const bool is_blank = position.last_epoch.value < 0;
     if (is_blank && position.log_end == Offset() && log.log_start() == Offset()) return;
@@ -265,7 +163,7 @@ void LeaderSessions::compare(Partition& partition, const ReplicaPosition& positi
     }
 }
 
-void LeaderSessions::take_acks(Session& session, const std::vector<ReplicaAck>& acks) {
+void LeaderSessions::take_acks(LeaderSession& session, const std::vector<ReplicaAck>& acks) {
     for (const ReplicaAck& ack : acks) {
         auto found = session.streams.find(ack.handle);
         if (found == session.streams.end() || found->second.kind != wire::ReplicaAnswer::records) continue;
@@ -279,14 +177,14 @@ void LeaderSessions::take_acks(Session& session, const std::vector<ReplicaAck>& 
 
 void LeaderSessions::take_acks(const FollowerSessionId& from, const std::vector<ReplicaAck>& acks) {
     if (is_stopping_) return;
-    if (std::shared_ptr<Session> session = session_of(from)) take_acks(*session, acks);
+    if (std::shared_ptr<LeaderSession> session = session_of(from)) take_acks(*session, acks);
 }
 
 Task<rpc::Response> LeaderSessions::replicate(ReplicateCall call, int32_t shards) {
     static constexpr Error stopping(ErrorCode::cancelled, "this broker is stopping");
     static constexpr Error is_over(ErrorCode::stale_broker_epoch, "a later session has taken this one's place");
     if (is_stopping_) co_return rpc::error_response(stopping, Outcome::not_written);
-    std::shared_ptr<Session> session = session_of(call.from);
+    std::shared_ptr<LeaderSession> session = session_of(call.from);
     if (session == nullptr) co_return rpc::error_response(is_over, Outcome::not_written);
     session->is_full = call.is_full;
     for (uint32_t handle : call.left) end_stream(*session, handle);
@@ -314,7 +212,7 @@ Task<rpc::Response> LeaderSessions::replicate(ReplicateCall call, int32_t shards
 }
 
 // What is due, a share of each in turn, up to the limit.
-Task<LeaderSessions::Answer> LeaderSessions::gather(std::shared_ptr<Session> session, size_t bytes_max) {
+Task<LeaderSessions::Answer> LeaderSessions::gather(std::shared_ptr<LeaderSession> session, size_t bytes_max) {
     Answer answer;
     const size_t share = std::min(share_bytes_max, bytes_max);
     while (!session->due.empty() && !session->is_over) {
@@ -335,7 +233,7 @@ Task<LeaderSessions::Answer> LeaderSessions::gather(std::shared_ptr<Session> ses
 }
 
 // Whether these frames, read from the log's start on, are what the follower has to get next.
-bool LeaderSessions::goes_on(const log::ReadFrames& frames, const log::Log& log, const Stream& stream) {
+bool LeaderSessions::goes_on(const log::ReadFrames& frames, const log::Log& log, const ReplicaStream& stream) {
     if (frames.slices.empty()) return false;
     Result<record::FrameView> first = record::parse_header(frames.slices.front().bytes(), log.seed());
     if (!first.ok() || first->header.base_offset != stream.next) return false;
@@ -344,7 +242,9 @@ bool LeaderSessions::goes_on(const log::ReadFrames& frames, const log::Log& log,
 
 // On the tail's lane: what is missing lies on disk only, and is more than a little; or whoever catches up is to be
 // throttled. On the other one: nothing of that is so any more.
-bool LeaderSessions::belongs_elsewhere(const Partition& partition, const Session& session, const Stream& stream) const {
+bool LeaderSessions::belongs_elsewhere(const Partition& partition,
+                                       const LeaderSession& session,
+                                       const ReplicaStream& stream) const {
     const bool has_everything = stream.next >= partition.log_end();
     const bool is_in_memory = stream.next >= partition.log()->first_in_memory();
     if (session.from.lane == wire::ReplicaLane::catch_up) {
@@ -356,8 +256,8 @@ bool LeaderSessions::belongs_elsewhere(const Partition& partition, const Session
 }
 
 // Whether there is more to say of it at once.
-Task<bool> LeaderSessions::add(Session* session, uint32_t handle, size_t bytes_max, Answer* answer) {
-    Stream stream = session->streams.at(handle);
+Task<bool> LeaderSessions::add(LeaderSession* session, uint32_t handle, size_t bytes_max, Answer* answer) {
+    ReplicaStream stream = session->streams.at(handle);
     Partition* partition = shard_.find(stream.identity);
     const bool is_led = partition != nullptr && partition->leads() && partition->leader_epoch() == stream.epoch;
     if (stream.kind != wire::ReplicaAnswer::refused && !is_led) {
@@ -413,8 +313,8 @@ Task<bool> LeaderSessions::add(Session* session, uint32_t handle, size_t bytes_m
 }
 
 void LeaderSessions::add_records(
-    uint32_t handle, const Partition& partition, log::ReadFrames frames, Stream& stream, Answer* answer) {
-    const Marks marks = marks_of(partition);
+    uint32_t handle, const Partition& partition, log::ReadFrames frames, ReplicaStream& stream, Answer* answer) {
+    const ReplicaMarks marks = marks_of(partition);
     const size_t size = total_size(frames.slices);
     if (size == 0 && !stream.is_new && marks == stream.told) return;
     const Offset end = partition.log_end();
@@ -437,7 +337,7 @@ void LeaderSessions::add_records(
 
 // What the follower has to do before there can be records.
 void LeaderSessions::add_verdict(uint32_t handle,
-                                 const Stream& stream,
+                                 const ReplicaStream& stream,
                                  const log::Log::ReplicaStart& start,
                                  Answer* answer) {
     flatbuffers::FlatBufferBuilder& builder = answer->builder;

@@ -25,6 +25,8 @@
 namespace ironbark::broker {
 
 class Shard;
+struct LeaderSession;
+struct ReplicaStream;
 
 // What the follower has of one partition (flatbuffers/replica.fbs).
 struct ReplicaPosition {
@@ -77,26 +79,24 @@ class LeaderSessions {
     void stop();
 
   private:
-    struct Stream;
-    struct Session;
     struct Answer;
 
-    std::shared_ptr<Session> session_of(const FollowerSessionId& from);
-    void begin_stream(const std::shared_ptr<Session>& session, const ReplicaPosition& position);
-    void compare(Partition& partition, const ReplicaPosition& position, Stream& stream) const;
-    void end_stream(Session& session, uint32_t handle);
-    void look_at(Session& session, uint32_t handle);
-    bool belongs_elsewhere(const Partition& partition, const Session& session, const Stream& stream) const;
-    void take_acks(Session& session, const std::vector<ReplicaAck>& acks);
-    Task<Answer> gather(std::shared_ptr<Session> session, size_t bytes_max);
-    static bool goes_on(const log::ReadFrames& frames, const log::Log& log, const Stream& stream);
-    Task<bool> add(Session* session, uint32_t handle, size_t bytes_max, Answer* answer);
+    std::shared_ptr<LeaderSession> session_of(const FollowerSessionId& from);
+    void begin_stream(const std::shared_ptr<LeaderSession>& session, const ReplicaPosition& position);
+    void compare(Partition& partition, const ReplicaPosition& position, ReplicaStream& stream) const;
+    void end_stream(LeaderSession& session, uint32_t handle);
+    void look_at(LeaderSession& session, uint32_t handle);
+    bool belongs_elsewhere(const Partition& partition, const LeaderSession& session, const ReplicaStream& stream) const;
+    void take_acks(LeaderSession& session, const std::vector<ReplicaAck>& acks);
+    Task<Answer> gather(std::shared_ptr<LeaderSession> session, size_t bytes_max);
+    static bool goes_on(const log::ReadFrames& frames, const log::Log& log, const ReplicaStream& stream);
+    Task<bool> add(LeaderSession* session, uint32_t handle, size_t bytes_max, Answer* answer);
     void add_records(
-        uint32_t handle, const Partition& partition, log::ReadFrames frames, Stream& stream, Answer* answer);
-    void add_verdict(uint32_t handle, const Stream& stream, const log::Log::ReplicaStart& start, Answer* answer);
+        uint32_t handle, const Partition& partition, log::ReadFrames frames, ReplicaStream& stream, Answer* answer);
+    void add_verdict(uint32_t handle, const ReplicaStream& stream, const log::Log::ReplicaStart& start, Answer* answer);
 
     Shard& shard_;
-    std::map<std::tuple<BrokerId, int32_t, wire::ReplicaLane>, std::shared_ptr<Session>> sessions_;
+    std::map<std::tuple<BrokerId, int32_t, wire::ReplicaLane>, std::shared_ptr<LeaderSession>> sessions_;
     bool is_stopping_ = false;
 };
 
