@@ -7,6 +7,11 @@
 #include "tests/simulation/cluster/draws.h"
 
 namespace ironbark::simulation {
+namespace {
+
+constexpr uint64_t rot_of_recent_bytes = uint64_t{16} << 10;
+
+}  // namespace
 
 void ClusterRun::befall(ClusterMishap mishap, RandomStream& random) {
     DaemonNode& daemon = *daemons_[random.below(daemons_.size())];
@@ -169,11 +174,9 @@ void ClusterRun::fail_write(DaemonNode& daemon, RandomStream& random) {
     is_sync ? disk.fail_next_sync(path) : disk.fail_next_write(path);
 }
 
-// What is in the log may then be refused, but never served wrongly; and where every acknowledgement was of two, the
-// replica is replaced. (One that was in sync alone may have what nobody else has. And a page that the disk refuses to
-// read is an error of the disk, after which nothing is replaced by itself.)
-void ClusterRun::rot(RandomStream& random) {
-    DaemonNode& daemon = *daemons_[static_cast<size_t>(plan_.cluster.rotten - 1)];
+// Of one of its logs, in what was written of it: behind that nothing is ever read. Half of them are of what was written
+// last, which a restart reads again.
+std::optional<ClusterRun::RottenPlace> ClusterRun::draw_rot(DaemonNode& daemon, RandomStream& random) {
     SimulatedDisk& disk = daemon.node().disk();
     std::vector<std::string> files;
     for (const std::string& path : disk.files()) {
@@ -181,21 +184,40 @@ void ClusterRun::rot(RandomStream& random) {
         if (is_log && path.find("graveyard") == std::string::npos && disk.size(path) > 0) files.push_back(path);
     }
     const uint64_t which = random.next();
-    const bool is_unreadable = coin(random);
-    if (files.empty()) return;
+    if (files.empty()) return std::nullopt;
     const std::string& path = files[which % files.size()];
     const size_t begin = path.find("/partitions/") + std::string("/partitions/").size();
     const auto identity = PartitionIdentity::parse(path.substr(begin, path.find('/', begin) - begin));
-    if (!identity) return;
-    const auto topic = watch_.newest()->find(identity->topic);
+    const std::vector<uint8_t> bytes = disk.read(path);
+    const auto last = std::find_if(bytes.rbegin(), bytes.rend(), [](uint8_t byte) { return byte != 0; });
+    const auto used = static_cast<uint64_t>(bytes.rend() - last);
+    if (!identity || used == 0) return std::nullopt;
+    const uint64_t size = coin(random) ? std::min(used, rot_of_recent_bytes) : used;
+    return RottenPlace{path, *identity, used - 1 - random.below(size)};
+}
+
+// What is in the log may then be refused, but never served wrongly; and where every acknowledgement was of two, the
+// replica is replaced. (One that was in sync alone may have what nobody else has. And a page that the disk refuses to
+// read is an error of the disk, after which nothing is replaced by itself.)
+void ClusterRun::rot(RandomStream& random) {
+    DaemonNode& daemon = *daemons_[static_cast<size_t>(plan_.cluster.rotten - 1)];
+    const bool is_about_damage = plan_.cluster.theme == Theme::damage;
+    const bool is_unreadable = coin(random) && !is_about_damage;
+    const bool ends_soon = random.chance(one_in(4)) && is_about_damage;
+    const std::optional<RottenPlace> place = draw_rot(daemon, random);
+    if (!place) return;
+    const auto topic = watch_.newest()->find(place->identity.topic);
     const bool is_promised = topic != nullptr && topic->min_in_sync > 1 && !is_unreadable;
-    is_promised ? stage_.history.replica_rots(*identity) : stage_.history.damaged(*identity);
-    const uint64_t position = random.below(disk.size(path));
-    stage_.history.say("mishap", daemon.node().name() + ": " + path +
-                                     (is_unreadable ? " cannot be read at " : " rots at ") + std::to_string(position));
+    is_promised ? stage_.history.replica_rots(place->identity) : stage_.history.damaged(place->identity);
+    stage_.history.say("mishap", daemon.node().name() + ": " + place->path +
+                                     (is_unreadable ? " cannot be read at " : " rots at ") +
+                                     std::to_string(place->position));
     stage_.atlas.note(Path::rot);
     ++stage_.history.counts().rots;
-    is_unreadable ? disk.fail_reads(path, position) : disk.rot(path, position, static_cast<uint32_t>(random.below(8)));
+    SimulatedDisk& disk = daemon.node().disk();
+    is_unreadable ? disk.fail_reads(place->path, place->position)
+                  : disk.rot(place->path, place->position, static_cast<uint32_t>(random.below(8)));
+    if (ends_soon) end_one(daemon, coin(random) ? Crash::kill : Crash::power_loss);
 }
 
 // Once in a run, and only where everything that it holds is on another disk, too. Where one in sync is enough, the loss

@@ -8,7 +8,13 @@
 namespace ironbark::simulation {
 namespace {
 
-constexpr size_t leader_operations = 5;  // of AdminClient; and one more moves replicas
+// Of the operations of AdminClient.
+constexpr size_t leader_operations = 5;  // and one more moves replicas
+constexpr size_t alter = 3;
+constexpr size_t delete_records = 4;
+constexpr size_t move_leader = 6;
+constexpr size_t set_failover = 9;
+constexpr size_t move_replicas = 11;
 
 std::string host_of(int32_t id) {
     return "n" + std::to_string(id);
@@ -31,6 +37,78 @@ bool is_on(RandomStream& random, ClusterMishap mishap) {
     }
 }
 
+void set_weight(ClusterPlan& cluster, ClusterMishap mishap, uint64_t weight) {
+    cluster.weights[static_cast<size_t>(mishap)] = weight;
+}
+
+// Messages take as long as syncs, or longer: what is known of others is older, and more is under way.
+void move_apart(RandomStream& random, Plan& plan) {
+    plan.world.network.latency = {1ms, between(random, 1ms, 20ms)};
+    plan.cluster.election_timeout = 300ms;
+}
+
+// Of disks that only rot: what else they do excuses too much. Records leave the memory soon, so that they are read from
+// the disk.
+void devote_to_damage(RandomStream& random, Plan& plan) {
+    ClusterPlan& cluster = plan.cluster;
+    for (const ClusterMishap mishap : {ClusterMishap::wipe, ClusterMishap::fill_disk, ClusterMishap::fail_write}) {
+        set_weight(cluster, mishap, 0);
+    }
+    set_weight(cluster, ClusterMishap::rot, 20);
+    plan.world.disk.write_error = plan.world.disk.sync_error = Chance{};
+    plan.config.tail_bytes = 4 << 10;
+    cluster.pause_mean = between(random, 100ms, 1s);
+    plan.chaos = between(random, 5s, 15s);
+    plan.admin.weights[alter] = plan.admin.weights[delete_records] = 0;
+    plan.admin.weights[move_leader] = random.between(1, 10);
+    for (ProducerPlan& producer : plan.producers) producer.size_max = std::max<size_t>(producer.size_max, 500);
+    // One that reads everything, again and again.
+    ConsumerPlan cold = plan.consumers.front();
+    cold.is_tailing = false;
+    cold.polls_max = 30;
+    cold.pause_mean = 20ms;
+    cold.settings.fetch_max_bytes = cold.settings.max_partition_fetch_bytes = 64 << 10;
+    cold.settings.max_poll_records = 500;
+    plan.consumers.push_back(cold);
+}
+
+void devote_to_moves(RandomStream& random, Plan& plan) {
+    move_apart(random, plan);
+    plan.admin.pause_mean = between(random, 100ms, 300ms);
+    plan.admin.weights[move_replicas] = 60;
+    set_weight(plan.cluster, ClusterMishap::slow_link, 10);
+    set_weight(plan.cluster, ClusterMishap::cut_plane, 10);
+    plan.cluster.pause_mean = between(random, 100ms, 1s);
+    plan.cluster.long_mean = between(random, 200ms, 1s);
+    plan.chaos = between(random, 5s, 15s);
+}
+
+void devote_to_failovers(RandomStream& random, Plan& plan) {
+    move_apart(random, plan);
+    set_weight(plan.cluster, ClusterMishap::kill, 10);
+    set_weight(plan.cluster, ClusterMishap::lose_power, 10);
+    set_weight(plan.cluster, ClusterMishap::slow_link, 10);
+    plan.admin.weights[set_failover] = 0;
+    plan.cluster.replica_lag_time_max = 500ms;
+    plan.cluster.pause_mean = between(random, 100ms, 600ms);
+    plan.cluster.down_mean = between(random, 50ms, 500ms);
+    plan.chaos = between(random, 5s, 15s);
+}
+
+Theme draw_theme(RandomStream& random) {
+    return one_of(random, {Theme::damage, Theme::damage, Theme::moves, Theme::failovers, Theme::any, Theme::any,
+                           Theme::any, Theme::any});
+}
+
+void devote(RandomStream& random, Plan& plan) {
+    switch (plan.cluster.theme) {
+        case Theme::any: return;
+        case Theme::damage: return devote_to_damage(random, plan);
+        case Theme::moves: return devote_to_moves(random, plan);
+        case Theme::failovers: return devote_to_failovers(random, plan);
+    }
+}
+
 }  // namespace
 
 const char* name(ClusterMishap mishap) {
@@ -41,17 +119,32 @@ const char* name(ClusterMishap mishap) {
     return names[static_cast<size_t>(mishap)];
 }
 
-void draw_replication(RandomStream& random, size_t nodes, TopicPlan& topic) {
+const char* name(Theme theme) {
+    constexpr const char* names[] = {"any", "damage", "moves", "failovers"};
+    return names[static_cast<size_t>(theme)];
+}
+
+void draw_replication(RandomStream& random, const Plan& plan, TopicPlan& topic) {
     topic.replicas = one_of<int32_t>(random, {1, 2, 3, 3, 3, 3});
-    if (nodes > 3) topic.replicas = one_of<int32_t>(random, {1, 2, 3, 3, 3, 5});
+    if (plan.nodes > 3) topic.replicas = one_of<int32_t>(random, {1, 2, 3, 3, 3, 5});
     topic.min_in_sync = static_cast<int32_t>(random.between(1, std::min<uint64_t>(2, topic.replicas)));
     if (topic.replicas == 5) topic.min_in_sync = static_cast<int32_t>(random.between(1, 3));
+    if (plan.cluster.theme == Theme::failovers) topic.replicas = 3;
+    if (plan.cluster.theme != Theme::damage) return;
+    // What is replaced at all, and stays until it is read.
+    topic.replicas = 3;
+    topic.min_in_sync = 2;
+    topic.settings.erase("retention.ms");
+    topic.settings.erase("retention.bytes");
+    topic.settings["segment.bytes"] = "65536";
 }
 
 void draw_cluster(Plan& plan, size_t nodes) {
     RandomStream random(plan.seed, "cluster plan");
     plan.nodes = nodes;
     ClusterPlan& cluster = plan.cluster;
+    RandomStream themes(plan.seed, "theme");
+    if (plan.profile == Profile::swarm) cluster.theme = draw_theme(themes);
     cluster.session_timeout = one_of<Duration>(random, {800ms, 1500ms, 1500ms, 3s});
     cluster.election_timeout = one_of<Duration>(random, {150ms, 300ms, 300ms});
     cluster.appointment_wait = one_of<Duration>(random, {1ms, 30ms, 30ms, 200ms});
@@ -83,7 +176,8 @@ void draw_cluster(Plan& plan, size_t nodes) {
     // What is planned takes a while, and much may happen on the way.
     const uint64_t moves = random.between(5, 30);
     plan.admin.weights.push_back(coin(random) ? moves : 0);
-    for (TopicPlan& topic : plan.topics) draw_replication(random, nodes, topic);
+    devote(themes, plan);
+    for (TopicPlan& topic : plan.topics) draw_replication(random, plan, topic);
     std::string servers;
     for (size_t id = 1; id <= nodes; ++id) {
         servers += (id > 1 ? "," : "") + host_of(static_cast<int32_t>(id)) + ":" + std::to_string(client_port);

@@ -6,7 +6,9 @@
 // Each mishap has a stream of chance of its own: one that is left out changes none of the others.
 
 #include <functional>
+#include <optional>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "tests/simulation/cluster/clients.h"
@@ -38,6 +40,12 @@ class ClusterRun {
     void slow_link(DaemonNode& daemon, RandomStream& random);
     void fill_disk(DaemonNode& daemon, RandomStream& random);
     void fail_write(DaemonNode& daemon, RandomStream& random);
+    struct RottenPlace {
+        std::string path;
+        PartitionIdentity identity;
+        uint64_t position;
+    };
+    static std::optional<RottenPlace> draw_rot(DaemonNode& daemon, RandomStream& random);
     void rot(RandomStream& random);
     void wipe(DaemonNode& daemon);
     bool may_be_wiped(int32_t id);

@@ -97,7 +97,13 @@ void ClusterWatch::take_leaders(const Metadata& metadata) {
             if (partition.leader.value < 0) continue;
             const int32_t epoch = partition.leader_epoch.value;
             auto [known, is_first] = leaders_.emplace(std::pair(identity, epoch), partition.leader.value);
-            if (is_first) stage_.excuses.leads(identity, epoch, partition.leader.value);
+            if (is_first) {
+                stage_.excuses.leads(identity, epoch, partition.leader.value);
+                auto before = known == leaders_.begin() ? leaders_.end() : std::prev(known);
+                const bool is_again = before != leaders_.end() && before->first.first == identity &&
+                                      before->second == partition.leader.value;
+                if (is_again) stage_.atlas.note(Path::leader_again);
+            }
             if (known->second == partition.leader.value) continue;
             stage_.history.fail(fmt::format("one leader of {} in epoch {}", partition_text(identity), epoch),
                                 fmt::format("{} and {}", known->second, partition.leader.value));
@@ -135,19 +141,8 @@ void ClusterWatch::compare(const TopicRecord& before, const TopicRecord& after) 
             stage_.history.fail("epochs only grow",
                                 "those of " + partition_text(identity_of(after, index)) + " do not");
         }
-        for (BrokerId broker : now.damaged) {
-            if (broker::contains(old.damaged, broker)) continue;
-            stage_.atlas.note(Path::replica_damaged);
-            stage_.excuses.replica_damaged(identity_of(after, index), broker.value);
-        }
-        if (now.damaged.size() < old.damaged.size()) stage_.atlas.note(Path::replica_emptied);
-        const auto absent_from = [](const BrokerIds& others) {
-            return [&others](BrokerId broker) { return !broker::contains(others, broker); };
-        };
-        const auto added = std::count_if(now.replicas.begin(), now.replicas.end(), absent_from(old.replicas));
-        const auto let_go = std::count_if(old.replicas.begin(), old.replicas.end(), absent_from(now.replicas));
-        stage_.atlas.note(Path::replica_added, static_cast<uint64_t>(added));
-        stage_.atlas.note(Path::replica_let_go, static_cast<uint64_t>(let_go));
+        compare_damages(identity_of(after, index), old, now);
+        compare_replicas(identity_of(after, index), old, now);
         if (!old.moving_to.empty() && now.moving_to.empty()) stage_.atlas.note(Path::replicas_moved);
         const size_t members = now.in_sync.size();
         if (members < old.in_sync.size()) stage_.atlas.note(Path::in_sync_shrunk);
@@ -155,6 +150,39 @@ void ClusterWatch::compare(const TopicRecord& before, const TopicRecord& after) 
         if (members == old.in_sync.size()) continue;
         if (members == 1 && now.replicas.size() > 1) stage_.atlas.note(Path::in_sync_alone);
         if (members < static_cast<size_t>(after.min_in_sync)) stage_.atlas.note(Path::below_min_in_sync);
+    }
+}
+
+void ClusterWatch::compare_damages(const PartitionIdentity& identity,
+                                   const PartitionRecord& old,
+                                   const PartitionRecord& now) {
+    for (BrokerId broker : now.damaged) {
+        if (broker::contains(old.damaged, broker)) continue;
+        stage_.atlas.note(Path::replica_damaged);
+        stage_.excuses.replica_damaged(identity, broker.value);
+    }
+    for (BrokerId broker : old.damaged) {
+        if (broker::contains(now.damaged, broker)) continue;
+        stage_.atlas.note(Path::replica_emptied);
+        emptied_.insert({broker.value, identity});
+    }
+    for (BrokerId broker : now.in_sync) {
+        if (emptied_.erase({broker.value, identity}) > 0) stage_.atlas.note(Path::replica_replaced);
+    }
+}
+
+void ClusterWatch::compare_replicas(const PartitionIdentity& identity,
+                                    const PartitionRecord& old,
+                                    const PartitionRecord& now) {
+    for (BrokerId broker : now.replicas) {
+        if (broker::contains(old.replicas, broker)) continue;
+        stage_.atlas.note(Path::replica_added);
+        if (let_go_.erase({broker.value, identity}) > 0) stage_.atlas.note(Path::replica_added_again);
+    }
+    for (BrokerId broker : old.replicas) {
+        if (broker::contains(now.replicas, broker)) continue;
+        stage_.atlas.note(Path::replica_let_go);
+        let_go_.insert({broker.value, identity});
     }
 }
 
@@ -215,6 +243,7 @@ broker::Partition* ClusterWatch::replica(int32_t id, const PartitionIdentity& id
 void ClusterWatch::look_at_replicas(DaemonNode& daemon) {
     for (const broker::Shard* shard : daemon.broker()->facts().shards) {
         for (const auto& [identity, partition] : shard->partitions()) {
+            look_at_damage(daemon.id(), *partition);
             if (!partition->leads()) continue;
             const int32_t epoch = partition->leader_epoch().value;
             auto known = leaders_.find(std::pair(identity, epoch));
@@ -236,6 +265,19 @@ void ClusterWatch::look_at_replicas(DaemonNode& daemon) {
             marks = {daemon.node().starts(), epoch, high, durable};
         }
     }
+}
+
+void ClusterWatch::look_at_damage(int32_t id, const broker::Partition& partition) {
+    const Replica replica{id, partition.identity()};
+    if (!partition.is_damaged()) {
+        damaged_.erase(replica);
+        return;
+    }
+    if (!damaged_.insert(replica).second) return;
+    const log::Log* log = partition.log();
+    stage_.atlas.note(log == nullptr      ? Path::damage_met_at_start
+                      : log->is_damaged() ? Path::damage_met_by_a_read
+                                          : Path::damage_met_as_follower);
 }
 
 void ClusterWatch::look_at_members(const TopicRecord& topic) {
