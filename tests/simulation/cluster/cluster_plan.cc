@@ -83,15 +83,23 @@ void devote_to_moves(RandomStream& random, Plan& plan) {
     plan.chaos = between(random, 5s, 15s);
 }
 
+// Either way it takes long until a record is known to be on another disk, or is there: followers that are taken into the
+// in-sync set are far from having everything.
 void devote_to_failovers(RandomStream& random, Plan& plan) {
-    move_apart(random, plan);
-    set_weight(plan.cluster, ClusterMishap::kill, 10);
-    set_weight(plan.cluster, ClusterMishap::lose_power, 10);
-    set_weight(plan.cluster, ClusterMishap::slow_link, 10);
+    if (coin(random)) {
+        move_apart(random, plan);
+    } else {
+        plan.world.disk.sync = {200us, between(random, 1ms, 20ms)};
+    }
+    for (const ClusterMishap mishap : {ClusterMishap::kill, ClusterMishap::lose_power, ClusterMishap::lose_all_power,
+                                       ClusterMishap::slow_link, ClusterMishap::hang_disk, ClusterMishap::cut_plane}) {
+        set_weight(plan.cluster, mishap, random.between(3, 10));
+    }
     plan.admin.weights[set_failover] = 0;
     plan.cluster.replica_lag_time_max = 500ms;
     plan.cluster.pause_mean = between(random, 100ms, 600ms);
-    plan.cluster.down_mean = between(random, 50ms, 500ms);
+    plan.cluster.down_mean = between(random, 50ms, 1s);
+    plan.cluster.long_mean = between(random, 200ms, 1s);
     plan.chaos = between(random, 5s, 15s);
 }
 
