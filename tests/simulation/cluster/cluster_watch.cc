@@ -46,6 +46,15 @@ std::optional<Path> path_of(EventCause cause) {
     }
 }
 
+// As replicas report it: the epoch of the last record, then the end.
+std::pair<Epoch, Offset> rank_of(const log::Log& log) {
+    Epoch last(-1);
+    for (const log::EpochStart& each : log.epoch_starts()) {
+        if (each.start < log.log_end()) last = each.epoch;
+    }
+    return {last, log.log_end()};
+}
+
 }  // namespace
 
 bool ClusterWatch::has_news() {
@@ -143,6 +152,7 @@ void ClusterWatch::compare(const TopicRecord& before, const TopicRecord& after) 
         }
         compare_damages(identity_of(after, index), old, now);
         compare_replicas(identity_of(after, index), old, now);
+        look_at_appointment(identity_of(after, index), old, now);
         if (!old.moving_to.empty() && now.moving_to.empty()) stage_.atlas.note(Path::replicas_moved);
         const size_t members = now.in_sync.size();
         if (members < old.in_sync.size()) stage_.atlas.note(Path::in_sync_shrunk);
@@ -183,6 +193,29 @@ void ClusterWatch::compare_replicas(const PartitionIdentity& identity,
         if (broker::contains(now.replicas, broker)) continue;
         stage_.atlas.note(Path::replica_let_go);
         let_go_.insert({broker.value, identity});
+    }
+}
+
+// In sync are those that were heard. Since then they have followed nobody, so what they have is still what they said;
+// also on the daemon that shows this metadata as the first one.
+void ClusterWatch::look_at_appointment(const PartitionIdentity& identity,
+                                       const PartitionRecord& old,
+                                       const PartitionRecord& now) {
+    const bool is_next = now.leader_epoch.value == old.leader_epoch.value + 1;
+    if (old.leader.value >= 0 || now.leader.value < 0 || !is_next || now.replicas.size() == 1) return;
+    const broker::Partition* leader = current_replica(now.leader, identity);
+    for (BrokerId member : now.in_sync) {
+        const broker::Partition* partition = current_replica(member, identity);
+        if (partition == nullptr) continue;
+        if (partition->leader_epoch() < old.leader_epoch) {
+            stage_.history.fail(fmt::format("who counts when a leader of {} is appointed has let go the one before",
+                                            partition_text(identity)),
+                                fmt::format("{} has not\n{}", member.value, tell(identity)));
+        }
+        if (leader == nullptr || rank_of(*partition->log()) <= rank_of(*leader->log())) continue;
+        stage_.history.fail(
+            fmt::format("who is appointed to lead {} has the most of those that were heard", partition_text(identity)),
+            fmt::format("{} is, and {} has more\n{}", now.leader.value, member.value, tell(identity)));
     }
 }
 
@@ -280,16 +313,21 @@ void ClusterWatch::look_at_damage(int32_t id, const broker::Partition& partition
                                           : Path::damage_met_as_follower);
 }
 
+// The replica of a process that the metadata knows, if its log is well.
+broker::Partition* ClusterWatch::current_replica(BrokerId id, const PartitionIdentity& identity) {
+    broker::Partition* partition = replica(id.value, identity);
+    if (partition == nullptr || partition->state() != broker::PartitionState::online) return nullptr;
+    broker::Broker* broker = daemons_[static_cast<size_t>(id.value - 1)]->broker();
+    const broker::BrokerRecord* known = newest_->find(id);
+    return broker->facts().control->session().incarnation() == known->incarnation ? partition : nullptr;
+}
+
 void ClusterWatch::look_at_members(const TopicRecord& topic) {
     for (size_t index = 0; index < topic.partitions.size(); ++index) {
         const PartitionIdentity identity = identity_of(topic, index);
         for (BrokerId member : topic.partitions[index].in_sync) {
-            const broker::Partition* partition = replica(member.value, identity);
-            if (partition == nullptr || partition->state() != broker::PartitionState::online) continue;
-            broker::Broker* broker = daemons_[static_cast<size_t>(member.value - 1)]->broker();
-            const broker::BrokerRecord* known = newest_->find(member);
-            const bool is_current = broker->facts().control->session().incarnation() == known->incarnation;
-            if (!is_current) continue;
+            const broker::Partition* partition = current_replica(member, identity);
+            if (partition == nullptr) continue;
             stage_.excuses.is_back_in_sync(identity, member.value);
             if (stage_.history.is_damaged(identity) || stage_.history.is_deleted(topic.id)) continue;
             const int64_t durable = stage_.history.durable_end(identity);

@@ -7,6 +7,7 @@
 //   - a leader's watermarks do not go back within its epoch
 //   - every member of an in-sync set that runs has on disk what anybody was told to be durable, and in its log what
 //     anybody was told to be replicated in the epoch of now
+//   - who is appointed has the most of those that count then, and all of these know that the leadership before is over
 //
 // Tells the checker who led and who was back in sync (excuses.h), and the atlas which paths were taken.
 
@@ -57,6 +58,9 @@ class ClusterWatch {
     void compare_damages(const PartitionIdentity& identity,
                          const broker::PartitionRecord& before,
                          const broker::PartitionRecord& after);
+    void look_at_appointment(const PartitionIdentity& identity,
+                             const broker::PartitionRecord& before,
+                             const broker::PartitionRecord& after);
     void compare_replicas(const PartitionIdentity& identity,
                           const broker::PartitionRecord& before,
                           const broker::PartitionRecord& after);
@@ -65,6 +69,7 @@ class ClusterWatch {
     void look_at_replicas(DaemonNode& daemon);
     void look_at_damage(int32_t id, const broker::Partition& partition);
     void look_at_members(const broker::TopicRecord& topic);
+    broker::Partition* current_replica(BrokerId broker, const PartitionIdentity& identity);
 
     Stage& stage_;
     Daemons& daemons_;
