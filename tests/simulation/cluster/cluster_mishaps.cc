@@ -20,7 +20,7 @@ void ClusterRun::befall(ClusterMishap mishap, RandomStream& random) {
         case ClusterMishap::lose_power: return end_one(daemon, Crash::power_loss);
         case ClusterMishap::lose_all_power:
             // Seldom enough that a run has a life between them.
-            if (random.chance(one_in(3))) lose_all_power();
+            if (random.chance(one_in(plan_.cluster.theme == Theme::failovers ? 2 : 3))) lose_all_power();
             return;
         case ClusterMishap::stop:
             if (!daemon.is_down() && !daemon.node().is_paused()) daemon.begin_stop();

@@ -83,8 +83,8 @@ void devote_to_moves(RandomStream& random, Plan& plan) {
     plan.chaos = between(random, 5s, 15s);
 }
 
-// Either way it takes long until a record is known to be on another disk, or is there: followers that are taken into the
-// in-sync set are far from having everything.
+// Either way it takes long until a record is known to be on another disk, or is there: who is to join the in-sync set
+// has hardly anything on its own.
 void devote_to_failovers(RandomStream& random, Plan& plan) {
     if (coin(random)) {
         move_apart(random, plan);
@@ -95,6 +95,9 @@ void devote_to_failovers(RandomStream& random, Plan& plan) {
                                        ClusterMishap::slow_link, ClusterMishap::hang_disk, ClusterMishap::cut_plane}) {
         set_weight(plan.cluster, mishap, random.between(3, 10));
     }
+    for (ProducerPlan& producer : plan.producers) {
+        if (coin(random)) producer.settings.acks = Acks::isr_durable;
+    }
     plan.admin.weights[set_failover] = 0;
     plan.cluster.replica_lag_time_max = 500ms;
     plan.cluster.pause_mean = between(random, 100ms, 600ms);
@@ -104,7 +107,7 @@ void devote_to_failovers(RandomStream& random, Plan& plan) {
 }
 
 Theme draw_theme(RandomStream& random) {
-    return one_of(random, {Theme::damage, Theme::damage, Theme::moves, Theme::failovers, Theme::any, Theme::any,
+    return one_of(random, {Theme::damage, Theme::damage, Theme::moves, Theme::failovers, Theme::failovers, Theme::any,
                            Theme::any, Theme::any});
 }
 
