@@ -64,7 +64,7 @@ enum class Path : uint8_t {
     log_begun_anew,
     damage_met_by_a_read,  // of a reader, or for a follower
     damage_met_at_start,
-    damage_met_as_follower,  // of a log that cannot be made to follow
+    damage_met_as_follower,  // of a log that cannot be made to follow: hardly possible, watermarks bound deletions
     replica_damaged,
     replica_emptied,
     replica_replaced,  // it is in sync again
