@@ -10,6 +10,7 @@ namespace ironbark::simulation {
 namespace {
 
 constexpr uint64_t rot_of_recent_bytes = uint64_t{16} << 10;
+constexpr Duration marked_for = 1s;
 
 }  // namespace
 
@@ -35,6 +36,7 @@ void ClusterRun::befall(ClusterMishap mishap, RandomStream& random) {
             stage_.history.say(
                 "mishap", "the disk of " + daemon.node().name() + " hangs for " + std::to_string(time / 1ms) + " ms");
             stage_.atlas.note(Path::disk_hang);
+            if (daemon.id() == plan_.cluster.rotten) hangs_until_ = simulation_.now() + time;
             return daemon.node().disk().hang(time);
         }
         case ClusterMishap::fill_disk: return fill_disk(daemon, random);
@@ -174,26 +176,58 @@ void ClusterRun::fail_write(DaemonNode& daemon, RandomStream& random) {
     is_sync ? disk.fail_next_sync(path) : disk.fail_next_write(path);
 }
 
-// Of one of its logs, in what was written of it: behind that nothing is ever read. Half of them are of what was written
-// last, which a restart reads again.
+// A write that a crash has torn looks like one that has rotten, as long as no mark says that it was promised. So what
+// rots is what marks have held for a while. (A mark that was set is on disk soon, unless that hangs.)
+void ClusterRun::note_marks() {
+    DaemonNode& daemon = *daemons_[static_cast<size_t>(plan_.cluster.rotten - 1)];
+    if (!plan_.cluster.may(ClusterMishap::rot) || !daemon.is_ready()) return;
+    if (daemon.node().is_paused() || simulation_.now() < hangs_until_) return marked_.clear();
+    Marked now{simulation_.now(), {}};
+    for (broker::Shard* shard : daemon.broker()->facts().shards) {
+        for (const auto& [identity, marks] : shard->store()->marks().all()) {
+            if (marks.floor) now.floors[identity] = *marks.floor;
+        }
+    }
+    marked_.push_back(std::move(now));
+    while (marked_.size() > 1 && marked_[1].at <= marked_.back().at - marked_for) marked_.pop_front();
+}
+
+// Also of a log that was cut or emptied meanwhile.
+log::Floor ClusterRun::marked_end(const PartitionIdentity& identity) const {
+    if (marked_.empty() || marked_.front().at > marked_.back().at - marked_for) return {};
+    auto before = marked_.front().floors.find(identity);
+    auto now = marked_.back().floors.find(identity);
+    if (before == marked_.front().floors.end() || now == marked_.back().floors.end()) return {};
+    const auto place = [](const log::Floor& floor) { return std::pair(floor.segment_base, floor.position); };
+    return std::min(before->second, now->second,
+                    [&](const log::Floor& one, const log::Floor& other) { return place(one) < place(other); });
+}
+
+// Of one of its logs. Half of them are of what was written last, which a restart reads again.
 std::optional<ClusterRun::RottenPlace> ClusterRun::draw_rot(DaemonNode& daemon, RandomStream& random) {
     SimulatedDisk& disk = daemon.node().disk();
-    std::vector<std::string> files;
+    std::vector<RottenPlace> choices;
     for (const std::string& path : disk.files()) {
-        bool is_log = path.ends_with(".log") && path.find("/partitions/") != std::string::npos;
-        if (is_log && path.find("graveyard") == std::string::npos && disk.size(path) > 0) files.push_back(path);
+        const size_t partition = path.find("/partitions/");
+        if (!path.ends_with(".log") || partition == std::string::npos) continue;
+        if (path.find("graveyard") != std::string::npos) continue;
+        const size_t begin = partition + std::string("/partitions/").size();
+        const auto identity = PartitionIdentity::parse(path.substr(begin, path.find('/', begin) - begin));
+        if (!identity) continue;
+        const log::Floor end = marked_end(*identity);
+        const Offset base(std::stoll(path.substr(path.rfind('/') + 1)));
+        const uint64_t size = disk.size(path);
+        const uint64_t used = base < end.segment_base    ? size
+                              : base == end.segment_base ? std::min(end.position, size)
+                                                         : 0;
+        if (used > 0) choices.push_back({path, *identity, used});
     }
     const uint64_t which = random.next();
-    if (files.empty()) return std::nullopt;
-    const std::string& path = files[which % files.size()];
-    const size_t begin = path.find("/partitions/") + std::string("/partitions/").size();
-    const auto identity = PartitionIdentity::parse(path.substr(begin, path.find('/', begin) - begin));
-    const std::vector<uint8_t> bytes = disk.read(path);
-    const auto last = std::find_if(bytes.rbegin(), bytes.rend(), [](uint8_t byte) { return byte != 0; });
-    const auto used = static_cast<uint64_t>(bytes.rend() - last);
-    if (!identity || used == 0) return std::nullopt;
-    const uint64_t size = coin(random) ? std::min(used, rot_of_recent_bytes) : used;
-    return RottenPlace{path, *identity, used - 1 - random.below(size)};
+    if (choices.empty()) return std::nullopt;
+    RottenPlace place = choices[which % choices.size()];
+    const uint64_t size = coin(random) ? std::min(place.position, rot_of_recent_bytes) : place.position;
+    place.position -= 1 + random.below(size);
+    return place;
 }
 
 // What is in the log may then be refused, but never served wrongly; and where every acknowledgement was of two, the

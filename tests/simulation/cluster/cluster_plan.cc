@@ -47,15 +47,19 @@ void move_apart(RandomStream& random, Plan& plan) {
     plan.cluster.election_timeout = 300ms;
 }
 
-// Of disks that only rot: what else they do excuses too much. Records leave the memory soon, so that they are read from
-// the disk.
+// What else disks do excuses too much. Of two that are lost at once nothing is promised where two in sync are enough;
+// and where errors and stalls keep marks from the disk, nothing tells what rots from what was torn.
+void only_rot(Plan& plan) {
+    for (const ClusterMishap mishap : {ClusterMishap::wipe, ClusterMishap::fill_disk, ClusterMishap::fail_write}) {
+        set_weight(plan.cluster, mishap, 0);
+    }
+    plan.world.disk.write_error = plan.world.disk.sync_error = plan.world.disk.stall = Chance{};
+}
+
+// Records leave the memory soon, so that they are read from the disk.
 void devote_to_damage(RandomStream& random, Plan& plan) {
     ClusterPlan& cluster = plan.cluster;
-    for (const ClusterMishap mishap : {ClusterMishap::wipe, ClusterMishap::fill_disk, ClusterMishap::fail_write}) {
-        set_weight(cluster, mishap, 0);
-    }
     set_weight(cluster, ClusterMishap::rot, 20);
-    plan.world.disk.write_error = plan.world.disk.sync_error = Chance{};
     plan.config.tail_bytes = 4 << 10;
     cluster.pause_mean = between(random, 100ms, 1s);
     plan.chaos = between(random, 5s, 15s);
@@ -170,8 +174,6 @@ void draw_cluster(Plan& plan, size_t nodes) {
         if (plan.profile == Profile::crashes) is_drawn = is_usual(mishap);
         cluster.weights.push_back(is_drawn && plan.profile != Profile::calm ? weight : 0);
     }
-    // Of two disks that are lost at once nothing is promised where two in sync are enough.
-    if (cluster.may(ClusterMishap::rot)) cluster.weights[static_cast<size_t>(ClusterMishap::wipe)] = 0;
     cluster.rotten = static_cast<int32_t>(random.between(1, nodes));
     // Daemons that fail all the time at every disk make no cluster: errors are mishaps here, and rates seldom.
     if (!random.chance(one_in(4))) plan.world.disk.write_error = plan.world.disk.sync_error = Chance{};
@@ -188,6 +190,7 @@ void draw_cluster(Plan& plan, size_t nodes) {
     const uint64_t moves = random.between(5, 30);
     plan.admin.weights.push_back(coin(random) ? moves : 0);
     devote(themes, plan);
+    if (cluster.may(ClusterMishap::rot)) only_rot(plan);
     for (TopicPlan& topic : plan.topics) draw_replication(random, plan, topic);
     std::string servers;
     for (size_t id = 1; id <= nodes; ++id) {
