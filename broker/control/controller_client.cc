@@ -78,10 +78,10 @@ Task<rpc::CallResult> ControllerClient::call(ControllerCall what, Instant deadli
     size_t asked = 0;                  // since the last pause
     while (!closing_.is_set() && world_.executor.now() < deadline) {
         const auto attempt = std::make_shared<Attempt>(world_.executor, call, choose());
-        attempts_.insert(attempt.get());
+        attempts_.push_back(attempt.get());
         scope_.spawn(run(attempt, call->answer_time ? world_.executor.now() + *call->answer_time : deadline));
         co_await attempt->ended.wait();
-        attempts_.erase(attempt.get());
+        std::erase(attempts_, attempt.get());
         result = attempt->result ? *std::move(attempt->result) : given_up();
         if (result.ok()) {
             active_ = attempt->voter;

@@ -6,7 +6,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <set>
 #include <vector>
 
 #include "broker/peer/links.h"
@@ -73,8 +72,8 @@ class ControllerClient {
     size_t next_ = 0;      // to be asked when it is not
     bool is_impatient_ = false;
     Event closing_;
-    std::set<Attempt*> attempts_;  // that are waited for
-    Scope scope_;                  // of attempts, those that were given up included
+    std::vector<Attempt*> attempts_;  // that are waited for, as they began
+    Scope scope_;                     // of attempts, those that were given up included
 };
 
 }  // namespace ironbark::broker

@@ -144,7 +144,7 @@ Task<void> AdminClient::create_another() {
     std::string name = "t" + std::to_string(number);
     if (stage_.topics.size() >= topics_max || stage_.topic(name) != nullptr) co_return;
     TopicPlan plan = simulation::draw_topic(random_, name);
-    if (stage_.plan.nodes > 1) draw_replication(random_, stage_.plan.nodes, plan);
+    if (stage_.plan.nodes > 1) draw_replication(random_, stage_.plan, plan);
     co_await create(std::move(plan));
 }
 

@@ -54,6 +54,7 @@ enum class Path : uint8_t {
     leader_of_only_replica,
     leader_by_hand,  // of no tier: nobody asks for it. (Those of a tier are among elect_done)
     leader_moved,
+    leader_again,  // of the broker that led before, in a later epoch
     leadership_ended,
     in_sync_shrunk,
     in_sync_grown,
@@ -61,9 +62,14 @@ enum class Path : uint8_t {
     below_min_in_sync,
     log_cut,
     log_begun_anew,
+    damage_met_by_a_read,  // of a reader, or for a follower
+    damage_met_at_start,
+    damage_met_as_follower,  // of a log that cannot be made to follow: hardly possible, watermarks bound deletions
     replica_damaged,
     replica_emptied,
+    replica_replaced,  // it is in sync again
     replica_added,
+    replica_added_again,  // that was let go before
     replica_let_go,
     replicas_moved,  // a move has come to its end
     // what is asked of them

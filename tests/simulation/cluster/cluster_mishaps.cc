@@ -7,6 +7,12 @@
 #include "tests/simulation/cluster/draws.h"
 
 namespace ironbark::simulation {
+namespace {
+
+constexpr uint64_t rot_of_recent_bytes = uint64_t{16} << 10;
+constexpr Duration marked_for = 1s;
+
+}  // namespace
 
 void ClusterRun::befall(ClusterMishap mishap, RandomStream& random) {
     DaemonNode& daemon = *daemons_[random.below(daemons_.size())];
@@ -15,7 +21,7 @@ void ClusterRun::befall(ClusterMishap mishap, RandomStream& random) {
         case ClusterMishap::lose_power: return end_one(daemon, Crash::power_loss);
         case ClusterMishap::lose_all_power:
             // Seldom enough that a run has a life between them.
-            if (random.chance(one_in(3))) lose_all_power();
+            if (random.chance(one_in(plan_.cluster.theme == Theme::failovers ? 2 : 3))) lose_all_power();
             return;
         case ClusterMishap::stop:
             if (!daemon.is_down() && !daemon.node().is_paused()) daemon.begin_stop();
@@ -30,6 +36,7 @@ void ClusterRun::befall(ClusterMishap mishap, RandomStream& random) {
             stage_.history.say(
                 "mishap", "the disk of " + daemon.node().name() + " hangs for " + std::to_string(time / 1ms) + " ms");
             stage_.atlas.note(Path::disk_hang);
+            if (daemon.id() == plan_.cluster.rotten) hangs_until_ = simulation_.now() + time;
             return daemon.node().disk().hang(time);
         }
         case ClusterMishap::fill_disk: return fill_disk(daemon, random);
@@ -169,33 +176,82 @@ void ClusterRun::fail_write(DaemonNode& daemon, RandomStream& random) {
     is_sync ? disk.fail_next_sync(path) : disk.fail_next_write(path);
 }
 
+// A write that a crash has torn looks like one that has rotten, as long as no mark says that it was promised. So what
+// rots is what marks have held for a while. (A mark that was set is on disk soon, unless that hangs.)
+void ClusterRun::note_marks() {
+    DaemonNode& daemon = *daemons_[static_cast<size_t>(plan_.cluster.rotten - 1)];
+    if (!plan_.cluster.may(ClusterMishap::rot) || !daemon.is_ready()) return;
+    if (daemon.node().is_paused() || simulation_.now() < hangs_until_) return marked_.clear();
+    Marked now{simulation_.now(), {}};
+    for (broker::Shard* shard : daemon.broker()->facts().shards) {
+        for (const auto& [identity, marks] : shard->store()->marks().all()) {
+            if (marks.floor) now.floors[identity] = *marks.floor;
+        }
+    }
+    marked_.push_back(std::move(now));
+    while (marked_.size() > 1 && marked_[1].at <= marked_.back().at - marked_for) marked_.pop_front();
+}
+
+// Also of a log that was cut or emptied meanwhile.
+log::Floor ClusterRun::marked_end(const PartitionIdentity& identity) const {
+    if (marked_.empty() || marked_.front().at > marked_.back().at - marked_for) return {};
+    auto before = marked_.front().floors.find(identity);
+    auto now = marked_.back().floors.find(identity);
+    if (before == marked_.front().floors.end() || now == marked_.back().floors.end()) return {};
+    const auto place = [](const log::Floor& floor) { return std::pair(floor.segment_base, floor.position); };
+    return std::min(before->second, now->second,
+                    [&](const log::Floor& one, const log::Floor& other) { return place(one) < place(other); });
+}
+
+// Of one of its logs. Half of them are of what was written last, which a restart reads again.
+std::optional<ClusterRun::RottenPlace> ClusterRun::draw_rot(DaemonNode& daemon, RandomStream& random) {
+    SimulatedDisk& disk = daemon.node().disk();
+    std::vector<RottenPlace> choices;
+    for (const std::string& path : disk.files()) {
+        const size_t partition = path.find("/partitions/");
+        if (!path.ends_with(".log") || partition == std::string::npos) continue;
+        if (path.find("graveyard") != std::string::npos) continue;
+        const size_t begin = partition + std::string("/partitions/").size();
+        const auto identity = PartitionIdentity::parse(path.substr(begin, path.find('/', begin) - begin));
+        if (!identity) continue;
+        const log::Floor end = marked_end(*identity);
+        const Offset base(std::stoll(path.substr(path.rfind('/') + 1)));
+        const uint64_t size = disk.size(path);
+        const uint64_t used = base < end.segment_base    ? size
+                              : base == end.segment_base ? std::min(end.position, size)
+                                                         : 0;
+        if (used > 0) choices.push_back({path, *identity, used});
+    }
+    const uint64_t which = random.next();
+    if (choices.empty()) return std::nullopt;
+    RottenPlace place = choices[which % choices.size()];
+    const uint64_t size = coin(random) ? std::min(place.position, rot_of_recent_bytes) : place.position;
+    place.position -= 1 + random.below(size);
+    return place;
+}
+
 // What is in the log may then be refused, but never served wrongly; and where every acknowledgement was of two, the
 // replica is replaced. (One that was in sync alone may have what nobody else has. And a page that the disk refuses to
 // read is an error of the disk, after which nothing is replaced by itself.)
 void ClusterRun::rot(RandomStream& random) {
     DaemonNode& daemon = *daemons_[static_cast<size_t>(plan_.cluster.rotten - 1)];
-    SimulatedDisk& disk = daemon.node().disk();
-    std::vector<std::string> files;
-    for (const std::string& path : disk.files()) {
-        bool is_log = path.ends_with(".log") && path.find("/partitions/") != std::string::npos;
-        if (is_log && path.find("graveyard") == std::string::npos && disk.size(path) > 0) files.push_back(path);
-    }
-    const uint64_t which = random.next();
-    const bool is_unreadable = coin(random);
-    if (files.empty()) return;
-    const std::string& path = files[which % files.size()];
-    const size_t begin = path.find("/partitions/") + std::string("/partitions/").size();
-    const auto identity = PartitionIdentity::parse(path.substr(begin, path.find('/', begin) - begin));
-    if (!identity) return;
-    const auto topic = watch_.newest()->find(identity->topic);
+    const bool is_about_damage = plan_.cluster.theme == Theme::damage;
+    const bool is_unreadable = coin(random) && !is_about_damage;
+    const bool ends_soon = random.chance(one_in(4)) && is_about_damage;
+    const std::optional<RottenPlace> place = draw_rot(daemon, random);
+    if (!place) return;
+    const auto topic = watch_.newest()->find(place->identity.topic);
     const bool is_promised = topic != nullptr && topic->min_in_sync > 1 && !is_unreadable;
-    is_promised ? stage_.history.replica_rots(*identity) : stage_.history.damaged(*identity);
-    const uint64_t position = random.below(disk.size(path));
-    stage_.history.say("mishap", daemon.node().name() + ": " + path +
-                                     (is_unreadable ? " cannot be read at " : " rots at ") + std::to_string(position));
+    is_promised ? stage_.history.replica_rots(place->identity) : stage_.history.damaged(place->identity);
+    stage_.history.say("mishap", daemon.node().name() + ": " + place->path +
+                                     (is_unreadable ? " cannot be read at " : " rots at ") +
+                                     std::to_string(place->position));
     stage_.atlas.note(Path::rot);
     ++stage_.history.counts().rots;
-    is_unreadable ? disk.fail_reads(path, position) : disk.rot(path, position, static_cast<uint32_t>(random.below(8)));
+    SimulatedDisk& disk = daemon.node().disk();
+    is_unreadable ? disk.fail_reads(place->path, place->position)
+                  : disk.rot(place->path, place->position, static_cast<uint32_t>(random.below(8)));
+    if (ends_soon) end_one(daemon, coin(random) ? Crash::kill : Crash::power_loss);
 }
 
 // Once in a run, and only where everything that it holds is on another disk, too. Where one in sync is enough, the loss

@@ -34,7 +34,17 @@ enum class ClusterMishap : uint8_t {
 constexpr size_t cluster_mishaps = 16;
 const char* name(ClusterMishap mishap);
 
+// What a share of the seeds is devoted to: there it happens often what hardly ever does else, and little besides.
+enum class Theme : uint8_t {
+    any,
+    damage,     // bits rot in the logs of one daemon, and readers, followers and recovery meet them
+    moves,      // replicas go and come back at once, over slow links
+    failovers,  // leaders end one after the other, in front of followers that have hardly caught up
+};
+const char* name(Theme theme);
+
 struct ClusterPlan {
+    Theme theme = Theme::any;
     Duration session_timeout{};
     Duration election_timeout{};
     Duration appointment_wait{};
@@ -55,7 +65,7 @@ constexpr uint16_t replica_port = 9403;
 
 // Makes a plan that was drawn for one broker one for several.
 void draw_cluster(Plan& plan, size_t nodes);
-void draw_replication(RandomStream& random, size_t nodes, TopicPlan& topic);
+void draw_replication(RandomStream& random, const Plan& plan, TopicPlan& topic);
 broker::Config config_of(const Plan& plan, int32_t id);
 
 }  // namespace ironbark::simulation

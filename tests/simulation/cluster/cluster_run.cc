@@ -180,6 +180,7 @@ void ClusterRun::live_through_faults() {
         while (simulation_.now() < std::min(next, end)) {
             pass(std::min(slice, next - simulation_.now()));
             watch_.look_closely();
+            note_marks();
             if (++slices_ % 20 == 0) tend();
         }
         RandomStream random(plan_.seed, "mishap/" + std::to_string(number));

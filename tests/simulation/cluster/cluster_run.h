@@ -5,10 +5,15 @@
 //
 // Each mishap has a stream of chance of its own: one that is left out changes none of the others.
 
+#include <deque>
 #include <functional>
+#include <map>
+#include <optional>
 #include <set>
+#include <string>
 #include <vector>
 
+#include "log/marks.h"
 #include "tests/simulation/cluster/clients.h"
 #include "tests/simulation/cluster/cluster_watch.h"
 #include "tests/simulation/cluster/run.h"
@@ -38,6 +43,14 @@ class ClusterRun {
     void slow_link(DaemonNode& daemon, RandomStream& random);
     void fill_disk(DaemonNode& daemon, RandomStream& random);
     void fail_write(DaemonNode& daemon, RandomStream& random);
+    struct RottenPlace {
+        std::string path;
+        PartitionIdentity identity;
+        uint64_t position;
+    };
+    void note_marks();
+    log::Floor marked_end(const PartitionIdentity& identity) const;
+    std::optional<RottenPlace> draw_rot(DaemonNode& daemon, RandomStream& random);
     void rot(RandomStream& random);
     void wipe(DaemonNode& daemon);
     bool may_be_wiped(int32_t id);
@@ -72,6 +85,14 @@ class ClusterRun {
     };
     std::vector<Due> due_;
     std::vector<bool> is_expected_;  // by daemon: its next start is among what is due
+    // Of the daemon whose logs rot: what its marks hold, as often as it was seen while it ran. The first of them has
+    // been on its disk for long.
+    struct Marked {
+        Instant at;
+        std::map<PartitionIdentity, log::Floor> floors;
+    };
+    std::deque<Marked> marked_;
+    Instant hangs_until_{};  // the disk of that one
     uint64_t slices_ = 0;
     bool has_wiped_ = false;
 };

@@ -46,6 +46,15 @@ std::optional<Path> path_of(EventCause cause) {
     }
 }
 
+// As replicas report it: the epoch of the last record, then the end.
+std::pair<Epoch, Offset> rank_of(const log::Log& log) {
+    Epoch last(-1);
+    for (const log::EpochStart& each : log.epoch_starts()) {
+        if (each.start < log.log_end()) last = each.epoch;
+    }
+    return {last, log.log_end()};
+}
+
 }  // namespace
 
 bool ClusterWatch::has_news() {
@@ -97,7 +106,13 @@ void ClusterWatch::take_leaders(const Metadata& metadata) {
             if (partition.leader.value < 0) continue;
             const int32_t epoch = partition.leader_epoch.value;
             auto [known, is_first] = leaders_.emplace(std::pair(identity, epoch), partition.leader.value);
-            if (is_first) stage_.excuses.leads(identity, epoch, partition.leader.value);
+            if (is_first) {
+                stage_.excuses.leads(identity, epoch, partition.leader.value);
+                auto before = known == leaders_.begin() ? leaders_.end() : std::prev(known);
+                const bool is_again = before != leaders_.end() && before->first.first == identity &&
+                                      before->second == partition.leader.value;
+                if (is_again) stage_.atlas.note(Path::leader_again);
+            }
             if (known->second == partition.leader.value) continue;
             stage_.history.fail(fmt::format("one leader of {} in epoch {}", partition_text(identity), epoch),
                                 fmt::format("{} and {}", known->second, partition.leader.value));
@@ -135,19 +150,9 @@ void ClusterWatch::compare(const TopicRecord& before, const TopicRecord& after) 
             stage_.history.fail("epochs only grow",
                                 "those of " + partition_text(identity_of(after, index)) + " do not");
         }
-        for (BrokerId broker : now.damaged) {
-            if (broker::contains(old.damaged, broker)) continue;
-            stage_.atlas.note(Path::replica_damaged);
-            stage_.excuses.replica_damaged(identity_of(after, index), broker.value);
-        }
-        if (now.damaged.size() < old.damaged.size()) stage_.atlas.note(Path::replica_emptied);
-        const auto absent_from = [](const BrokerIds& others) {
-            return [&others](BrokerId broker) { return !broker::contains(others, broker); };
-        };
-        const auto added = std::count_if(now.replicas.begin(), now.replicas.end(), absent_from(old.replicas));
-        const auto let_go = std::count_if(old.replicas.begin(), old.replicas.end(), absent_from(now.replicas));
-        stage_.atlas.note(Path::replica_added, static_cast<uint64_t>(added));
-        stage_.atlas.note(Path::replica_let_go, static_cast<uint64_t>(let_go));
+        compare_damages(identity_of(after, index), old, now);
+        compare_replicas(identity_of(after, index), old, now);
+        look_at_appointment(identity_of(after, index), old, now);
         if (!old.moving_to.empty() && now.moving_to.empty()) stage_.atlas.note(Path::replicas_moved);
         const size_t members = now.in_sync.size();
         if (members < old.in_sync.size()) stage_.atlas.note(Path::in_sync_shrunk);
@@ -155,6 +160,62 @@ void ClusterWatch::compare(const TopicRecord& before, const TopicRecord& after) 
         if (members == old.in_sync.size()) continue;
         if (members == 1 && now.replicas.size() > 1) stage_.atlas.note(Path::in_sync_alone);
         if (members < static_cast<size_t>(after.min_in_sync)) stage_.atlas.note(Path::below_min_in_sync);
+    }
+}
+
+void ClusterWatch::compare_damages(const PartitionIdentity& identity,
+                                   const PartitionRecord& old,
+                                   const PartitionRecord& now) {
+    for (BrokerId broker : now.damaged) {
+        if (broker::contains(old.damaged, broker)) continue;
+        stage_.atlas.note(Path::replica_damaged);
+        stage_.excuses.replica_damaged(identity, broker.value);
+    }
+    for (BrokerId broker : old.damaged) {
+        if (broker::contains(now.damaged, broker)) continue;
+        stage_.atlas.note(Path::replica_emptied);
+        emptied_.insert({broker.value, identity});
+    }
+    for (BrokerId broker : now.in_sync) {
+        if (emptied_.erase({broker.value, identity}) > 0) stage_.atlas.note(Path::replica_replaced);
+    }
+}
+
+void ClusterWatch::compare_replicas(const PartitionIdentity& identity,
+                                    const PartitionRecord& old,
+                                    const PartitionRecord& now) {
+    for (BrokerId broker : now.replicas) {
+        if (broker::contains(old.replicas, broker)) continue;
+        stage_.atlas.note(Path::replica_added);
+        if (let_go_.erase({broker.value, identity}) > 0) stage_.atlas.note(Path::replica_added_again);
+    }
+    for (BrokerId broker : old.replicas) {
+        if (broker::contains(now.replicas, broker)) continue;
+        stage_.atlas.note(Path::replica_let_go);
+        let_go_.insert({broker.value, identity});
+    }
+}
+
+// In sync are those that were heard. Since then they have followed nobody, so what they have is still what they said;
+// also on the daemon that shows this metadata as the first one.
+void ClusterWatch::look_at_appointment(const PartitionIdentity& identity,
+                                       const PartitionRecord& old,
+                                       const PartitionRecord& now) {
+    const bool is_next = now.leader_epoch.value == old.leader_epoch.value + 1;
+    if (old.leader.value >= 0 || now.leader.value < 0 || !is_next || now.replicas.size() == 1) return;
+    const broker::Partition* leader = current_replica(now.leader, identity);
+    for (BrokerId member : now.in_sync) {
+        const broker::Partition* partition = current_replica(member, identity);
+        if (partition == nullptr) continue;
+        if (partition->leader_epoch() < old.leader_epoch) {
+            stage_.history.fail(fmt::format("who counts when a leader of {} is appointed has let go the one before",
+                                            partition_text(identity)),
+                                fmt::format("{} has not\n{}", member.value, tell(identity)));
+        }
+        if (leader == nullptr || rank_of(*partition->log()) <= rank_of(*leader->log())) continue;
+        stage_.history.fail(
+            fmt::format("who is appointed to lead {} has the most of those that were heard", partition_text(identity)),
+            fmt::format("{} is, and {} has more\n{}", now.leader.value, member.value, tell(identity)));
     }
 }
 
@@ -215,6 +276,7 @@ broker::Partition* ClusterWatch::replica(int32_t id, const PartitionIdentity& id
 void ClusterWatch::look_at_replicas(DaemonNode& daemon) {
     for (const broker::Shard* shard : daemon.broker()->facts().shards) {
         for (const auto& [identity, partition] : shard->partitions()) {
+            look_at_damage(daemon.id(), *partition);
             if (!partition->leads()) continue;
             const int32_t epoch = partition->leader_epoch().value;
             auto known = leaders_.find(std::pair(identity, epoch));
@@ -238,16 +300,34 @@ void ClusterWatch::look_at_replicas(DaemonNode& daemon) {
     }
 }
 
+void ClusterWatch::look_at_damage(int32_t id, const broker::Partition& partition) {
+    const Replica replica{id, partition.identity()};
+    if (!partition.is_damaged()) {
+        damaged_.erase(replica);
+        return;
+    }
+    if (!damaged_.insert(replica).second) return;
+    const log::Log* log = partition.log();
+    stage_.atlas.note(log == nullptr      ? Path::damage_met_at_start
+                      : log->is_damaged() ? Path::damage_met_by_a_read
+                                          : Path::damage_met_as_follower);
+}
+
+// The replica of a process that the metadata knows, if its log is well.
+broker::Partition* ClusterWatch::current_replica(BrokerId id, const PartitionIdentity& identity) {
+    broker::Partition* partition = replica(id.value, identity);
+    if (partition == nullptr || partition->state() != broker::PartitionState::online) return nullptr;
+    broker::Broker* broker = daemons_[static_cast<size_t>(id.value - 1)]->broker();
+    const broker::BrokerRecord* known = newest_->find(id);
+    return broker->facts().control->session().incarnation() == known->incarnation ? partition : nullptr;
+}
+
 void ClusterWatch::look_at_members(const TopicRecord& topic) {
     for (size_t index = 0; index < topic.partitions.size(); ++index) {
         const PartitionIdentity identity = identity_of(topic, index);
         for (BrokerId member : topic.partitions[index].in_sync) {
-            const broker::Partition* partition = replica(member.value, identity);
-            if (partition == nullptr || partition->state() != broker::PartitionState::online) continue;
-            broker::Broker* broker = daemons_[static_cast<size_t>(member.value - 1)]->broker();
-            const broker::BrokerRecord* known = newest_->find(member);
-            const bool is_current = broker->facts().control->session().incarnation() == known->incarnation;
-            if (!is_current) continue;
+            const broker::Partition* partition = current_replica(member, identity);
+            if (partition == nullptr) continue;
             stage_.excuses.is_back_in_sync(identity, member.value);
             if (stage_.history.is_damaged(identity) || stage_.history.is_deleted(topic.id)) continue;
             const int64_t durable = stage_.history.durable_end(identity);

@@ -7,11 +7,13 @@
 //   - a leader's watermarks do not go back within its epoch
 //   - every member of an in-sync set that runs has on disk what anybody was told to be durable, and in its log what
 //     anybody was told to be replicated in the epoch of now
+//   - who is appointed has the most of those that count then, and all of these know that the leadership before is over
 //
 // Tells the checker who led and who was back in sync (excuses.h), and the atlas which paths were taken.
 
 #include <map>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "tests/simulation/cluster/daemon_node.h"
@@ -53,10 +55,21 @@ class ClusterWatch {
     void take_leaders(const broker::Metadata& metadata);
     void take_newest(const broker::MetadataSnapshot& metadata);
     void compare(const broker::TopicRecord& before, const broker::TopicRecord& after);
+    void compare_damages(const PartitionIdentity& identity,
+                         const broker::PartitionRecord& before,
+                         const broker::PartitionRecord& after);
+    void look_at_appointment(const PartitionIdentity& identity,
+                             const broker::PartitionRecord& before,
+                             const broker::PartitionRecord& after);
+    void compare_replicas(const PartitionIdentity& identity,
+                          const broker::PartitionRecord& before,
+                          const broker::PartitionRecord& after);
     void count_events(const broker::Metadata& metadata);
     void look_at_controllers();
     void look_at_replicas(DaemonNode& daemon);
+    void look_at_damage(int32_t id, const broker::Partition& partition);
     void look_at_members(const broker::TopicRecord& topic);
+    broker::Partition* current_replica(BrokerId broker, const PartitionIdentity& identity);
 
     Stage& stage_;
     Daemons& daemons_;
@@ -66,6 +79,10 @@ class ClusterWatch {
     std::map<std::pair<PartitionIdentity, int32_t>, int32_t> leaders_;  // by epoch
     std::map<uint64_t, int32_t> active_in_;                             // by term
     std::map<std::pair<int32_t, PartitionIdentity>, Marks> marks_;      // of leaders, by daemon
+    using Replica = std::pair<int32_t, PartitionIdentity>;
+    std::set<Replica> damaged_;  // as their daemons know
+    std::set<Replica> emptied_;  // and not in sync again yet
+    std::set<Replica> let_go_;
     int64_t last_event_ = 0;
 };
 

@@ -225,7 +225,9 @@ bool Plan::is_disk_prompt() const {
 }
 
 std::string Plan::to_string() const {
-    std::string text = std::string(name(profile)) + "; " + world.to_string() + "; mishaps:";
+    std::string text = std::string(name(profile)) + "; ";
+    if (cluster.theme != Theme::any) text += std::string("about ") + name(cluster.theme) + "; ";
+    text += world.to_string() + "; mishaps:";
     for (size_t index = 0; index < mishaps; ++index) {
         if (faults.weights[index] != 0) text += std::string(" ") + name(static_cast<Mishap>(index));
     }
