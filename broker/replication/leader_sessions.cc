@@ -110,8 +110,9 @@ void LeaderSessions::begin_stream(const std::shared_ptr<LeaderSession>& session,
 
 // The partition has moved, or something of it.
 void LeaderSessions::look_at(LeaderSession& session, uint32_t handle) {
-    ReplicaStream& stream = session.streams.at(handle);
-    if (stream.is_due) return;
+    auto found = session.streams.find(handle);  // a partition that is being removed tells of itself to the end
+    if (found == session.streams.end() || found->second.is_due) return;
+    ReplicaStream& stream = found->second;
     const Partition* partition = shard_.find(stream.identity);
     const bool is_led = partition != nullptr && partition->leads() && partition->leader_epoch() == stream.epoch;
     if (stream.is_paused) {
