@@ -137,6 +137,7 @@ InSyncKeeper::Work InSyncKeeper::collect(Instant* next) {
         if (leadership->replicas.is_alone()) continue;
         collect_move(*partition, work);
         collect_relief(*partition, work);
+        if (partition->leadership() == nullptr) continue;
         *next = std::min(*next, leadership->move.due());
         std::optional<InSyncProposal> proposal = leadership->replicas.propose(living_, lag_time_max_, now);
         *next = std::min(*next, leadership->replicas.next_look(lag_time_max_));
@@ -205,7 +206,8 @@ void InSyncKeeper::collect_without(const Partition& partition, Work& work, Insta
     const PartitionIdentity& identity = partition.identity();
     const PartitionRecord* record = shard_.find_record(identity);
     if (record == nullptr) return;
-    const bool is_unable = partition.state() == PartitionState::failed || partition.wants_room();
+    const bool is_unable =
+        partition.state() == PartitionState::failed || partition.wants_room() || partition.is_damaged();
     if (record->leader == shard_.self()) {
         if (is_unable) collect_unable(partition, *record, work, next);
         return;
@@ -309,7 +311,10 @@ void InSyncKeeper::collect_relief(Partition& partition, Work& work) {
     const PartitionIdentity& identity = partition.identity();
     const PartitionRecord* record = shard_.find_record(identity);
     if (best == nullptr && trouble == Trouble::damaged && record != nullptr && shard_.may_another_lead(*record)) {
-        work.ends.push_back(end_of(identity, leadership.replicas.partition_epoch()));
+        // It stops here, and then says so: with a lease it would go on until it hears that the leadership has ended,
+        // while somebody else leads.
+        partition.follow(partition.log(), leadership.epoch);
+        look();
         return;
     }
     if (best == nullptr || !leadership.move.wish()) return;

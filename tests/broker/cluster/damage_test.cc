@@ -2,6 +2,7 @@
 // replica that is whole. (The names in brackets are those of research/reliability.md.)
 
 #include <gtest/gtest.h>
+#include <memory>
 
 #include "log/log.h"
 #include "tests/broker/cluster/replicated.h"
@@ -129,6 +130,37 @@ TEST(Damage, ACrashAtAnyStepOfTheMendingIsMendedToo) {
         EXPECT_TRUE(topic.wait_equal({1, 2, 3}, 5s)) << step;
         EXPECT_EQ(topic.log_of(damaged), values) << step;
     }
+}
+
+// Nobody is in sync with it, and others may lead: it gives the leadership up, and does not wait until it hears that it
+// is over; somebody else may lead by then.
+TEST(Damage, ALeaderThatGivesUpStopsBeforeItSaysSo) {
+    uint64_t seed = 1;
+    auto cluster = std::make_unique<ClusterWorld>(4, 3, seed);
+    for (; seed < 20; cluster = std::make_unique<ClusterWorld>(4, 3, ++seed)) {
+        for (int32_t id : {1, 2, 3, 4}) cluster->config(id).tail_bytes = 0;
+        cluster->start_all();
+        if (cluster->active() == 1) break;
+    }
+    cluster->place_topic("t", 1, {BrokerId(4), BrokerId(2), BrokerId(3)}, 2);
+    Replicated topic = Replicated::existing(*cluster, "t");
+    ASSERT_TRUE(topic.wait_in_sync(3));
+    ASSERT_EQ(topic.wait_leader(), 4);
+    const std::vector<std::string> values = fill(topic, "a");
+    for (int32_t id : {2, 3}) cluster->simulation().network().cut(cluster->node(id), cluster->node(4));
+    ASSERT_TRUE(topic.produce(4, "by the leader alone", AckLevel::leader).said.ok());
+    ASSERT_TRUE(cluster->simulation().run_until([&] { return topic.record().in_sync == BrokerIds{BrokerId(4)}; }, 20s));
+    damage(*cluster, 4, topic);
+    std::vector<ClusterWorld::Pending> reads;
+    for (int64_t next = 0; next < records; ++next) {
+        reads.push_back(cluster->begin(4, rpc::Method::fetch, fetch_request({{topic.identity(), next}}, {})));
+    }
+    ASSERT_TRUE(cluster->simulation().run_until([&] { return topic.record().leader.value != 4; }, 10s));
+    EXPECT_FALSE(topic.replica(4)->leads());
+    cluster->simulation().network().heal_all();
+    ASSERT_TRUE(topic.wait_in_sync(3, 60s)) << topic.tell();
+    EXPECT_TRUE(topic.wait_equal({2, 3, 4}, 10s));
+    EXPECT_EQ(topic.read(topic.wait_leader()), values);
 }
 
 // Every replica is damaged, one after the other: what one has lost the others have.
