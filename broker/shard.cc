@@ -246,7 +246,9 @@ void Shard::follow(Partition& partition, const PartitionRecord& record) {
     // As another replica than before it names what it has anew.
     if (standing.membership != partition.standing().membership) replicator_.leave(partition.identity());
     partition.set_standing(standing);
-    const bool may_follow = partition.state() == PartitionState::online && !standing.is_damaged;
+    // What has been found to be damaged is to be replaced, and must not be counted until then.
+    const bool is_waiting = partition.is_damaged() && may_another_lead(record);
+    const bool may_follow = partition.state() == PartitionState::online && !standing.is_damaged && !is_waiting;
     if (may_follow && record.leader.value >= 0) {
         replicator_.follow(partition.identity(), record.leader, record.leader_epoch);
     } else {

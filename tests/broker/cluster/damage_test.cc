@@ -146,9 +146,11 @@ TEST(Damage, ALeaderThatGivesUpStopsBeforeItSaysSo) {
     Replicated topic = Replicated::existing(*cluster, "t");
     ASSERT_TRUE(topic.wait_in_sync(3));
     ASSERT_EQ(topic.wait_leader(), 4);
-    const std::vector<std::string> values = fill(topic, "a");
+    std::vector<std::string> values = fill(topic, "a");
+    // They get what it sends, and it does not hear of it.
     for (int32_t id : {2, 3}) cluster->simulation().network().cut(cluster->node(id), cluster->node(4));
-    ASSERT_TRUE(topic.produce(4, "by the leader alone", AckLevel::leader).said.ok());
+    values.push_back("by the leader alone");
+    ASSERT_TRUE(topic.produce(4, values.back(), AckLevel::leader).said.ok());
     ASSERT_TRUE(cluster->simulation().run_until([&] { return topic.record().in_sync == BrokerIds{BrokerId(4)}; }, 20s));
     damage(*cluster, 4, topic);
     std::vector<ClusterWorld::Pending> reads;
