@@ -138,7 +138,9 @@ KnownTopic* AdminClient::draw_topic() {
     return &stage_.topics[random_.below(stage_.topics.size())];
 }
 
+// What is placed on a disk that is lost, before anybody has noticed, is for a person to decide about.
 Task<void> AdminClient::create_another() {
+    if (!stage_.lost_voters.empty()) co_return;
     // A name that was used before, sometimes.
     uint64_t number = random_.chance(one_in(2)) ? random_.below(3) : ++topics_made_ + 100;
     std::string name = "t" + std::to_string(number);
@@ -164,7 +166,7 @@ Task<void> AdminClient::delete_topic() {
 
 Task<void> AdminClient::add_partitions() {
     KnownTopic* drawn = draw_topic();
-    if (drawn == nullptr || drawn->partitions >= partitions_max) co_return;
+    if (drawn == nullptr || drawn->partitions >= partitions_max || !stage_.lost_voters.empty()) co_return;
     std::string name = drawn->name;
     int32_t wanted = drawn->partitions + 1;
     rpc::CallResult result =
