@@ -256,9 +256,9 @@ Task<bool> Broker::publish() {
     std::function<Task<void>(MetadataSnapshot)> publish = [this](MetadataSnapshot metadata) {
         return update_shards(std::move(metadata));
     };
-    control_->session().lease_to([this](Instant end, int64_t version) {
+    control_->session().lease_to([this](Instant end, int64_t granted_for) {
         for (Shard* shard : facts_.shards) {
-            shard->executor().post_remote([shard, end, version] { shard->take_lease(end, version); });
+            shard->executor().post_remote([shard, end, granted_for] { shard->take_lease(end, granted_for); });
         }
     });
     control_->session().report_with([this](MetadataSnapshot metadata) { return report_replicas(std::move(metadata)); });

@@ -123,7 +123,7 @@ TEST(CopyBehind, DamagedAsTheFirstIsNotTakenForTorn) {
     machine.make_three();
     const simulation::DiskImage image = machine.disk().snapshot();
     for (uint64_t byte = 0; byte < 49; ++byte) {
-        for (uint64_t other : {0, 9, 17, 25, 35, 45}) {
+        for (const uint64_t other : std::initializer_list<uint64_t>{0, 9, 17, 25, 35, 45}) {
             machine.restore(image);
             machine.disk().rot(journal_path, 5 * block_size + byte, 3);
             machine.disk().rot(journal_path, 6 * block_size + other, 5);

@@ -8,8 +8,8 @@
 namespace ironbark::broker {
 namespace {
 
-constexpr size_t record_bytes = 100'000;
-constexpr int records = 80;  // 8 MB
+constexpr size_t long_record_bytes = 100'000;
+constexpr int long_records = 80;  // 8 MB
 
 // A topic on the first three of four brokers, of which hardly anything is kept in memory.
 struct Behind {
@@ -21,9 +21,9 @@ struct Behind {
         EXPECT_TRUE(topic->wait_in_sync(3));
     }
     void write() {
-        for (int number = 0; number < records; ++number) {
+        for (int number = 0; number < long_records; ++number) {
             ASSERT_TRUE(
-                topic->produce_somewhere(std::string(record_bytes, static_cast<char>('a' + number % 26))).said.ok());
+                topic->produce_somewhere(std::string(long_record_bytes, static_cast<char>('a' + number % 26))).said.ok());
         }
     }
     PlannedSeen plan(const std::vector<int32_t>& to, int64_t throttle) {

@@ -21,7 +21,7 @@ BrokerIds ids_of(const std::vector<int32_t>& numbers) {
 
 // A topic on the first three of some brokers.
 struct Moving {
-    explicit Moving(int32_t brokers = 4, uint64_t seed = 1) : cluster(brokers, 3, seed) {
+    explicit Moving(size_t brokers = 4, uint64_t seed = 1) : cluster(brokers, 3, seed) {
         cluster.start_all();
         cluster.place_topic("t", 1, first_three, 2);
         topic.emplace(Replicated::existing(cluster, "t"));

@@ -142,7 +142,7 @@ const char* name(Theme theme) {
 void draw_replication(RandomStream& random, const Plan& plan, TopicPlan& topic) {
     topic.replicas = one_of<int32_t>(random, {1, 2, 3, 3, 3, 3});
     if (plan.nodes > 3) topic.replicas = one_of<int32_t>(random, {1, 2, 3, 3, 3, 5});
-    topic.min_in_sync = static_cast<int32_t>(random.between(1, std::min<uint64_t>(2, topic.replicas)));
+    topic.min_in_sync = static_cast<int32_t>(random.between(1, topic.replicas > 1 ? 2 : 1));
     if (topic.replicas == 5) topic.min_in_sync = static_cast<int32_t>(random.between(1, 3));
     if (plan.cluster.theme == Theme::failovers) topic.replicas = 3;
     if (plan.cluster.theme != Theme::damage) return;
