@@ -125,7 +125,9 @@ TEST_F(GraveyardTest, ListsTheOldestFirst) {
 }
 
 TEST_F(GraveyardTest, KeepsBurialsOfOneMomentApart) {
-    for (const uint64_t end : {uint64_t{4}, uint64_t{5}}) ASSERT_TRUE(bury_bytes(0, end * block_size, sample_range(9)).ok());
+    for (const uint64_t end : {uint64_t{4}, uint64_t{5}}) {
+        ASSERT_TRUE(bury_bytes(0, end * block_size, sample_range(9)).ok());
+    }
     ASSERT_EQ(list().size(), 2u);
     EXPECT_EQ(run(read_buried_head(world, path(0)))->bytes, 4 * block_size);
     EXPECT_EQ(run(read_buried_head(world, path(1)))->bytes, 5 * block_size);

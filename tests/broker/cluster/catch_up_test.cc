@@ -22,8 +22,8 @@ struct Behind {
     }
     void write() {
         for (int number = 0; number < long_records; ++number) {
-            ASSERT_TRUE(
-                topic->produce_somewhere(std::string(long_record_bytes, static_cast<char>('a' + number % 26))).said.ok());
+            ASSERT_TRUE(topic->produce_somewhere(std::string(long_record_bytes, static_cast<char>('a' + number % 26)))
+                            .said.ok());
         }
     }
     PlannedSeen plan(const std::vector<int32_t>& to, int64_t throttle) {
