@@ -147,6 +147,7 @@ void Replicator::follow(const PartitionIdentity& identity, BrokerId leader, Epoc
     const Followed next{leader, epoch, wire::ReplicaLane::tail};
     if (Link* link = link_of(followed); link != nullptr && link != link_of(next)) link->leave(identity);
     begin(identity, next);
+    drop_idle_lanes();
 }
 
 // Follows it by the link of its lane, which is made if it is not there.
