@@ -145,7 +145,11 @@ TEST_F(LocalCluster, ReplicasMoveUnderALoad) {
         for (const size_t end = sent + 20'000; sent < end; ++sent) producer.say(std::to_string(sent) + "\n");
     };
     send();
-    const Finished moved = tool.run({"replica", "move", "t/0", "--to", list(first, third), "--wait"});
+    const Finished refused = tool.run({"replica", "move", "t/0", "--to", list(first, third), "--throttle", "fast"});
+    EXPECT_EQ(refused.exit_code, 2);
+    EXPECT_THAT(refused.errors, HasSubstr("--throttle is bytes a second, like 50MiB/s"));
+    const Finished moved =
+        tool.run({"replica", "move", "t/0", "--to", list(first, third), "--throttle", "20MiB/s", "--wait"});
     EXPECT_EQ(moved.exit_code, 0) << moved.errors;
     EXPECT_THAT(moved.output, HasSubstr("brokers " + list(first, third) + " keep it"));
     send();
