@@ -34,6 +34,8 @@ class Replicator::Link {
           greeter_(shard_.world(), &owner.settings_.self, owner.settings_.secret, way.first.value),
           lost_(shard_.executor()),
           scope_(shard_.executor()) {}
+    // What sessions have under way goes before their channel, which `run` has.
+    ~Link() { sessions_.clear(); }
 
     void start() { scope_.spawn(run()); }
     void stop() {

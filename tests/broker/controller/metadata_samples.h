@@ -45,7 +45,7 @@ inline RegisterBroker start(int32_t id, int64_t incarnation, int64_t stopped_cle
     broker.rack = "rack";
     broker.version = "1.0";
     broker.stopped_cleanly = Incarnation(stopped_cleanly);
-    broker.time = Timestamp(2000 + incarnation);
+    broker.time = Timestamp(2000 + incarnation % 1000);
     return broker;
 }
 
