@@ -16,7 +16,8 @@ namespace {
 // patience before.
 constexpr Duration cluster_liveness_limit = std::chrono::minutes(5);
 constexpr Duration in_sync_limit = std::chrono::minutes(2);
-constexpr Duration slice = 50ms;  // between two close looks
+constexpr Duration slice = 50ms;         // between two close looks
+constexpr Duration under_way_time = 3s;  // what was sent by somebody who waits for no answer has come by then
 constexpr size_t read_bytes_max = size_t{64} << 20;
 
 // All frames of a log from there on, in as many reads as it takes.
@@ -236,6 +237,7 @@ void ClusterRun::settle() {
     stage_.history.say("run", "the producers have ended");
     stage_.phase = Phase::settled;
     wait_until("consumers and the administrator finish", [this] { return clients_.have_consumed(); });
+    pass(under_way_time);
     await_replicas();  // once more: what was asked for in the end may have been planned late
 }
 

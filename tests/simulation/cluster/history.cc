@@ -31,6 +31,10 @@ std::string place(const PartitionIdentity& partition, int64_t offset) {
            std::to_string(offset);
 }
 
+std::string range_of(const std::vector<FinalRecord>& log, int64_t start) {
+    return std::to_string(log.size()) + " records from " + std::to_string(start) + " on";
+}
+
 std::vector<FinalRecord> part_from(std::vector<FinalRecord> log, int64_t offset) {
     std::erase_if(log, [offset](const FinalRecord& record) { return record.offset < offset; });
     return log;
@@ -406,7 +410,10 @@ void History::check_final(const PartitionIdentity& name, int64_t log_start, cons
     const bool has_its_start = log_start == partition.final_start || excuses_.has_cluster();
     const bool is_same =
         !partition.final_log || (has_its_start && part_from(*partition.final_log, common) == part_from(log, common));
-    if (!is_same) fail(place(name, -1) + " is read again as it was", "it is another log");
+    if (!is_same) {
+        fail(place(name, -1) + " is read again as it was",
+             "before: " + range_of(*partition.final_log, partition.final_start) + ", now: " + range_of(log, log_start));
+    }
     partition.final_log = log;
     partition.final_start = log_start;
     check_claims(name, log_start, log);
