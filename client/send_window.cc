@@ -168,7 +168,19 @@ void SendWindow::refused_as_unexpected(Entry& entry, Refusal refusal, Instant re
         lost.is_fatal = false;
         report(lost);
     }
+    if (is_out_of_order || !refusal.may_have_expired) doubt_written(refusal.failure);
     raise_epoch(entry, repeat_at);
+}
+
+// What was acknowledged behind it before the broker forgot us, and is not handed out: it may be lost with the rest.
+void SendWindow::doubt_written(const Failure& why) {
+    for (const std::unique_ptr<Entry>& entry : entries_) {
+        if (entry->state != State::written) continue;
+        Failure failure = why;
+        failure.outcome = Outcome::unknown;
+        failure.hint = "it was acknowledged, and may be lost since: " + failure.hint;
+        fail(*entry, std::move(failure));
+    }
 }
 
 void SendWindow::found_gap(Entry& entry, int32_t expected, Instant repeat_at) {

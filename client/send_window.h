@@ -126,6 +126,7 @@ class SendWindow {
     void refused_as_unexpected(Entry& entry, Refusal refusal, Instant repeat_at);
     void found_gap(Entry& entry, int32_t expected, Instant repeat_at);
     void raise_epoch(Entry& entry, Instant repeat_at);
+    void doubt_written(const Failure& why);
     void report(LostRange lost);
     void fail(Entry& entry, Failure failure);
     void settle();

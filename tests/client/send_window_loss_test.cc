@@ -25,6 +25,21 @@ TEST(SendWindowLoss, AProducerThatIsForgottenSoonMayHaveLostWhatWasAcknowledged)
     EXPECT_EQ(script.loss(), "") << "nothing was acknowledged since";
 }
 
+// Its answer waits for the one before it, and is out of date by then.
+TEST(SendWindowLoss, WhatWasWrittenBehindTheOneThatIsForgottenMayBeLostToo) {
+    Script script;
+    script.batch();
+    script.batch();
+    script.send();
+    script.written(2);
+    script.connection_lost(1);
+    script.send();
+    script.forgotten(1, false);
+    ASSERT_TRUE(script.window.needs_identity());
+    script.new_identity(1, 1);
+    EXPECT_THAT(script.take(), ElementsAre("1 unknown", "2 unknown"));
+}
+
 TEST(SendWindowLoss, OutOfOrderInAnswerToAnEarlierAttemptIsNoLoss) {
     Script script;
     script.batch();
