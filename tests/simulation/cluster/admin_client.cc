@@ -72,7 +72,10 @@ Task<void> AdminClient::run() {
         bool is_automatic = co_await ask_failover(false);
         if (is_automatic) may_be_manual_ = false;
     }
-    while (stage_.phase != Phase::settled) co_await sleep_for(world_.executor, 100ms);
+    while (stage_.phase != Phase::settled) {
+        co_await keep_automatic();
+        co_await sleep_for(world_.executor, 100ms);
+    }
     co_await end_retention();
     co_await check_topics();
     co_await router_.close();

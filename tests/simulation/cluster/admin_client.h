@@ -36,6 +36,7 @@ class AdminClient {
     Task<void> balance_leaders();
     Task<void> elect_leader();
     Task<void> set_failover();
+    Task<void> keep_automatic();
     Task<void> describe_cluster();
     Task<void> move_replicas();
     Task<void> plan_replicas(ReplicaMove move);
@@ -57,6 +58,7 @@ class AdminClient {
     uint64_t topics_made_ = 0;
     std::map<std::string, bool> has_retention_;  // by topic: whether it has, or may have had
     bool may_be_manual_ = false;
+    bool was_manual_asked_ = false;
     std::optional<ReplicaMove> back_;  // to those that kept the partition before its replicas moved last
     bool is_ready_ = false;
     bool is_done_ = false;

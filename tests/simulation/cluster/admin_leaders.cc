@@ -160,9 +160,17 @@ Task<bool> AdminClient::ask_failover(bool is_manual) {
 
 Task<void> AdminClient::set_failover() {
     const bool is_manual = !may_be_manual_;
-    if (is_manual) may_be_manual_ = true;
+    if (is_manual) may_be_manual_ = was_manual_asked_ = true;
     bool is_done = co_await ask_failover(is_manual);
     if (is_done && !is_manual) may_be_manual_ = false;
+}
+
+// What nobody answered may be carried out late, also after what was asked for later.
+Task<void> AdminClient::keep_automatic() {
+    if (!was_manual_asked_) co_return;
+    rpc::CallResult result = co_await call(rpc::Method::describe_cluster, client::encode_describe_cluster());
+    Expected<ClusterInfo> described = client::decode_describe_cluster(result);
+    if (described.ok() && described->is_failover_manual) co_await ask_failover(false);
 }
 
 Task<void> AdminClient::describe_cluster() {
