@@ -272,7 +272,9 @@ Task<bool> LeaderSessions::add(LeaderSession* session, uint32_t handle, size_t b
     if (stream.kind == wire::ReplicaAnswer::records && belongs_elsewhere(*partition, *session, stream)) {
         stream.kind = wire::ReplicaAnswer::other_lane;
     }
-    if (stream.throttle > 0 && session->from.lane == wire::ReplicaLane::catch_up) {
+    const bool catches_up = session->from.lane == wire::ReplicaLane::catch_up;
+    const bool is_throttled = catches_up && stream.throttle > 0;
+    if (is_throttled) {
         bytes_max =
             std::min(bytes_max, std::max(throttled_share_min, static_cast<size_t>(stream.throttle / throttled_shares)));
     }
@@ -306,11 +308,10 @@ Task<bool> LeaderSessions::add(LeaderSession* session, uint32_t handle, size_t b
         end_stream(*session, handle);
         co_return false;
     }
-    const bool is_throttled = kept->second.throttle > 0 && session->from.lane == wire::ReplicaLane::catch_up;
     if (is_throttled) kept->second.throttle_after(total_size(frames.slices), shard_.executor().now());
     add_records(handle, *partition, std::move(frames), kept->second, answer);
     session->was_told(handle);
-    co_return kept->second.next < partition->log_end() || session->from.lane == wire::ReplicaLane::catch_up;
+    co_return kept->second.next < partition->log_end() || catches_up;
 }
 
 void LeaderSessions::add_records(

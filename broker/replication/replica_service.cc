@@ -24,6 +24,12 @@ wire::ReplicaLane lane_of(wire::ReplicaLane lane) {
     return lane == wire::ReplicaLane::tail ? lane : wire::ReplicaLane::catch_up;
 }
 
+template <typename Message>
+FollowerSessionId session_id(int32_t follower, const Message& message) {
+    return {BrokerId(follower), Incarnation(message.incarnation()), message.follower_shard(), lane_of(message.lane()),
+            message.session()};
+}
+
 template <typename List>
 std::vector<ReplicaAck> acks_of(const List* list) {
     std::vector<ReplicaAck> acks;
@@ -82,8 +88,7 @@ Task<rpc::Response> ReplicaService::replicate(int32_t follower, rpc::Request req
     }
     Shard* shard = shards_[static_cast<size_t>(message.shard())];
     ReplicateCall call;
-    call.from = {BrokerId(follower), Incarnation(message.incarnation()), message.follower_shard(),
-                 lane_of(message.lane()), message.session()};
+    call.from = session_id(follower, message);
     call.positions = positions_of(message);
     if (message.left() != nullptr) call.left.assign(message.left()->begin(), message.left()->end());
     call.acks = acks_of(message.acks());
@@ -103,8 +108,7 @@ Task<rpc::Response> ReplicaService::take_acks(int32_t follower, rpc::Request req
     const auto& message = request.as<wire::ReplicaAcksRequest>();
     if (message.shard() >= 0 && static_cast<size_t>(message.shard()) < shards_.size()) {
         Shard* shard = shards_[static_cast<size_t>(message.shard())];
-        const FollowerSessionId from{BrokerId(follower), Incarnation(message.incarnation()), message.follower_shard(),
-                                     lane_of(message.lane()), message.session()};
+        const FollowerSessionId from = session_id(follower, message);
         std::vector<ReplicaAck> acks = acks_of(message.acks());
         auto make = [shard, from, acks] { return give_acks(shard, from, acks); };
         (void)co_await run_on<bool>(shard_.executor(), shard->executor(), shard->scope(), std::move(make));
