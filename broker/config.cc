@@ -38,7 +38,7 @@ constexpr ConfigKey keys[] = {
     {"replica.lag.time.max", "2s", "a follower that was not caught up for so long leaves the in-sync set"},
     {"shards", "0", "threads that own partitions; 0: half of the cores, at least one"},
     {"io", "auto", "auto, io_uring or posix"},
-    {"spin", "200us", "how long a shard polls before it sleeps, while requests come so soon; 0: never"},
+    {"spin", "200us", "how long a thread polls before it sleeps, while most waits are so short; 0: never"},
     {"reserve", "256MiB", "free disk space below which records are refused"},
     {"memory.tail", "64MiB", "per shard: recent records kept in memory for readers"},
     {"memory.unwritten", "64MiB", "per shard: records accepted and not yet written; more wait"},

@@ -56,7 +56,7 @@ Result<IoChoice> choose_io(const Config& config, size_t shards, std::string* pro
         choice.io_counters.push_back([ring = world->get()] { return copy(ring->counters()); });
         choice.worlds.push_back(std::move(world).value());
     }
-    choice.worlds.push_back(make_posix_world(PosixSettings()));  // of the control thread, which does not spin
+    choice.worlds.push_back(make_posix(config));  // of the control thread
     return choice;
 }
 

@@ -42,6 +42,7 @@ Shard::Shard(World& world, size_t index, size_t count, const Config* config)
       replicator_(*this),
       in_sync_keeper_(*this, config->replica_lag_time_max),
       metadata_changed_(world.executor),
+      updated_(world.executor),
       updating_(world.executor),
       accepting_(world.executor),
       replica_accepting_(world.executor),
@@ -132,6 +133,15 @@ Task<void> Shard::update(MetadataSnapshot metadata) {
     co_await all(world_.executor, std::move(appointments));
     co_await open_partitions(std::move(changes.openings));
     in_sync_keeper_.take(*metadata);
+    updated_version_ = metadata->version();
+    updated_.pulse();
+}
+
+Task<void> Shard::wait_for_update(int64_t version, Instant deadline) {
+    while (updated_version_ < version && world_.executor.now() < deadline) {
+        const Wake wake = co_await updated_.wait(deadline);
+        if (wake == Wake::closed) break;
+    }
 }
 
 // A stop waits for what is being acknowledged, and that waits for what the controller says of the in-sync set. No
@@ -499,6 +509,7 @@ Task<void> Shard::stop_serving() {
     stopping_ = true;
     for (const auto& [number, wait] : waits_) wait->set();
     metadata_changed_.close();
+    updated_.close();
     if (server_ != nullptr) {
         server_->stop();
         co_await accepting_.join();

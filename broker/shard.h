@@ -96,6 +96,8 @@ class Shard {
     const MetadataSnapshot& metadata() const { return metadata_; }
     // Suspends until there is newer metadata, or the deadline; closed: the shard is stopping.
     Task<Wake> wait_for_metadata(Instant deadline) { return metadata_changed_.wait(deadline); }
+    // Suspends until `update` is done with metadata this new, or the deadline, or a stop.
+    Task<void> wait_for_update(int64_t version, Instant deadline);
     log::LogStore* store() { return store_.get(); }
     // Since when the disk has no more than its reserve left; `never`: it has.
     Instant full_since() const { return store_ == nullptr ? never : store_->context().full_since; }
@@ -161,6 +163,8 @@ class Shard {
     InSyncKeeper in_sync_keeper_;
     MetadataSnapshot metadata_;
     Event metadata_changed_;
+    int64_t updated_version_ = -1;  // of the metadata that `update` is done with
+    Event updated_;
     Mutex updating_;
     uint64_t waits_begun_ = 0;
     std::map<uint64_t, Event*> waits_;

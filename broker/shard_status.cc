@@ -53,7 +53,7 @@ Task<ShardStatus> look_at_shard(Shard* shard) {
         }
         const log::LogContext& context = store->context();
         status.space = store->space();
-        status.storage_full = context.storage_full;
+        status.storage_full = context.is_storage_full();
         status.marks_writable = store->marks_state().ok();
         status.logs = context.counters;
         status.pools.push_back({"tail", context.tail_bytes, context.tail_bytes_max});

@@ -56,8 +56,7 @@ struct LogContext {
     std::list<Log*> tails{};  // logs that hold memory, the longest untouched first
     ReadAheadBudget read_ahead{};
     uint64_t zeroing_bytes = 0;  // zeros being written ahead of synced rounds, in all logs
-    bool storage_full = false;  // the reserve is touched: appends are refused
-    Instant full_since = never;
+    Instant full_since = never;  // the reserve is touched, and appends are refused; never: it is not
     std::function<void(bool is_full)> on_storage_full{};  // it has changed; may be empty
     LogCounters counters{};
     std::function<void(const RoundTimes&)> on_round{};  // may be empty
@@ -66,8 +65,9 @@ struct LogContext {
     Event* marks_wanted = nullptr;                    // set when the first becomes dirty
 
     void note_dirty(Log& log);
+    bool is_storage_full() const { return full_since != never; }
     void note_storage_full(bool is_full) {
-        if (std::exchange(storage_full, is_full) == is_full) return;
+        if (is_full == is_storage_full()) return;
         full_since = is_full ? world.executor.now() : never;
         if (on_storage_full) on_storage_full(is_full);
     }

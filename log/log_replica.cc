@@ -25,7 +25,7 @@ Task<Result<Appended>> Log::append_replica(record::FrameView frame) {
     const size_t size = frame.bytes.size();
     ASSERT(size == frame.header.length && !frame.header.is_pad() && frame.is_stamped());
     InFlight::Mark operation(operations_);
-    if (context_->storage_full) co_return ErrorCode::storage_full;
+    if (context_->is_storage_full()) co_return ErrorCode::storage_full;
     std::optional<Units> units;
     if (!append_turn_.is_locked()) units = context_->unwritten.try_take(static_cast<int64_t>(size));
     if (!units) units = co_await reserve_unwritten(static_cast<int64_t>(size));

@@ -123,7 +123,7 @@ Task<void> LogStore::space_loop() {
     while (true) {
         Wake waited = co_await stopping_.wait(world_.executor.now() + space_interval);
         if (waited != Wake::timed_out) co_return;
-        bool is_idle = appended == context_.counters.appended_bytes && !context_.storage_full;
+        bool is_idle = appended == context_.counters.appended_bytes && !context_.is_storage_full();
         if (is_idle) continue;
         appended = context_.counters.appended_bytes;
         co_await look_at_space();

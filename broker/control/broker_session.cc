@@ -134,7 +134,7 @@ Task<bool> BrokerSession::enroll() {
 
 // What was known before says nothing of this incarnation. Heartbeats do not wait for it: a large state takes long.
 void BrokerSession::note_enrolled() {
-    const bool is_shown = registered_version_ >= 0 && state_.version() >= registered_version_;
+    const bool is_shown = registered_version_ >= 0 && current_->version() >= registered_version_;
     is_enrolled_ = is_enrolled_ || (is_shown && !is_stopping_);
 }
 
@@ -168,7 +168,7 @@ Task<void> BrokerSession::heartbeats() {
             }
             return rpc::finish(builder,
                                wire::CreateHeartbeatRequestDirect(builder, settings_.broker.value, incarnation_.value,
-                                                                  state_.version(), &shards));
+                                                                  current_->version(), &shards));
         };
         call.repeat = Repeat::always;
         call.answer_time = settings_.session_timeout / attempts_per_session;
@@ -177,7 +177,7 @@ Task<void> BrokerSession::heartbeats() {
         if (result.ok()) {
             const auto& answer = result.as<wire::HeartbeatResponse>();
             // One that still waits for its metadata is not put off by this one.
-            const bool is_waiting = granted_.version > state_.version();
+            const bool is_waiting = granted_.version > current_->version();
             const Dated grant{sent + std::chrono::milliseconds(answer.lease_ms()), answer.metadata_version()};
             heard_ = {sent, answer.metadata_version()};
             heartbeat_times_.add(now() - sent);
@@ -204,7 +204,7 @@ Task<bool> BrokerSession::catch_up(Instant deadline) {
     const Instant asked = now();
     wanted_beat_ = asked;
     beat_.pulse();
-    auto has_caught_up = [&] { return heard_.time >= asked && state_.version() >= heard_.version; };
+    auto has_caught_up = [&] { return heard_.time >= asked && current_->version() >= heard_.version; };
     while (!has_caught_up() && now() < deadline && !is_stopping_) co_await changed_.wait(deadline);
     co_return has_caught_up();
 }
@@ -215,7 +215,7 @@ void BrokerSession::lease_to(LeaseTo lease_to) {
 }
 
 void BrokerSession::apply_lease() {
-    if (state_.version() < granted_.version || granted_.time <= lease_end()) return;
+    if (current_->version() < granted_.version || granted_.time <= lease_end()) return;
     lease_end_ = granted_.time;
     if (lease_to_) lease_to_(granted_.time, granted_.version);
 }
@@ -253,7 +253,7 @@ Task<bool> BrokerSession::follow_once() {
     call.method = rpc::Method::follow_metadata;
     call.make = [this] {
         flatbuffers::FlatBufferBuilder builder;
-        const int64_t known = wants_snapshot_ ? -1 : state_.version();
+        const int64_t known = wants_snapshot_ ? -1 : current_->version();
         const auto poll_ms = static_cast<int32_t>(metadata_poll_time / 1ms);
         return rpc::finish(builder, wire::CreateFollowMetadataRequest(builder, settings_.broker.value, known,
                                                                       incoming_version_, incoming_parts_, poll_ms));
@@ -262,16 +262,15 @@ Task<bool> BrokerSession::follow_once() {
     const Instant deadline = now() + metadata_poll_time + metadata_answer_time;
     rpc::CallResult result = co_await controllers_.call(std::move(call), deadline);
     if (!result.ok()) co_return false;
-    const int64_t before = state_.version();
+    const int64_t before = current_->version();
     if (Result<void> taken = take(result); !taken.ok()) {
         wants_snapshot_ = true;
         note(fmt::format("the metadata cannot be followed ({}). Is this daemon older than the controllers?",
                          describe(taken.error())));
         co_return false;
     }
-    if (state_.version() == before) co_return true;
-    current_ = std::make_shared<const Metadata>(state_);
-    if (state_.session_timeout() > Duration()) settings_.session_timeout = state_.session_timeout();
+    if (current_->version() == before) co_return true;
+    if (current_->session_timeout() > Duration()) settings_.session_timeout = current_->session_timeout();
     note_enrolled();
     apply_lease();
     changed_.pulse();
@@ -281,12 +280,12 @@ Task<bool> BrokerSession::follow_once() {
 Result<void> BrokerSession::take(const rpc::CallResult& result) {
     const auto& answer = result.as<wire::FollowMetadataResponse>();
     if (!answer.is_snapshot()) {
-        if (answer.version() <= state_.version()) return {};
-        // A copy, so that commands that fail half-way leave nothing behind.
-        Metadata next = state_;
+        if (answer.version() <= current_->version()) return {};
+        // Commands that fail half-way leave nothing behind.
+        Metadata next = *current_;
         TRY_VOID(take_commands(answer, result.payload.bytes(), &next));
         if (next.version() != answer.version()) return Error(ErrorCode::corrupt_data, "the versions do not add up");
-        state_ = std::move(next);
+        current_ = std::make_shared<const Metadata>(std::move(next));
         return {};
     }
     if (incoming_version_ != answer.version() || !incoming_) {
@@ -302,7 +301,7 @@ Result<void> BrokerSession::take(const rpc::CallResult& result) {
     incoming_parts_ = 0;
     TRY_VOID(taken);
     wants_snapshot_ = false;
-    if (whole.version() > state_.version()) state_ = std::move(whole);
+    if (whole.version() > current_->version()) current_ = std::make_shared<const Metadata>(std::move(whole));
     return {};
 }
 
@@ -405,6 +404,12 @@ Task<void> BrokerSession::send_reports(MetadataSnapshot metadata) {
 }
 
 Task<Executed> BrokerSession::execute(Command command, Instant deadline) {
+    Executed executed = co_await commit(std::move(command), deadline);
+    if (executed.ok()) co_await wait_until_seen(executed.version, deadline);
+    co_return executed;
+}
+
+Task<Executed> BrokerSession::commit(Command command, Instant deadline) {
     ControllerCall call;
     call.method = rpc::Method::execute_command;
     call.payload = world_.buffers.copy_of(command);
@@ -420,7 +425,6 @@ Task<Executed> BrokerSession::execute(Command command, Instant deadline) {
         rpc::CallResult result = co_await controllers_.call(std::move(attempt), deadline);
         if (result.ok()) {
             const int64_t version = result.as<wire::ExecuteCommandResponse>().metadata_version();
-            co_await wait_until_seen(version, deadline);
             co_return Executed{Outcome::written, ErrorCode::none, {}, version};
         }
         if (result.delivery == rpc::Delivery::unknown)

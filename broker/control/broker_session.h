@@ -48,8 +48,9 @@ class BrokerSession {
     void stop();
     Task<void> join() { co_await scope_.join(); }
 
-    // Has a command executed by the active controller. Suspends until its effect is in `current`, or was published if
-    // somebody is published to.
+    // Has a command executed by the active controller. Suspends until it is committed.
+    Task<Executed> commit(Command command, Instant deadline);
+    // The same, and until its effect is in `current`, or was published if somebody is published to.
     Task<Executed> execute(Command command, Instant deadline);
 
     // Suspends until `current` is as new as the active controller's metadata was when this was asked. False: it is not,
@@ -107,7 +108,6 @@ class BrokerSession {
     SessionSettings settings_;
     std::vector<std::unique_ptr<ShardPulse>> pulses_;
 
-    Metadata state_;
     MetadataSnapshot current_;
     std::optional<Metadata> incoming_;  // a snapshot in parts
     int64_t incoming_version_ = -1;

@@ -46,10 +46,11 @@ constexpr Duration full_time = 5s;
 // Why another one is to lead, if one can.
 enum class Trouble : uint8_t { none, damaged, hangs, full };
 
-Trouble trouble_of(const Partition& partition, Instant full_since, Instant now) {
+Trouble trouble_of(const Partition& partition, const Shard& shard) {
+    const Instant now = shard.executor().now();
     if (partition.is_damaged()) return Trouble::damaged;
     if (partition.log()->round_since() < now - hanging_time) return Trouble::hangs;
-    return full_since < now - full_time ? Trouble::full : Trouble::none;
+    return shard.full_since() < now - full_time ? Trouble::full : Trouble::none;
 }
 
 // Without a leadership most of them follow, and there is nothing to do for them at a look.
@@ -284,7 +285,7 @@ void InSyncKeeper::collect_move(Partition& partition, Work& work) {
     const int32_t partition_epoch = leadership.replicas.partition_epoch();
     if (*step == PlannedMove::Step::hand_over) {
         // Its log is of no use in the set.
-        const Trouble trouble = trouble_of(partition, shard_.full_since(), shard_.executor().now());
+        const Trouble trouble = trouble_of(partition, shard_);
         const bool leaves = trouble == Trouble::damaged || trouble == Trouble::hangs;
         work.handovers.push_back({identity.topic, identity.partition, shard_.self(), leadership.epoch, partition_epoch,
                                   target, leadership.replicas.incarnation_of(target), leaves});
@@ -297,7 +298,7 @@ void InSyncKeeper::collect_move(Partition& partition, Work& work) {
 
 // Its disk hangs, is full, or has lost records: the member that has most on its own is to lead.
 void InSyncKeeper::collect_relief(Partition& partition, Work& work) {
-    const Trouble trouble = trouble_of(partition, shard_.full_since(), shard_.executor().now());
+    const Trouble trouble = trouble_of(partition, shard_);
     if (trouble == Trouble::none) return;
     Leadership& leadership = *partition.leadership();
     const ReplicaSet::Replica* best = nullptr;

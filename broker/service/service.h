@@ -78,7 +78,9 @@ class ClientService final : public rpc::Handler {
         Executed executed;
         bool was_repeated = false;
     };
+    // Suspends until it is committed, and every shard of this broker has taken over what it changed.
     Task<Execution> execute(Command command, int32_t timeout_ms);
+    Task<void> wait_for_update(int64_t version, Instant deadline);
     // Asks the active controller, on the control thread.
     Task<rpc::CallResult> ask_controller(ControllerCall call, Instant deadline);
     Task<Execution> change_settings(Uuid topic, SettingsChange change, int32_t timeout_ms);

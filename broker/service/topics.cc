@@ -21,6 +21,7 @@ constexpr int32_t metadata_wait_max_ms = 60'000;
 constexpr size_t replicas_wanted = 3;
 constexpr int32_t min_in_sync_wanted = 2;
 constexpr Duration taken_time_max = 2s;  // until the metadata shows who has taken a name
+constexpr Duration update_time_max = 60s;  // until the shards have taken over a committed command
 constexpr Duration repeat_pause = 20ms;  // before a command is repeated of which nobody knows what became
 
 using rpc::respond;
@@ -78,6 +79,11 @@ bool has_settings(const TopicRecord& topic,
                         [&](const std::string& key) { return topic.settings.contains(key) && !set.contains(key); });
 }
 
+Task<bool> wait_on(Shard* shard, int64_t version, Instant deadline) {
+    co_await shard->wait_for_update(version, deadline);
+    co_return true;
+}
+
 // The broker whose controller is active, or was when this metadata was made.
 int32_t controller_of(const Metadata& metadata) {
     const BrokerRecord* found = metadata.find(metadata.active_controller());
@@ -97,13 +103,12 @@ std::shared_ptr<const TopicRecord> ClientService::find_topic(const flatbuffers::
     return topic != nullptr && topic->name == text ? topic : nullptr;
 }
 
-// Done when every shard of this broker has taken over what the command changed.
 Task<ClientService::Execution> ClientService::execute(Command command, int32_t timeout_ms) {
     struct Attempts {
         static Task<Execution> run(Control* control, Command command, Instant deadline) {
             Execution execution;
             while (true) {
-                execution.executed = co_await control->session().execute(command, deadline);
+                execution.executed = co_await control->session().commit(command, deadline);
                 const bool is_known = execution.executed.outcome != Outcome::unknown;
                 if (is_known || control->executor().now() >= deadline) co_return execution;
                 execution.was_repeated = true;
@@ -118,7 +123,20 @@ Task<ClientService::Execution> ClientService::execute(Command command, int32_t t
     Execution execution =
         co_await run_on<Execution>(shard_.executor(), control->executor(), control->scope(), std::move(make));
     if (execution.was_repeated && !execution.executed.ok()) execution.executed.outcome = Outcome::unknown;
+    if (execution.executed.ok()) co_await wait_for_update(execution.executed.version, deadline);
     co_return execution;
+}
+
+// What is committed is done; that this broker shows it is a courtesy, and takes a moment only. The control thread has
+// told the shards of the metadata, or is about to: here that costs no further trip there and back.
+Task<void> ClientService::wait_for_update(int64_t version, Instant deadline) {
+    deadline = std::min(deadline, shard_.executor().now() + update_time_max);
+    std::vector<Task<bool>> waits;
+    for (Shard* shard : facts_.shards) {
+        auto make = [shard, version, deadline] { return wait_on(shard, version, deadline); };
+        waits.push_back(run_on<bool>(shard_.executor(), shard->executor(), shard->scope(), std::move(make)));
+    }
+    co_await all(shard_.executor(), std::move(waits));
 }
 
 Task<rpc::Response> ClientService::metadata(rpc::Request request) {
