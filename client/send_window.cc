@@ -119,6 +119,10 @@ void SendWindow::succeeded(Entry& entry, Written receipt) {
         lost.is_final = is_isr_level(entry.receipt.level);
         report(lost);
     }
+    for (const std::unique_ptr<Entry>& other : entries_) {
+        if (other.get() == &entry) break;
+        if (other->state == State::failed) fail(*other, other->failure);
+    }
     settle();
 }
 
@@ -179,7 +183,7 @@ void SendWindow::doubt_written(const Failure& why) {
         Failure failure = why;
         failure.outcome = Outcome::unknown;
         failure.hint = "it was acknowledged, and may be lost since: " + failure.hint;
-        fail(*entry, std::move(failure));
+        end_as_failed(*entry, std::move(failure));
     }
 }
 
@@ -193,10 +197,11 @@ void SendWindow::found_gap(Entry& entry, int32_t expected, Instant repeat_at) {
     }
     acknowledged_ = std::move(all);
     loss_ = lost;
-    fail(entry, not_done(ErrorCode::out_of_order_sequence,
-                         std::string("records before it that were acknowledged at level ") + name(lost.level) +
-                             " are not in the log any more: a promise is broken. This producer writes nothing more to "
-                             "the partition; look into the brokers before another one does"));
+    end_as_failed(
+        entry, not_done(ErrorCode::out_of_order_sequence,
+                        std::string("records before it that were acknowledged at level ") + name(lost.level) +
+                            " are not in the log any more: a promise is broken. This producer writes nothing more to "
+                            "the partition; look into the brokers before another one does"));
 }
 
 void SendWindow::report(LostRange lost) {
@@ -213,7 +218,29 @@ void SendWindow::repeat(Entry& entry, Instant at) {
     entry.not_before = at;
 }
 
+// Unless what stands behind it proves that it was written.
 void SendWindow::fail(Entry& entry, Failure failure) {
+    const Entry* proof = acknowledged_behind(entry);
+    if (proof == nullptr) return end_as_failed(entry, std::move(failure));
+    entry.state = State::written;
+    entry.receipt = Written();
+    entry.receipt.level = proof->receipt.level;
+    entry.receipt.replicas = proof->receipt.replicas;
+    entry.receipt.duplicate = true;
+}
+
+const SendWindow::Entry* SendWindow::acknowledged_behind(const Entry& entry) const {
+    const Entry* found = nullptr;
+    if (!is_numbered(entry)) return found;
+    for (size_t index = entries_.size(); index > 0 && entries_[index - 1].get() != &entry; --index) {
+        const Entry& other = *entries_[index - 1];
+        const bool is_answered = other.receipt.level != Acks::none || other.receipt.duplicate;
+        if (other.state == State::written && is_numbered(other) && is_answered) found = &other;
+    }
+    return found;
+}
+
+void SendWindow::end_as_failed(Entry& entry, Failure failure) {
     if (failure.outcome == Outcome::unknown) entry.may_be_written = true;
     // "Not written" is passed on only if no earlier attempt may have done it.
     if (entry.may_be_written) failure.outcome = Outcome::unknown;

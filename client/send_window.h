@@ -7,6 +7,8 @@
 //   - Batches are sent in order, at most `unresolved_max` unresolved; nothing overtakes a batch that waits to be
 //     repeated. Without idempotence there is one at a time, and it is not repeated once it may have been written.
 //   - Results are handed out in order.
+//   - A broker takes batches in the order of their numbers only. So one that is acknowledged proves that those before
+//     it were written as well, whatever became of their own answers.
 //   - A batch that fails leaves a hole in the sequence. Once nothing is in flight, the later ones close it: renumbered
 //     if the failed one is certainly not written and none of them may be, else under a new producer epoch; those that
 //     may have been written are then given up as unknown.
@@ -129,6 +131,8 @@ class SendWindow {
     void doubt_written(const Failure& why);
     void report(LostRange lost);
     void fail(Entry& entry, Failure failure);
+    void end_as_failed(Entry& entry, Failure failure);
+    const Entry* acknowledged_behind(const Entry& entry) const;
     void settle();
     void renumber(int32_t sequence);
     record::ProducerSequence next_sequence_of(const Entry& entry);

@@ -40,6 +40,24 @@ TEST(SendWindowLoss, WhatWasWrittenBehindTheOneThatIsForgottenMayBeLostToo) {
     EXPECT_THAT(script.take(), ElementsAre("1 unknown", "2 unknown"));
 }
 
+// It goes unsaid if the numbers begin anew, as they do after an outcome that stays unknown.
+TEST(SendWindowLoss, WhatWasWrittenBehindTheOneThatIsGivenUpIsMissedByTheNext) {
+    Script script;
+    script.batch(10, 1000);
+    script.batch();
+    script.send();
+    script.connection_lost(1, 2000);
+    script.written(2);
+    script.expire(1000);
+    EXPECT_THAT(script.take(), ElementsAre("1 written", "2 written"));
+    script.batch();
+    script.send();
+    script.expected(3, 0);
+    EXPECT_EQ(script.send(), Sent{3});
+    script.written(3);
+    EXPECT_EQ(script.loss(), "20 records at -1..209, leader");
+}
+
 TEST(SendWindowLoss, OutOfOrderInAnswerToAnEarlierAttemptIsNoLoss) {
     Script script;
     script.batch();

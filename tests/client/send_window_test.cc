@@ -88,6 +88,49 @@ TEST(SendWindow, NotWrittenIsNotBelievedWhileAnEarlierAttemptIsOpen) {
     EXPECT_THAT(script.take(), ElementsAre("1 unknown"));
 }
 
+TEST(SendWindow, WhatIsAcknowledgedProvesThatWhatCameBeforeWasWritten) {
+    Script script;
+    script.batch(10, 1000);
+    script.batch();
+    script.batch();
+    script.send();
+    script.connection_lost(1, 2000);
+    script.written(2);
+    script.written(3);
+    EXPECT_THAT(script.take(), IsEmpty()) << "its own receipt says more, if it comes in time";
+    script.expire(1000);
+    EXPECT_THAT(script.take(), ElementsAre("1 written", "2 written", "3 written"));
+    EXPECT_FALSE(script.window.needs_identity()) << "the numbers go on";
+    EXPECT_EQ(script.kept[0]->receipt.level, Acks::leader);
+    EXPECT_EQ(script.kept[0]->receipt.base_offset, -1);
+    EXPECT_TRUE(script.kept[0]->receipt.duplicate);
+}
+
+TEST(SendWindow, AlsoIfItWasGivenUpBefore) {
+    Script script;
+    script.batch();
+    script.batch(10, 1000);
+    script.batch();
+    script.send();
+    script.connection_lost(2, 2000);
+    script.expire(1000);
+    script.written(3);
+    EXPECT_THAT(script.take(), IsEmpty());
+    script.written(1);
+    EXPECT_THAT(script.take(), ElementsAre("1 written", "2 written", "3 written"));
+}
+
+TEST(SendWindow, WithoutAnAnswerNothingIsProven) {
+    Script script;
+    script.batch(10, 1000);
+    script.batch();
+    script.send();
+    script.connection_lost(1, 2000);
+    script.written(2, Acks::none, {});
+    script.expire(1000);
+    EXPECT_THAT(script.take(), ElementsAre("1 unknown", "2 written"));
+}
+
 TEST(SendWindow, AFinalRefusalIsNotWrittenAndTheNextBatchTakesItsNumber) {
     Script script;
     script.batch();
