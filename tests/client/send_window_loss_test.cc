@@ -199,6 +199,23 @@ TEST(SendWindowLoss, TheLossOfAPromisedRecordIsFatal) {
     }
 }
 
+TEST(SendWindowLoss, AFatalLossTakesWhatWasWrittenBehindItToo) {
+    Script script;
+    script.batch();
+    script.send();
+    script.written(1, Acks::isr_durable);
+    script.batch();
+    script.batch();
+    script.send();
+    script.written(3, Acks::isr_durable);
+    script.connection_lost(2);
+    script.take();
+    EXPECT_EQ(script.send(), Sent{2});
+    script.expected(2, 0);
+    EXPECT_EQ(script.loss(), "10 records at 100..109, isr_durable, fatal");
+    EXPECT_THAT(script.take(), ElementsAre("2 unknown", "3 unknown"));
+}
+
 TEST(SendWindowLoss, ABrokerThatDoesNotTellWhatItExpectsGetsANewEpoch) {
     Script script;
     script.batch();

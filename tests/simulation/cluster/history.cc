@@ -79,6 +79,7 @@ void History::send(const std::string& who, SentRecord record) {
 void History::settle(SentRecord& record, Fate fate) {
     if (record.fate != Fate::open) fail("a record is resolved once", named(record.number) + " is resolved again");
     record.fate = fate;
+    record.settled = simulation_.now();
     --open_[record.producer];
 }
 
@@ -459,24 +460,29 @@ void History::check_order(const PartitionIdentity& name, int64_t log_start, cons
 }
 
 // Nothing that was acknowledged is lost silently, as far as its producer could know: another record of the same
-// producer was acknowledged behind it, and no record between them had an outcome after which numbers begin anew.
+// producer was acknowledged behind it, and no record between them had an outcome after which numbers begin anew. Nor one
+// before it that was given up while it was under way: its own number is of before, and the next one's is not.
 void History::check_losses(const PartitionIdentity& name, int64_t log_start, const std::vector<FinalRecord>& log) {
     std::set<uint64_t> standing;
     for (const FinalRecord& entry : log) standing.insert(entry.number);
     std::map<uint64_t, uint64_t> silent;  // by producer: the first record that is missing since numbers began
+    std::map<uint64_t, Instant> given_up;  // by producer: when it was told so last
     for (const auto& [number, sent] : records_) {
         if (!sent.is_ordered || !(sent.partition == name)) continue;
         if (must_be_gone(sent) && standing.contains(number)) {
             fail(named(number) + " is lost, as its producer was told", "it is in the log");
         }
+        const Instant begun_anew = given_up[sent.producer];
+        const bool has_old_number = sent.sent <= begun_anew && begun_anew < sent.settled;
         if (sent.fate != Fate::written) {
             silent.erase(sent.producer);
+            given_up[sent.producer] = std::max(begun_anew, sent.settled);
         } else if (standing.contains(number)) {
             auto missing = silent.find(sent.producer);
             if (missing == silent.end()) continue;
             fail("the producer of " + named(number) + " is told that " + named(missing->second) + " is lost",
                  "it was acknowledged, is not in the log, and nobody said so");
-        } else if (!sent.is_lost && sent.told_at.value_or(-1) >= log_start) {
+        } else if (!sent.is_lost && !has_old_number && sent.told_at.value_or(-1) >= log_start) {
             silent.emplace(sent.producer, number);
         }
     }
