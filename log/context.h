@@ -56,7 +56,11 @@ struct LogContext {
     std::list<Log*> tails{};  // logs that hold memory, the longest untouched first
     ReadAheadBudget read_ahead{};
     uint64_t zeroing_bytes = 0;  // zeros being written ahead of synced rounds, in all logs
-    Instant full_since = never;  // the reserve is touched, and appends are refused; never: it is not
+    // Appends are refused since then: the reserve is touched, or the file system says "full" to a log, which it also does
+    // to who has used up a quota. `never`: neither.
+    Instant full_since = never;
+    bool is_reserve_touched = false;
+    size_t logs_without_room = 0;
     std::function<void(bool is_full)> on_storage_full{};  // it has changed; may be empty
     LogCounters counters{};
     std::function<void(const RoundTimes&)> on_round{};  // may be empty
@@ -66,7 +70,9 @@ struct LogContext {
 
     void note_dirty(Log& log);
     bool is_storage_full() const { return full_since != never; }
-    void note_storage_full(bool is_full) {
+    // After a change of what it follows from.
+    void judge_storage() {
+        const bool is_full = is_reserve_touched || logs_without_room > 0;
         if (is_full == is_storage_full()) return;
         full_since = is_full ? world.executor.now() : never;
         if (on_storage_full) on_storage_full(is_full);

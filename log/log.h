@@ -243,6 +243,7 @@ class Log {
     bool wants_round() const;
     bool wants_sync() const;
     Task<void> write_loop();
+    void wait_for_space(bool waits);
     Task<Result<void>> write_round();
     Task<Result<void>> finish_sealed(Segment* segment);
     Round gather(Segment& segment);

@@ -70,21 +70,26 @@ bool Log::wants_round() const {
            newest.sealed;
 }
 
+void Log::wait_for_space(bool waits) {
+    if (std::exchange(waits_for_space_, waits) == waits) return;
+    context_->logs_without_room += waits ? 1 : size_t(-1);
+    context_->judge_storage();
+}
+
 Task<void> Log::write_loop() {
     while (!failure_ && !closing_ && wants_round()) {
         round_since_ = context_->world.executor.now();
         Result<void> written = co_await write_round();
         round_since_ = never;
-        waits_for_space_ = !written.ok() && written.error().code == ErrorCode::storage_full;
+        wait_for_space(!written.ok() && written.error().code == ErrorCode::storage_full);
         if (waits_for_space_) {
             // Nothing was lost: it is in memory, and goes to disk when there is room. Appends are refused meanwhile.
-            context_->note_storage_full(true);
             co_await sleep_for(context_->world.executor, storage_full_pause);
         } else if (!written.ok()) {
             fail(written.error());
         }
     }
-    waits_for_space_ = false;
+    wait_for_space(false);
     writer_running_ = false;
     if (durable_end() >= log_end_) {
         dirty_since_ = never;

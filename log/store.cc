@@ -115,7 +115,8 @@ Task<void> LogStore::look_at_space() {
     Result<DiskSpace> space = co_await world_.disk.space(context_.directory);
     if (!space.ok()) co_return;
     space_ = *space;
-    context_.note_storage_full(space_.free_bytes < options_.reserve_bytes);
+    context_.is_reserve_touched = space_.free_bytes < options_.reserve_bytes;
+    context_.judge_storage();
 }
 
 Task<void> LogStore::space_loop() {

@@ -166,6 +166,29 @@ TEST(LogStore, RefusesAppendsOfAllLogsWhenTheReserveIsTouched) {
     EXPECT_FALSE(log.has_failed() || other.has_failed());
 }
 
+// A quota is used up, say: the file system refuses what it seems to have room for.
+TEST(LogStore, IsFullWithoutABreakAsLongAsALogGetsNoRoom) {
+    LogWorld world;
+    world.options.reserve_bytes = 0;
+    Log& log = world.begin(here);
+    world.append(log, {"a"});
+    world.make_durable(log);
+    world.disk().set_capacity(world.disk().used_bytes());
+    for (int number = 0; number < 4; ++number) world.append(log, {std::string(8000, 'x')});
+    log.want_durable(Offset(5));
+    const log::LogContext& context = world.store().context();
+    world.simulation().run_for(100ms);
+    const Instant since = context.full_since;
+    ASSERT_NE(since, never);
+    for (int look = 0; look < 100; ++look) {
+        world.simulation().run_for(77ms);
+        ASSERT_EQ(context.full_since, since) << look;
+    }
+    world.disk().set_capacity(uint64_t{1} << 40);
+    world.make_durable(log);
+    EXPECT_EQ(context.full_since, never);
+}
+
 TEST(LogStore, RefusesTheMarksOfAnotherDirectory) {
     LogWorld other({}, 2);
     other.append(other.begin(), {"a"});
