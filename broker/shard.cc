@@ -224,6 +224,8 @@ void Shard::follow_topic(const TopicRecord& topic, Changes& changes) {
         known->change_settings(settings);
         if (record.leader != self()) {
             follow(*known, record);
+        } else if (known->has_given_up(record.leader_epoch)) {
+            continue;
         } else if (!known->leads() || known->leader_epoch() != record.leader_epoch) {
             replicator_.leave(identity);
             if (known->leads() && known->log() != nullptr) known->follow(known->log(), known->leader_epoch());
@@ -292,6 +294,7 @@ Task<void> Shard::lead_again(PartitionIdentity identity) {
     const PartitionRecord* record = find_record(identity);
     if (partition == nullptr || record == nullptr || !partition->wants_room()) co_return;
     if (record->leader != self() || record->leader_epoch != partition->leader_epoch()) co_return;
+    if (partition->has_given_up(record->leader_epoch)) co_return;
     co_await lead(role_of(*metadata_->find(identity.topic), identity.partition));
     if (partition->leads())
         spdlog::info("partition {}: there is room again, and this broker leads it", label(identity));

@@ -84,7 +84,7 @@ Appointer::Decision Appointer::decide(const Metadata& metadata, Instant now) {
             place = heard_.erase(place);
             continue;
         }
-        if (decision.appointments.size() < batch_partitions_max) {
+        if (decision.appointments.size() < batch_partitions) {
             judge({place->first, *topic, *partition, metadata, flapping}, place->second, now, decision);
         }
         ++place;

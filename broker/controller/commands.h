@@ -62,7 +62,11 @@ Command add_partitions(const Uuid& topic, int32_t partitions, const Assignment& 
 // already_exists unless `first` is the next id that nobody has: somebody else was faster.
 Command allocate_producer_ids(int64_t first, int64_t count);
 
-constexpr size_t batch_partitions_max = 10'000;  // of one command: some 1.5 MB, and a few milliseconds to apply
+// Of one command, as it is taken: a few milliseconds to apply.
+constexpr size_t batch_partitions_max = 10'000;
+// And as a broker or a controller makes it: whatever it says of so many, each with replicas on `partition_replicas_max`
+// brokers, fits into an entry of the quorum (`command_size_max` in consensus/settings.h).
+constexpr size_t batch_partitions = 1'000;
 
 // One partition gets a leader. Refused unless the partition epoch is current, nobody leads, the leader is a replica,
 // alive, and this incarnation; and it is electable (tiers.h) or `unclean`. `in_sync` has the leader and others that are

@@ -31,11 +31,11 @@ MoveSteps next_steps(const Metadata& metadata) {
         const PartitionRecord& partition = *metadata.find(identity);
         if (partition.leader.value == -1 || !has_its_new_ones(partition)) continue;
         if (can_end_move(partition, topic->min_in_sync)) {
-            if (steps.ends.size() == batch_partitions_max) continue;
+            if (steps.ends.size() == batch_partitions) continue;
             steps.ends.push_back({identity.topic, identity.partition, partition.partition_epoch, {}, 0});
         } else if (!contains(partition.moving_to, partition.leader) && partition.target.value == -1) {
             const BrokerId target = next_leader(metadata, partition);
-            if (target.value == -1 || steps.leaders.size() == batch_partitions_max) continue;
+            if (target.value == -1 || steps.leaders.size() == batch_partitions) continue;
             steps.leaders.push_back({identity.topic, identity.partition, partition.partition_epoch, target});
         }
     }

@@ -53,13 +53,13 @@ void Partition::apply_settings() {
 // of its own: the same offset in the same epoch is never two records.
 Task<void> Partition::lead(log::Log* log, PartitionRecord record, int32_t min_in_sync) {
     const Epoch epoch = record.leader_epoch;
-    const Epoch written = std::max(epoch, Epoch(log->last_epoch().value + 1));
     // Who led in the epoch before appends nothing in one whose start may not be recorded after all, and what is being
     // taken over from another leader ends first.
     leads_ = false;
     end_leadership();
     epoch_ = epoch;
     std::optional<Units> turn = co_await appending_.lock();
+    const Epoch written = std::max(epoch, Epoch(log->last_epoch().value + 1));
     Result<void> begun = co_await log->begin_epoch(written);
     if (!begun.ok() && begun.error().code == ErrorCode::storage_full && !log->has_failed()) {
         wait_for_room(log, epoch);
@@ -112,6 +112,11 @@ void Partition::follow(log::Log* log, Epoch epoch) {
     state_ = PartitionState::online;
     apply_settings();
     notify();
+}
+
+void Partition::give_up() {
+    given_up_in_ = epoch_;
+    if (leads_) follow(log_, epoch_);
 }
 
 void Partition::end_leadership() {
@@ -277,8 +282,8 @@ void Partition::fail_damaged(std::string detail) {
 }
 
 uint64_t Partition::watch(std::function<void()> changed) {
-    watchers_[++watchers_made_] = std::move(changed);
-    return watchers_made_;
+    watchers_[++context_.watches_made] = std::move(changed);
+    return context_.watches_made;
 }
 
 void Partition::notify() {

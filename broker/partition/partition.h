@@ -55,12 +55,13 @@ struct PartitionContext {
     std::function<Instant()> lease_end;
     // The in-sync set, or the leader, of a partition that this broker leads may have to change.
     std::function<void()> in_sync_is_due;
+    uint64_t watches_made = 0;  // a number names one watch of whichever partition
 };
 
 class Partition {
   public:
     // `context` outlives it.
-    Partition(const PartitionContext* context, PartitionIdentity identity, TopicSettings settings)
+    Partition(PartitionContext* context, PartitionIdentity identity, TopicSettings settings)
         : context_(*context),
           world_(context->world),
           identity_(identity),
@@ -88,6 +89,11 @@ class Partition {
     // leadership: what was appended stays, and who waits for it is told that its fate is unknown.
     void follow(log::Log* log, Epoch epoch);
     bool leads() const { return leads_; }
+    // It does not lead in the present epoch, or not any more, and the controller is told so: somebody else may lead
+    // before the news come back. It is not to lead in this epoch again, unless nothing has come of that.
+    void give_up();
+    void take_back() { given_up_in_ = Epoch(-1); }
+    bool has_given_up(Epoch epoch) const { return given_up_in_ == epoch; }
     // Null unless it leads, and its log is well.
     Leadership* leadership() { return leadership_.get(); }
     const Leadership* leadership() const { return leadership_.get(); }
@@ -169,7 +175,8 @@ class Partition {
     // The refusal for a request that knows this epoch (-1: none), if there is one.
     Error check_epoch(int32_t known) const;
 
-    // Calls `changed` on this executor whenever a watermark moves or the state changes, until `unwatch`.
+    // Calls `changed` on this executor whenever a watermark moves or the state changes, until `unwatch`, which does no
+    // harm to a partition that has taken the place of the one that was watched.
     uint64_t watch(std::function<void()> changed);
     void unwatch(uint64_t number) { watchers_.erase(number); }
 
@@ -193,7 +200,7 @@ class Partition {
     void apply_settings();
     void notify();
 
-    const PartitionContext& context_;
+    PartitionContext& context_;
     World& world_;
     PartitionIdentity identity_;
     TopicSettings settings_;
@@ -205,6 +212,7 @@ class Partition {
     Epoch epoch_{-1};
     bool leads_ = false;
     Epoch no_room_in_{-1};                    // the newest one that could not be begun
+    Epoch given_up_in_{-1};                   // the newest one that another may lead in
     Instant lead_again_at_{};                 // no time: none is to be begun again
     std::shared_ptr<Leadership> leadership_;  // who waits keeps it
     Offset high_watermark_;
@@ -212,7 +220,6 @@ class Partition {
     Mutex appending_;  // held from the check of a sequence until its batch is in the log
     bool is_appending_ = false;
     Gate gate_;
-    uint64_t watchers_made_ = 0;
     std::map<uint64_t, std::function<void()>> watchers_;
 };
 

@@ -33,6 +33,18 @@ Command command_of(const std::vector<LeaderMove>& moves, Timestamp) {
     return move_leaders(moves);
 }
 
+// What is to be said in several commands, where thousands of partitions have something to say at a time.
+template <typename Element>
+std::vector<std::vector<Element>> in_batches(std::vector<Element> all) {
+    std::vector<std::vector<Element>> batches;
+    for (size_t begin = 0; begin < all.size(); begin += batch_partitions) {
+        const auto from = all.begin() + static_cast<ptrdiff_t>(begin);
+        const auto to = all.begin() + static_cast<ptrdiff_t>(std::min(begin + batch_partitions, all.size()));
+        batches.emplace_back(std::make_move_iterator(from), std::make_move_iterator(to));
+    }
+    return batches;
+}
+
 // How long appends may wait for a replica that is to join, and how often.
 constexpr Duration hold_time_max = 100ms;
 constexpr Duration hold_pause = 1s;
@@ -88,9 +100,10 @@ Task<void> InSyncKeeper::release() {
         ends.push_back(end_of(identity, leadership->replicas.partition_epoch()));
         partition->follow(partition->log(), leadership->epoch);
     }
-    if (ends.empty()) co_return;
-    Command command = appoint_leaders(ends, Timestamp(shard_.executor().wall_milliseconds()));
-    (void)co_await execute_(std::move(command));
+    for (const std::vector<Appointment>& batch : in_batches(std::move(ends))) {
+        Command command = appoint_leaders(batch, Timestamp(shard_.executor().wall_milliseconds()));
+        (void)co_await execute_(std::move(command));
+    }
 }
 
 void InSyncKeeper::take(const Metadata& metadata) {
@@ -109,13 +122,13 @@ Task<void> InSyncKeeper::run() {
         // A follower falls behind without a word: so there is a look now and then.
         Instant next = shard_.executor().now() + lag_time_max_ / looks_per_lag_time;
         Work work = collect(&next);
-        if (!work.changes.empty()) scope_.spawn(propose(std::move(work.changes)));
+        for (auto& batch : in_batches(std::move(work.changes))) scope_.spawn(propose(std::move(batch)));
         if (!work.beginnings.empty() && !std::exchange(is_beginning_, true)) {
             scope_.spawn(begin_again(std::move(work.beginnings)));
         }
-        if (!work.ends.empty()) scope_.spawn(give_up(std::move(work.ends)));
-        if (!work.handovers.empty()) scope_.spawn(tell_of_moves(std::move(work.handovers)));
-        if (!work.moves.empty()) scope_.spawn(tell_of_moves(std::move(work.moves)));
+        if (!work.ends.empty() && !std::exchange(is_giving_up_, true)) scope_.spawn(give_up(std::move(work.ends)));
+        for (auto& batch : in_batches(std::move(work.handovers))) scope_.spawn(tell_of_moves(std::move(batch)));
+        for (auto& batch : in_batches(std::move(work.moves))) scope_.spawn(tell_of_moves(std::move(batch)));
         if (!is_mending_ && (!work.damages.empty() || !work.to_empty.empty())) {
             is_mending_ = true;
             scope_.spawn(mend(std::move(work.damages), std::move(work.to_empty)));
@@ -143,7 +156,7 @@ InSyncKeeper::Work InSyncKeeper::collect(Instant* next) {
         std::optional<InSyncProposal> proposal = leadership->replicas.propose(living_, lag_time_max_, now);
         *next = std::min(*next, leadership->replicas.next_look(lag_time_max_));
         if (now >= leadership->next_hold &&
-            leadership->replicas.has_joiner_but_for_appends(living_, lag_time_max_, now)) {
+            leadership->replicas.has_joiner_but_for_appends(living_, lag_time_max_, hold_time_max, now)) {
             leadership->next_hold = now + hold_pause;
             scope_.spawn(make_way(identity, leadership->epoch));
         }
@@ -190,7 +203,7 @@ bool InSyncKeeper::is_making_way(const PartitionIdentity& identity, Epoch epoch)
     const Partition* partition = shard_.find(identity);
     const Leadership* leadership = partition == nullptr ? nullptr : partition->leadership();
     return leadership != nullptr && leadership->epoch == epoch && !stopping_.is_set() &&
-           leadership->replicas.has_joiner_but_for_appends(living_, lag_time_max_, shard_.executor().now());
+           leadership->replicas.has_joiner_but_for_appends(living_, lag_time_max_, hold_time_max, shard_.executor().now());
 }
 
 // Once it has everything the next look proposes it, and appends go on.
@@ -233,20 +246,21 @@ Task<void> InSyncKeeper::mend(std::vector<ReplicaDamage> damages, std::vector<Pa
         const bool is_done = co_await shard_.empty_damaged(identity);
         if (!is_done) pause = mend_retry_pause;
     }
-    if (!damages.empty()) {
-        Command command = damaged_replicas(damages, Timestamp(shard_.executor().wall_milliseconds()));
+    std::string problem;
+    for (const std::vector<ReplicaDamage>& batch : in_batches(std::move(damages))) {
+        Command command = damaged_replicas(batch, Timestamp(shard_.executor().wall_milliseconds()));
         const Executed executed = co_await execute_(std::move(command));
-        std::string problem = executed.ok() ? std::string() : describe(executed.error);
-        if (!problem.empty() && problem != damage_problem_) {
-            spdlog::warn("{} damaged logs cannot be replaced yet: {}", damages.size(), problem);
+        if (!executed.ok()) problem = describe(executed.error);
+        if (!executed.ok() && problem != damage_problem_) {
+            spdlog::warn("{} damaged logs cannot be replaced yet: {}", batch.size(), problem);
         }
         // Each is judged by itself: where nobody else is sure to have what it had, nothing changes.
-        const bool is_known = std::all_of(damages.begin(), damages.end(), [this](const ReplicaDamage& one) {
+        const bool is_known = std::all_of(batch.begin(), batch.end(), [this](const ReplicaDamage& one) {
             const PartitionRecord* record = shard_.find_record({one.topic, one.partition});
             return record == nullptr || contains(record->damaged, one.broker) != one.is_emptied;
         });
         if (!is_known) pause = mend_retry_pause;
-        damage_problem_ = std::move(problem);
+        damage_problem_ = problem;
     }
     (void)co_await stopping_.wait(shard_.executor().now() + pause);
     is_mending_ = false;
@@ -267,7 +281,9 @@ void InSyncKeeper::collect_unable(const Partition& partition,
     const PartitionIdentity& identity = partition.identity();
     const auto could_lead = [this](BrokerId broker) { return broker != shard_.self() && lives(broker); };
     const bool is_for_good = !partition.wants_room() && record.replicas.size() > 1;
-    if (is_for_good || std::any_of(record.in_sync.begin(), record.in_sync.end(), could_lead)) {
+    // Or this was said already, and nobody knows whether it was heard.
+    const bool is_said = partition.has_given_up(record.leader_epoch);
+    if (is_for_good || is_said || std::any_of(record.in_sync.begin(), record.in_sync.end(), could_lead)) {
         work.ends.push_back(end_of(identity, record.partition_epoch));
     } else if (partition.wants_room() && partition.lead_again_at() <= shard_.executor().now()) {
         work.beginnings.push_back(identity);
@@ -314,7 +330,7 @@ void InSyncKeeper::collect_relief(Partition& partition, Work& work) {
     if (best == nullptr && trouble == Trouble::damaged && record != nullptr && shard_.may_another_lead(*record)) {
         // It stops here, and then says so: with a lease it would go on until it hears that the leadership has ended,
         // while somebody else leads.
-        partition.follow(partition.log(), leadership.epoch);
+        partition.give_up();
         look();
         return;
     }
@@ -402,11 +418,35 @@ Task<void> InSyncKeeper::begin_again(std::vector<PartitionIdentity> partitions) 
 
 Task<void> InSyncKeeper::give_up(std::vector<Appointment> ends) {
     spdlog::warn("{} partitions whose logs have failed, or whose disk is full, are given to others", ends.size());
-    Command command = appoint_leaders(ends, Timestamp(shard_.executor().wall_milliseconds()));
-    (void)co_await execute_(std::move(command));
+    for (const std::vector<Appointment>& batch : in_batches(std::move(ends))) {
+        if (stopping_.is_set()) break;
+        co_await give_up_batch(&batch);
+    }
     // What is refused, because something else has changed, is looked at again.
     (void)co_await stopping_.wait(shard_.executor().now() + in_sync_retry_pause);
+    is_giving_up_ = false;
     look();
+}
+
+// Of what an earlier attempt left in doubt, this one says nothing.
+Task<void> InSyncKeeper::give_up_batch(const std::vector<Appointment>* ends) {
+    std::vector<std::pair<PartitionIdentity, Epoch>> given_up;
+    for (const Appointment& end : *ends) {
+        const PartitionIdentity identity{end.topic, end.partition};
+        Partition* partition = shard_.find(identity);
+        if (partition == nullptr || partition->has_given_up(partition->leader_epoch())) continue;
+        given_up.emplace_back(identity, partition->leader_epoch());
+        partition->give_up();
+    }
+    Command command = appoint_leaders(*ends, Timestamp(shard_.executor().wall_milliseconds()));
+    const Executed executed = co_await execute_(std::move(command));
+    if (executed.outcome == Outcome::unknown) co_return;
+    for (const auto& [identity, epoch] : given_up) {
+        Partition* partition = shard_.find(identity);
+        const PartitionRecord* record = shard_.find_record(identity);
+        const bool leads_still = record != nullptr && record->leader == shard_.self() && record->leader_epoch == epoch;
+        if (partition != nullptr && leads_still && partition->has_given_up(epoch)) partition->take_back();
+    }
 }
 
 }  // namespace ironbark::broker

@@ -61,6 +61,7 @@ class InSyncKeeper {
     Task<void> propose(std::vector<InSyncChange> changes);
     Task<void> begin_again(std::vector<PartitionIdentity> partitions);
     Task<void> give_up(std::vector<Appointment> ends);
+    Task<void> give_up_batch(const std::vector<Appointment>* ends);
     void collect_without(const Partition& partition, Work& work, Instant* next);
     Task<void> mend(std::vector<ReplicaDamage> damages, std::vector<PartitionIdentity> to_empty);
     Task<void> make_way(PartitionIdentity identity, Epoch epoch);
@@ -81,6 +82,7 @@ class InSyncKeeper {
     Execute execute_;
     Living living_;
     bool is_mending_ = false;
+    bool is_giving_up_ = false;
     std::string damage_problem_;  // that was said last
     News news_;
     bool is_beginning_ = false;

@@ -74,7 +74,6 @@ struct LeaderSession {
     Instant late_at = never;                  // when they become due
     std::multimap<Instant, uint32_t> paused;  // throttled ones, until then
     uint64_t answers = 0;
-    bool is_full = false;
     bool is_over = false;
     Mutex turn;  // whose call is answered next
     Event changed;

@@ -58,12 +58,6 @@ std::shared_ptr<LeaderSession> LeaderSessions::session_of(const FollowerSessionI
     return known;
 }
 
-bool LeaderSessions::is_full(BrokerId follower) const {
-    return std::any_of(sessions_.begin(), sessions_.end(), [follower](const auto& each) {
-        return std::get<BrokerId>(each.first) == follower && each.second->is_full;
-    });
-}
-
 void LeaderSessions::end_stream(LeaderSession& session, uint32_t handle) {
     auto found = session.streams.find(handle);
     if (found == session.streams.end()) return;
@@ -187,7 +181,7 @@ Task<rpc::Response> LeaderSessions::replicate(ReplicateCall call, int32_t shards
     if (is_stopping_) co_return rpc::error_response(stopping, Outcome::not_written);
     std::shared_ptr<LeaderSession> session = session_of(call.from);
     if (session == nullptr) co_return rpc::error_response(is_over, Outcome::not_written);
-    session->is_full = call.is_full;
+    is_full_[call.from.broker] = call.is_full;
     for (uint32_t handle : call.left) end_stream(*session, handle);
     take_acks(*session, call.acks);
     for (const ReplicaPosition& position : call.positions) begin_stream(session, position);

@@ -74,7 +74,10 @@ class LeaderSessions {
     Task<rpc::Response> replicate(ReplicateCall call, int32_t shards);
     void take_acks(const FollowerSessionId& from, const std::vector<ReplicaAck>& acks);
     // Whether the follower's disk has no more than its reserve left, as it said last.
-    bool is_full(BrokerId follower) const;
+    bool is_full(BrokerId follower) const {
+        auto said = is_full_.find(follower);
+        return said != is_full_.end() && said->second;
+    }
     // Ends all waits. Nothing is answered any more.
     void stop();
 
@@ -97,6 +100,7 @@ class LeaderSessions {
 
     Shard& shard_;
     std::map<std::tuple<BrokerId, int32_t, wire::ReplicaLane>, std::shared_ptr<LeaderSession>> sessions_;
+    std::map<BrokerId, bool> is_full_;  // as the latest call said, of whichever session
     bool is_stopping_ = false;
 };
 

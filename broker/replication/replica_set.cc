@@ -187,26 +187,32 @@ std::vector<ReplicaSet::Replica> ReplicaSet::replicas(Instant now) const {
 
 // ---- the in-sync set -----------------------------------------------------------------------------------------------
 
-bool ReplicaSet::has_enough_to_join(BrokerId broker, const Follower& follower, const Living& living) const {
+bool ReplicaSet::is_candidate(BrokerId broker, const Follower& follower, const Living& living) const {
     if (contains(committed_, broker)) return false;
     auto lives = living.find(broker);
     if (lives == living.end() || lives->second.value < 0 || lives->second != follower.incarnation) return false;
-    const ReplicaEnds& ends = follower.ends;
-    if (ends.appended < high_ || ends.durable < durable_) return false;
-    return ends.appended >= epoch_start_ && ends.durable >= epoch_start_;
+    return follower.ends.appended >= epoch_start_ && follower.ends.durable >= epoch_start_;
+}
+
+bool ReplicaSet::has_enough_to_join(const Follower& follower) const {
+    return follower.ends.appended >= high_ && follower.ends.durable >= durable_;
 }
 
 bool ReplicaSet::may_join(BrokerId broker, const Follower& follower, const Living& living) const {
-    if (!has_enough_to_join(broker, follower, living)) return false;
+    if (!is_candidate(broker, follower, living) || !has_enough_to_join(follower)) return false;
     return has_enough() || follower.ends.appended == own_.appended;
 }
 
-bool ReplicaSet::has_joiner_but_for_appends(const Living& living, Duration lag_time_max, Instant now) const {
-    if (pending_ || has_enough()) return false;
+bool ReplicaSet::has_joiner_but_for_appends(const Living& living,
+                                            Duration lag_time_max,
+                                            Duration hold_time,
+                                            Instant now) const {
+    if (pending_) return false;
+    const Duration behind_max = has_enough() ? hold_time : lag_time_max;
     return std::any_of(followers_.begin(), followers_.end(), [&](const auto& each) {
         const auto& [broker, follower] = each;
-        return has_enough_to_join(broker, follower, living) &&
-               !follower.appended.lags(follower.ends.appended, own_.appended, now, lag_time_max);
+        return is_candidate(broker, follower, living) && (has_enough() || has_enough_to_join(follower)) &&
+               !follower.appended.lags(follower.ends.appended, own_.appended, now, behind_max);
     });
 }
 

@@ -135,9 +135,13 @@ class ReplicaSet {
     const std::optional<InSyncProposal>& pending() const { return pending_; }
     // When `propose` should be asked again though nothing has moved.
     Instant next_look(Duration lag_time_max) const;
-    // Below min-in-sync: a replica that follows well could join, had it the records that were appended last. While
-    // appends go on nobody ever has all of them.
-    bool has_joiner_but_for_appends(const Living& living, Duration lag_time_max, Instant now) const;
+    // A replica that follows well could join, had it the records that were appended last: where appends never pause, it
+    // may never have all of them at an instant. Below min-in-sync it may be `lag_time_max` behind, for nothing can be
+    // acknowledged there; else no more than `hold_time`, so that it has them when appends were held for so long.
+    bool has_joiner_but_for_appends(const Living& living,
+                                    Duration lag_time_max,
+                                    Duration hold_time,
+                                    Instant now) const;
 
   private:
     struct Follower {
@@ -148,7 +152,8 @@ class ReplicaSet {
         int32_t membership;
         Follower(int32_t member, Instant now) : appended(now), durable(now), membership(member) {}
     };
-    bool has_enough_to_join(BrokerId broker, const Follower& follower, const Living& living) const;
+    bool is_candidate(BrokerId broker, const Follower& follower, const Living& living) const;
+    bool has_enough_to_join(const Follower& follower) const;
     bool may_join(BrokerId broker, const Follower& follower, const Living& living) const;
     bool is_pending(BrokerId broker) const;
     void move_watermarks();

@@ -157,6 +157,15 @@ TEST(Damage, ALeaderThatGivesUpStopsBeforeItSaysSo) {
     for (int64_t next = 0; next < records; ++next) {
         reads.push_back(cluster->begin(4, rpc::Method::fetch, fetch_request({{topic.identity(), next}}, {})));
     }
+    ASSERT_TRUE(cluster->simulation().run_until([&] { return !topic.replica(4)->leads(); }, 10s));
+    ASSERT_EQ(topic.leader(), 4) << "it is on its way";
+    // News of something else, which still say that it leads, come in between.
+    cluster->simulation().network().cut(cluster->node(4), cluster->node(1));
+    const Uuid id = topic.identity().topic;
+    ASSERT_TRUE(cluster->execute(1, alter_topic(id, {{"retention.ms", "1000000"}}, {}, Timestamp(1))).ok());
+    EXPECT_FALSE(cluster->simulation().run_until([&] { return topic.replica(4)->leads(); }, 300ms));
+    EXPECT_EQ(cluster->metadata(4)->find(id)->settings.at("retention.ms"), "1000000");
+    cluster->simulation().network().heal(cluster->node(4), cluster->node(1));
     ASSERT_TRUE(cluster->simulation().run_until([&] { return topic.record().leader.value != 4; }, 10s));
     EXPECT_FALSE(topic.replica(4)->leads());
     cluster->simulation().network().heal_all();

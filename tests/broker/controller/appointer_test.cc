@@ -397,19 +397,22 @@ TEST(Appointer, AFloorThatWasRaisedLaterOpensNothing) {
     EXPECT_FALSE(scene.state.find(uuid(2))->has_durable_floor);
 }
 
-TEST(Appointer, AllPartitionsOfABrokerAreAppointedInOneCommand) {
+TEST(Appointer, AllPartitionsOfABrokerAreAppointedInFewCommands) {
+    constexpr int32_t partitions = 2'500;
     Scene scene({delete_topic(uuid(1), {})});
-    scene.apply({create_topic(topic("u", 2, 1), on(10'000, {1, 2, 3})), end(1, 1)});
+    scene.apply({create_topic(topic("u", 2, 1), on(partitions, {1, 2, 3})), end(1, 1)});
     for (int32_t broker : {2, 3}) {
         std::vector<ReplicaReport> reports;
-        for (int32_t index = 0; index < 10'000; ++index) {
+        for (int32_t index = 0; index < partitions; ++index) {
             reports.push_back({{uuid(2), PartitionIndex(index)}, Epoch(1), Epoch(0), Offset(index % broker), {}});
         }
         scene.appointer.take(BrokerId(broker), Incarnation(1), reports, at(0));
     }
-    scene.decide(0);
-    EXPECT_EQ(scene.proposed.size(), 10'000u);
-    EXPECT_EQ(scene.carry_out().rfind("new leaders of 10000 partitions: u-0, ", 0), 0u);
+    for (const size_t expected : {batch_partitions, batch_partitions, size_t{500}}) {
+        scene.decide(0);
+        EXPECT_EQ(scene.proposed.size(), expected);
+        EXPECT_EQ(scene.carry_out().rfind("new leaders of " + std::to_string(expected) + " partitions: u-", 0), 0u);
+    }
     EXPECT_EQ(scene.decide(0), "nothing");
 }
 

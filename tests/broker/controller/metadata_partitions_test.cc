@@ -1,4 +1,5 @@
 // Who leads, and who is in sync.
+#include "broker/consensus/settings.h"
 #include "tests/broker/controller/metadata_samples.h"
 
 namespace ironbark::broker {
@@ -189,6 +190,22 @@ TEST(MetadataPartitions, EachElementOfABatchIsJudgedByItself) {
     EXPECT_EQ(refusal(state, change_in_sync({})), ErrorCode::invalid_request);
     std::vector<Appointment> overlong(batch_partitions_max + 1);
     EXPECT_EQ(refusal(state, appoint_leaders(overlong, Timestamp(1))), ErrorCode::invalid_request);
+}
+
+TEST(MetadataPartitions, WhateverIsSaidOfSoManyFitsAnEntryOfTheQuorum) {
+    InSyncChange change;
+    Appointment appointment;
+    ReplicaMove move;
+    for (int32_t broker = 0; broker < static_cast<int32_t>(partition_replicas_max); ++broker) {
+        change.in_sync.push_back(BrokerId(broker));
+        change.joining.push_back({BrokerId(broker), Incarnation(1)});
+        appointment.in_sync.push_back(BrokerId(broker));
+        move.to.push_back(BrokerId(broker));
+    }
+    const size_t command_max = consensus::Settings().limits.command_size_max;
+    EXPECT_LE(change_in_sync(std::vector(batch_partitions, change)).size(), command_max);
+    EXPECT_LE(appoint_leaders(std::vector(batch_partitions, appointment), Timestamp(1)).size(), command_max);
+    EXPECT_LE(move_replicas(std::vector(batch_partitions, move), Timestamp(1)).size(), command_max);
 }
 
 TEST(MetadataPartitions, TheLeaderChangesTheInSyncSet) {

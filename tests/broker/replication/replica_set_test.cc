@@ -8,6 +8,7 @@ namespace ironbark::broker {
 namespace {
 
 constexpr Duration lag = 2s;
+constexpr Duration hold = 100ms;
 
 BrokerIds ids(std::initializer_list<int32_t> list) {
     BrokerIds brokers;
@@ -57,6 +58,7 @@ struct Script {
         set->take(record, min_in_sync, now);
     }
     std::optional<InSyncProposal> propose() { return set->propose(living, lag, now); }
+    bool makes_way() const { return set->has_joiner_but_for_appends(living, lag, hold, now); }
     int64_t high() const { return set->high_watermark().value; }
     int64_t durable() const { return set->durable_watermark().value; }
 
@@ -203,18 +205,35 @@ TEST(ReplicaSet, BelowMinInSyncWhoJoinsHasTheWholeLog) {
 
 TEST(ReplicaSet, BelowMinInSyncAppendsMakeWayForWhoFollowsWell) {
     Script script({1}, 2);
-    const auto makes_way = [&] { return script.set->has_joiner_but_for_appends(script.living, lag, script.now); };
     script.append(5).sync();
     script.match(2, 4);
-    EXPECT_FALSE(makes_way()) << "nothing of it is on disk beyond the start of the epoch";
+    EXPECT_FALSE(script.makes_way()) << "nothing of it is on disk beyond the start of the epoch";
     script.ack(2, 4, 4);
-    EXPECT_TRUE(makes_way());
+    EXPECT_TRUE(script.makes_way());
     script.now += lag + 1ms;
-    EXPECT_FALSE(makes_way()) << "it does not follow";
+    EXPECT_FALSE(script.makes_way()) << "it does not follow";
     script.ack(2, 5, 5);
-    EXPECT_TRUE(makes_way());
+    EXPECT_TRUE(script.makes_way());
     EXPECT_TRUE(script.propose());
-    EXPECT_FALSE(makes_way()) << "it is on its way in";
+    EXPECT_FALSE(script.makes_way()) << "it is on its way in";
+}
+
+// Else a record that is always under way keeps it out for ever.
+TEST(ReplicaSet, AppendsMakeWayForWhoIsCloseThoughEnoughAreInSync) {
+    Script script({1}, 1);
+    script.match(2);
+    script.ack(2, 0, 0);
+    script.append(5).sync();
+    EXPECT_TRUE(script.makes_way());
+    script.now += hold + 1ms;
+    EXPECT_FALSE(script.makes_way()) << "holding for so long would not let it have them";
+    script.ack(2, 5, 4);
+    script.append(1);
+    EXPECT_TRUE(script.makes_way()) << "its disk needs a moment, too";
+    EXPECT_FALSE(script.propose());
+    script.ack(2, 6, 6);
+    EXPECT_TRUE(script.propose());
+    EXPECT_FALSE(script.makes_way());
 }
 
 TEST(ReplicaSet, WhatIsAtRiskIsWhatNoOrOneDiskHas) {
