@@ -17,11 +17,16 @@ constexpr int missing_answers = 3;
 constexpr Duration metadata_time_max = 3s;
 constexpr Duration cluster_time_max = 5s;
 
-Duration attempt_time_max(rpc::Method method, Duration otherwise) {
+// Who has let a call pass by is asked last for so long.
+constexpr Duration silence_time = 10s;
+
+// `left`: the time that there is for all who are still to be asked in this round, each of whom gets a share of it.
+Duration attempt_time_max(rpc::Method method, Duration otherwise, Duration left, size_t candidates) {
+    const Duration share = left / static_cast<int64_t>(candidates);
     switch (method) {
-        case rpc::Method::metadata: return std::min(otherwise, metadata_time_max);
+        case rpc::Method::metadata: return std::min({otherwise, metadata_time_max, share});
         case rpc::Method::describe_cluster:
-        case rpc::Method::allocate_producer_id: return std::min(otherwise, cluster_time_max);
+        case rpc::Method::allocate_producer_id: return std::min({otherwise, cluster_time_max, share});
         default: return otherwise;
     }
 }
@@ -300,7 +305,7 @@ Router::Peer& Router::peer(const Address& address) {
 
 // Whom to ask: the preferred one, then who is connected, then the other brokers, then who is in doubt, whoever has
 // answered anything last first (leaders wait for a silent follower, and are in doubt, too); then the bootstrap
-// addresses.
+// addresses. Whoever has been silent just now comes after all of them.
 std::vector<Address> Router::candidates(int32_t preferred) {
     std::vector<Address> connected;
     std::vector<Address> others;
@@ -326,6 +331,13 @@ std::vector<Address> Router::candidates(int32_t preferred) {
     for (const auto& [answered, address] : in_doubt) add(address);
     for (const Address& address : options_.bootstrap) add(address);
     ++turn_;
+    std::vector<Address> silent;
+    std::erase_if(all, [&](const Address& address) {
+        const bool is_silent = world_.executor.now() < peer(address).silent_until;
+        if (is_silent) silent.push_back(address);
+        return is_silent;
+    });
+    all.insert(all.end(), silent.begin(), silent.end());
     return all;
 }
 
@@ -339,13 +351,18 @@ Task<rpc::CallResult> Router::call_any(rpc::Method method,
     std::optional<rpc::CallResult> reason;  // what went wrong before the time was over says more than that it is
     for (uint64_t round = 1; !closed_; ++round) {
         bool may_get_better = false;
-        for (const Address& address : candidates(preferred)) {
+        const std::vector<Address> all = candidates(preferred);
+        for (size_t index = 0; index < all.size(); ++index) {
             Instant now = world_.executor.now();
-            Duration time_max = std::min(attempt_max, attempt_time_max(method, options_.request_time_max));
-            Instant attempt_deadline = std::min(deadline, now + time_max);
-            Peer& asked = peer(address);
+            const Duration time_max =
+                attempt_time_max(method, options_.request_time_max, deadline - now, all.size() - index);
+            Instant attempt_deadline = std::min(deadline, now + std::min(attempt_max, time_max));
+            Peer& asked = peer(all[index]);
             result = co_await asked.channel.call(method, copy_of(metadata), {}, attempt_deadline);
-            if (result.delivery == rpc::Delivery::answered) asked.answered = world_.executor.now();
+            const bool is_answered = result.delivery == rpc::Delivery::answered;
+            if (is_answered) asked.answered = world_.executor.now();
+            const bool is_silent = !is_answered && result.error.code == ErrorCode::timed_out;
+            asked.silent_until = is_silent ? world_.executor.now() + silence_time : Instant();
             if (result.ok() || !may_try_again(result, repeatable)) co_return result;
             bool is_too_late =
                 result.delivery == rpc::Delivery::never_sent && result.error.code == ErrorCode::timed_out;

@@ -89,7 +89,8 @@ class Router {
         Peer(World& world, const Address& address, const RouterOptions& options);
         rpc::Introduction introduction;
         rpc::Channel channel;
-        Instant answered{};  // when it did last
+        Instant answered{};      // when it did last
+        Instant silent_until{};  // it has let a call pass by: until then others are asked first
     };
     Task<rpc::CallResult> ask_metadata(rpc::Metadata request, Instant deadline, Duration attempt_max = Duration::max());
     Task<rpc::CallResult> refresh_when_newer(std::vector<std::string> names, int64_t newer_than, Instant deadline);

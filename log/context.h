@@ -56,10 +56,12 @@ struct LogContext {
     std::list<Log*> tails{};  // logs that hold memory, the longest untouched first
     ReadAheadBudget read_ahead{};
     uint64_t zeroing_bytes = 0;  // zeros being written ahead of synced rounds, in all logs
-    // Appends are refused since then: the reserve is touched, or the file system says "full" to a log, which it also does
-    // to who has used up a quota. `never`: neither.
+    // Appends are refused since then: the reserve is touched, or the file system says "full" to a log, which it also
+    // does to who has used up a quota. `never`: neither.
     Instant full_since = never;
     bool is_reserve_touched = false;
+    uint64_t space_due_at = UINT64_MAX;  // appended bytes at which the disk is to be looked at before its time comes
+    Event* space_due = nullptr;
     size_t logs_without_room = 0;
     std::function<void(bool is_full)> on_storage_full{};  // it has changed; may be empty
     LogCounters counters{};
@@ -69,6 +71,9 @@ struct LogContext {
     Event* marks_wanted = nullptr;                    // set when the first becomes dirty
 
     void note_dirty(Log& log);
+    void look_at_space_in_time() {
+        if (counters.appended_bytes >= space_due_at && space_due != nullptr) space_due->set();
+    }
     bool is_storage_full() const { return full_since != never; }
     // After a change of what it follows from.
     void judge_storage() {

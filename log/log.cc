@@ -211,6 +211,7 @@ Appended Log::note_appended(const record::FrameView& frame, Units units) {
     unwritten_units_.emplace_back(next, std::move(units));
     ++context_->counters.appended_frames;
     context_->counters.appended_bytes += size;
+    context_->look_at_space_in_time();
     note_touched();
     arm_flush();
     if (wants_round()) start_writer();

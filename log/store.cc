@@ -7,6 +7,10 @@ namespace ironbark::log {
 namespace {
 
 constexpr Duration space_interval = 1s;
+// Or sooner, when so much of the room above the reserve may have been taken: in a second a fast producer writes more
+// than a small reserve.
+constexpr uint64_t looks_per_room = 4;
+constexpr uint64_t look_bytes_min = uint64_t{1} << 20;
 // Stopped beside each other: their synced writes overlap.
 constexpr size_t stops_at_a_time = 64;
 
@@ -29,11 +33,13 @@ LogStore::LogStore(World* world, std::string directory, StoreOptions options, st
       pool_(*world, directory + "/pool", options.pool_files_max),
       unwritten_(world->executor, options.unwritten_bytes_max),
       marks_wanted_(world->executor),
+      space_due_(world->executor),
       stopping_(world->executor),
       context_{*world, directory, *marks_, pool_, unwritten_},
       scope_(world->executor) {
     context_.tail_bytes_max = options.tail_bytes_max;
     context_.marks_wanted = &marks_wanted_;
+    context_.space_due = &space_due_;
 }
 
 LogStore::~LogStore() {
@@ -116,14 +122,18 @@ Task<void> LogStore::look_at_space() {
     if (!space.ok()) co_return;
     space_ = *space;
     context_.is_reserve_touched = space_.free_bytes < options_.reserve_bytes;
+    const uint64_t room = space_.free_bytes - std::min(space_.free_bytes, options_.reserve_bytes);
+    const uint64_t share = std::max(look_bytes_min, room / looks_per_room / options_.shard_count);
+    context_.space_due_at = context_.counters.appended_bytes + share;
     context_.judge_storage();
 }
 
 Task<void> LogStore::space_loop() {
     uint64_t appended = 0;
     while (true) {
-        Wake waited = co_await stopping_.wait(world_.executor.now() + space_interval);
-        if (waited != Wake::timed_out) co_return;
+        Wake waited = co_await space_due_.wait(world_.executor.now() + space_interval);
+        if (waited == Wake::closed) co_return;
+        space_due_.reset();
         bool is_idle = appended == context_.counters.appended_bytes && !context_.is_storage_full();
         if (is_idle) continue;
         appended = context_.counters.appended_bytes;
@@ -146,6 +156,7 @@ Task<void> LogStore::retention_loop() {
 
 Task<void> LogStore::stop(std::optional<Incarnation> clean) {
     stopping_.close();
+    space_due_.close();
     marks_wanted_.close();
     co_await scope_.join();
     bool all_durable = marks_state_.ok();

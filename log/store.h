@@ -68,6 +68,7 @@ class LogStore {
     SegmentPool pool_;
     Semaphore unwritten_;
     Event marks_wanted_;
+    Event space_due_;
     Event stopping_;
     LogContext context_;
     std::map<PartitionIdentity, std::unique_ptr<Log>> logs_;

@@ -203,7 +203,8 @@ bool InSyncKeeper::is_making_way(const PartitionIdentity& identity, Epoch epoch)
     const Partition* partition = shard_.find(identity);
     const Leadership* leadership = partition == nullptr ? nullptr : partition->leadership();
     return leadership != nullptr && leadership->epoch == epoch && !stopping_.is_set() &&
-           leadership->replicas.has_joiner_but_for_appends(living_, lag_time_max_, hold_time_max, shard_.executor().now());
+           leadership->replicas.has_joiner_but_for_appends(living_, lag_time_max_, hold_time_max,
+                                                           shard_.executor().now());
 }
 
 // Once it has everything the next look proposes it, and appends go on.

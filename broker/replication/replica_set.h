@@ -138,10 +138,7 @@ class ReplicaSet {
     // A replica that follows well could join, had it the records that were appended last: where appends never pause, it
     // may never have all of them at an instant. Below min-in-sync it may be `lag_time_max` behind, for nothing can be
     // acknowledged there; else no more than `hold_time`, so that it has them when appends were held for so long.
-    bool has_joiner_but_for_appends(const Living& living,
-                                    Duration lag_time_max,
-                                    Duration hold_time,
-                                    Instant now) const;
+    bool has_joiner_but_for_appends(const Living& living, Duration lag_time_max, Duration hold_time, Instant now) const;
 
   private:
     struct Follower {

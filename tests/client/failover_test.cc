@@ -91,6 +91,19 @@ TEST(Failover, WhoOnlyWaitsForASilentBrokerIsAskedBeforeIt) {
     EXPECT_TRUE(test.close(30s).ok());
 }
 
+TEST(Failover, WhoIsSilentCostsAShareOfTheTimeAndIsAskedLastAfterwards) {
+    FailoverTest test(two_addresses());
+    test.simulation.network().isolate(test.broker_node);
+    Router& router = test.program.router;
+    for (const Duration most : {1100ms, 50ms}) {
+        const Instant begun = test.simulation.now();
+        const rpc::CallResult result = test.client_node.run(router.refresh_brokers(begun + 2s));
+        EXPECT_TRUE(result.ok());
+        EXPECT_LE(test.simulation.now() - begun, most);
+    }
+    EXPECT_TRUE(test.close().ok());
+}
+
 TEST(Failover, ALeaderThatIsNotReachedIsLeftAsSoonAsAnotherLeads) {
     Settings settings = test_settings();
     settings.bootstrap_servers = "broker2:9400,broker:9400";

@@ -166,6 +166,31 @@ TEST(LogStore, RefusesAppendsOfAllLogsWhenTheReserveIsTouched) {
     EXPECT_FALSE(log.has_failed() || other.has_failed());
 }
 
+TEST(LogStore, LooksAtTheDiskInTimeHoweverFastItFills) {
+    LogWorld world;
+    world.options.reserve_bytes = 8 << 20;
+    Log& log = world.begin(here);
+    world.append(log, {"a"});
+    world.make_durable(log);
+    const uint64_t capacity = world.disk().used_bytes() + (16 << 20);
+    world.disk().set_capacity(capacity);
+    world.simulation().run_for(1500ms);
+    const Instant begun = world.world().executor.now();
+    ErrorCode refused = ErrorCode::none;
+    for (int number = 0; number < 100 && refused == ErrorCode::none; ++number) {
+        const auto frame = make_frame(here, {std::string(200'000, 'x')}, world.now());
+        const Result<Appended> appended = world.try_append(log, frame);
+        if (appended.ok()) {
+            world.make_durable(log);
+        } else {
+            refused = appended.error().code;
+        }
+    }
+    EXPECT_EQ(refused, ErrorCode::storage_full);
+    EXPECT_LT(world.world().executor.now() - begun, 1s);
+    EXPECT_GE(capacity - world.disk().used_bytes(), uint64_t{6} << 20);
+}
+
 // A quota is used up, say: the file system refuses what it seems to have room for.
 TEST(LogStore, IsFullWithoutABreakAsLongAsALogGetsNoRoom) {
     LogWorld world;

@@ -460,8 +460,8 @@ void History::check_order(const PartitionIdentity& name, int64_t log_start, cons
 }
 
 // Nothing that was acknowledged is lost silently, as far as its producer could know: another record of the same
-// producer was acknowledged behind it, and no record between them had an outcome after which numbers begin anew. Nor one
-// before it that was given up while it was under way: its own number is of before, and the next one's is not.
+// producer was acknowledged behind it, and no record between them had an outcome after which numbers begin anew. Nor
+// one before it that was given up while it was under way: its own number is of before, and the next one's is not.
 void History::check_losses(const PartitionIdentity& name, int64_t log_start, const std::vector<FinalRecord>& log) {
     std::set<uint64_t> standing;
     for (const FinalRecord& entry : log) standing.insert(entry.number);

@@ -44,7 +44,7 @@ struct SentRecord {
     Instant sent;
     int64_t durable_before = 0;  // the partition's durable end when it was sent: it stands nowhere below
     Fate fate = Fate::open;
-    Instant settled{};  // when its producer was told
+    Instant settled{};          // when its producer was told
     bool has_no_place = false;  // written, and nobody said where
     bool was_shown = false;
     bool is_lost = false;            // its producer was told so
