@@ -108,6 +108,12 @@ void ProducerEngine::activate(PartitionQueue& queue) {
     active_.push_back(sender.get());
 }
 
+Leader ProducerEngine::leader_of(const PartitionQueue& queue) const {
+    const TopicView* topic = router_.find(queue.topic);
+    const auto partition = static_cast<size_t>(queue.identity.partition.value);
+    return topic != nullptr && partition < topic->leaders.size() ? topic->leaders[partition] : Leader();
+}
+
 // Gives up what is too late, sees to the identity. Returns when the partition is to be looked at again.
 Instant ProducerEngine::prepare(Sender& sender, Instant now) {
     sender.window.expire(now);
@@ -120,6 +126,8 @@ Instant ProducerEngine::prepare(Sender& sender, Instant now) {
         std::string hint = "not sent within 'delivery.timeout.ms'";
         if (options_.is_idempotent && !identity_.is_known() && !identity_failure_.hint.empty()) {
             hint += ": no producer id was to be had: " + identity_failure_.to_string();
+        } else if (leader_of(sender.queue).broker < 0) {
+            hint += ": nobody leads the partition; 'ironbark leader list' says why";
         }
         give_up_queue(sender, now - options_.delivery_time_max, not_done(ErrorCode::timed_out, std::move(hint)));
     }
@@ -161,10 +169,7 @@ void ProducerEngine::send_what_is_ready(Instant now) {
     for (size_t index = 0; index < count; ++index) {
         Sender& sender = *active_[(index + turn_) % count];
         if (!has_something(sender, now)) continue;
-        const TopicView* topic = router_.find(sender.queue.topic);
-        size_t partition = static_cast<size_t>(sender.queue.identity.partition.value);
-        Leader leader;
-        if (topic != nullptr && partition < topic->leaders.size()) leader = topic->leaders[partition];
+        const Leader leader = leader_of(sender.queue);
         if (leader.broker < 0 || router_.channel(leader.broker) == nullptr) {
             router_.want(sender.queue.topic);
             continue;

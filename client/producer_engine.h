@@ -83,6 +83,7 @@ class ProducerEngine {
 
     Instant look(Instant now);
     void activate(PartitionQueue& queue);
+    Leader leader_of(const PartitionQueue& queue) const;
     Instant prepare(Sender& sender, Instant now);
     void give_up_queue(Sender& sender, Instant opened_until, const Failure& reason);
     const Failure* reason_to_give_up(const Sender& sender) const;

@@ -361,6 +361,9 @@ Task<rpc::CallResult> Router::call_any(rpc::Method method,
             result = co_await asked.channel.call(method, copy_of(metadata), {}, attempt_deadline);
             const bool is_answered = result.delivery == rpc::Delivery::answered;
             if (is_answered) asked.answered = world_.executor.now();
+            if (!is_answered && result.hint.empty()) {
+                result.hint = all[index].to_string() + ": " + std::string(result.error.text);
+            }
             const bool is_silent = !is_answered && result.error.code == ErrorCode::timed_out;
             asked.silent_until = is_silent ? world_.executor.now() + silence_time : Instant();
             if (result.ok() || !may_try_again(result, repeatable)) co_return result;

@@ -432,7 +432,7 @@ Task<Controller::Appointed> Controller::appoint(PartitionIdentity identity,
     const auto topic = machine_.state().find(identity.topic);
     const PartitionRecord* found = machine_.state().find(identity);
     if (found == nullptr) {
-        appointed.executed.error = ErrorCode::unknown_topic_or_partition;
+        appointed.executed.error = {ErrorCode::unknown_topic_or_partition, "the topic has no such partition"};
         co_return appointed;
     }
     const PartitionRecord partition = *found;
