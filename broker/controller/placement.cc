@@ -22,18 +22,27 @@ class Dice {
     uint64_t state_;
 };
 
+// What is placed now is spread first of all: a broker that has just come, with nothing, does not get all of it. What is
+// there already decides among equals.
+struct Load {
+    uint64_t placed = 0;
+    uint64_t present = 0;
+    uint64_t sum() const { return placed + present; }
+    friend auto operator<=>(const Load&, const Load&) = default;
+};
+
 struct Place {
     BrokerId id;
     size_t rack = 0;
-    uint64_t replicas = 0;
-    uint64_t firsts = 0;  // partitions in whose list it is the first
-    bool taken = false;   // by the partition at hand
+    Load replicas;
+    Load firsts;         // partitions in whose list it is the first
+    bool taken = false;  // by the partition at hand
 };
 
 struct Rack {
     uint64_t brokers = 0;
-    uint64_t replicas = 0;  // on its living brokers
-    uint64_t taken = 0;     // by the partition at hand
+    Load replicas;       // on its living brokers
+    uint64_t taken = 0;  // by the partition at hand
 };
 
 class Plan {
@@ -45,7 +54,7 @@ class Plan {
             if (!broker.is_alive || broker.is_controller_only) continue;
             const size_t rack = racks.emplace(broker.rack, racks.size()).first->second;
             places[id] = places_.size();
-            places_.push_back({.id = id, .rack = rack});
+            places_.push_back({.id = id, .rack = rack, .replicas = {}, .firsts = {}});
         }
         racks_.resize(racks.size());
         for (const Place& place : places_) ++racks_[place.rack].brokers;
@@ -63,7 +72,7 @@ class Plan {
         for (Rack& rack : racks_) rack.taken = 0;
         auto fewest_firsts = [](const Place* one, const Place* other) { return one->firsts < other->firsts; };
         std::iter_swap(chosen.begin(), std::min_element(chosen.begin(), chosen.end(), fewest_firsts));
-        ++chosen.front()->firsts;
+        ++chosen.front()->firsts.placed;
         chosen_.push_back(std::move(chosen));
     }
 
@@ -88,9 +97,9 @@ class Plan {
             auto found = places.find(replicas[index]);
             if (found == places.end()) continue;
             Place& place = places_[found->second];
-            ++place.replicas;
-            ++racks_[place.rack].replicas;
-            if (index == 0) ++place.firsts;
+            ++place.replicas.present;
+            ++racks_[place.rack].replicas.present;
+            if (index == 0) ++place.firsts.present;
         }
     }
 
@@ -108,17 +117,17 @@ class Plan {
             return std::pair(one->firsts, one->id) < std::pair(other->firsts, other->id);
         };
         std::sort(reached.begin(), reached.end(), poorer);
-        if (reached.back()->firsts < reached.front()->firsts + 2) return false;
-        const uint64_t most = reached.back()->firsts;
-        std::erase_if(reached, [most](const Place* place) { return place->firsts + 2 > most; });
+        if (reached.back()->firsts.placed < reached.front()->firsts.placed + 2) return false;
+        const uint64_t most = reached.back()->firsts.placed;
+        std::erase_if(reached, [most](const Place* place) { return place->firsts.placed + 2 > most; });
         std::map<const Place*, Step> steps;
         for (Place* place : reached) steps[place] = {nullptr, nullptr, place};
         for (size_t index = 0; index < reached.size(); ++index) {
             Place* to = reached[index];
             Place* poorest = steps.at(to).poorest;
-            if (to->firsts >= poorest->firsts + 2) {
-                ++poorest->firsts;
-                --to->firsts;
+            if (to->firsts.placed >= poorest->firsts.placed + 2) {
+                ++poorest->firsts.placed;
+                --to->firsts.placed;
                 for (Step step = steps.at(to); step.to != nullptr; step = steps.at(step.to)) {
                     std::iter_swap(step.list->begin(), std::find(step.list->begin(), step.list->end(), step.to));
                 }
@@ -137,27 +146,28 @@ class Plan {
     // equals chance decides, so that the partitions of one broker have their other replicas on all the others.
     Place& take() {
         constexpr uint64_t scale = uint64_t{1} << 20;  // of an average, which is of less than 2^40 replicas
-        using Rank = std::tuple<uint64_t, uint64_t, uint64_t>;
+        using Rank = std::tuple<uint64_t, uint64_t, uint64_t, uint64_t>;
         std::vector<Rank> ranks;
         for (const Rack& rack : racks_) {
             bool has_room = rack.taken < rack.brokers;
-            uint64_t load = rack.replicas * scale / rack.brokers;
-            ranks.push_back({has_room ? rack.taken : UINT64_MAX, load, dice_.next()});
+            const uint64_t placed = rack.replicas.placed * scale / rack.brokers;
+            const uint64_t load = rack.replicas.sum() * scale / rack.brokers;
+            ranks.push_back({has_room ? rack.taken : UINT64_MAX, placed, load, dice_.next()});
         }
         const auto rack = static_cast<size_t>(std::min_element(ranks.begin(), ranks.end()) - ranks.begin());
         Place* best = nullptr;
-        std::tuple<uint64_t, uint64_t> best_rank;
+        std::tuple<Load, uint64_t> best_rank;
         for (Place& place : places_) {
             if (place.rack != rack || place.taken) continue;
-            std::tuple<uint64_t, uint64_t> rank{place.replicas, dice_.next()};
+            std::tuple<Load, uint64_t> rank{place.replicas, dice_.next()};
             if (best != nullptr && best_rank <= rank) continue;
             best = &place;
             best_rank = rank;
         }
         ASSERT(best != nullptr);
         best->taken = true;
-        ++best->replicas;
-        ++racks_[rack].replicas;
+        ++best->replicas.placed;
+        ++racks_[rack].replicas.placed;
         ++racks_[rack].taken;
         return *best;
     }

@@ -3,7 +3,7 @@
 // for a partition. Brokers that are alive are chosen; only if they are too few, the others fill the last places: they
 // catch up when they are back. Of the living ones no rack gets a second replica of a partition while a rack without one
 // exists (brokers that name no rack share one); replicas, and first places in the list, which lead, are spread evenly,
-// those of existing partitions counted.
+// and among brokers that are equal so far by what they have of existing partitions.
 
 #include "broker/controller/metadata.h"
 
