@@ -123,7 +123,7 @@ class ProduceCommand {
             bytes_ += line->text.size();
             send(producer, *line);
             if (lines_ % progress_lines == 0 && progress.is_due()) {
-                progress.show(fmt::format("{} lines read, {} records written", lines_, tally_.written()));
+                progress.show(fmt::format("{} lines read, {}", lines_, sent_text()));
             }
         }
         input_failure_ = reader.failure();
@@ -153,6 +153,14 @@ class ProduceCommand {
         if (!sent) tally_.note_refusal(lines_, sent.error());
     }
 
+    // "3 written"; of records that nobody acknowledges only that they were sent.
+    std::string sent_text() const {
+        const uint64_t silent = tally_.unacknowledged();
+        if (silent == 0) return fmt::format("{} written", tally_.written());
+        std::string text = fmt::format("{} sent, not acknowledged", silent);
+        return tally_.written() == 0 ? text : fmt::format("{} written, {}", tally_.written(), text);
+    }
+
     bool is_complete() const { return tally_.all_well() && input_failure_ == 0 && interrupted == 0; }
 
     int report() {
@@ -167,8 +175,8 @@ class ProduceCommand {
         if (input_failure_ != 0)
             session_.say(fmt::format("cannot read standard input: {}", std::strerror(input_failure_)));
         std::string text =
-            fmt::format("{} read, {} in {:.2f} s; {} written, {} not written, {} unknown", count_text(lines_, "line"),
-                        bytes_text(bytes_), seconds, tally_.written(), tally_.not_written(), tally_.unknown());
+            fmt::format("{} read, {} in {:.2f} s; {}, {} not written, {} unknown", count_text(lines_, "line"),
+                        bytes_text(bytes_), seconds, sent_text(), tally_.not_written(), tally_.unknown());
         if (tally_.first_failed_line() > 0) {
             text += fmt::format("; the first line that failed is {}", tally_.first_failed_line());
         }
@@ -207,6 +215,7 @@ class ProduceCommand {
                       {"bytes", bytes_},
                       {"seconds", seconds},
                       {"written", tally_.written()},
+                      {"not_acknowledged", tally_.unacknowledged()},
                       {"not_written", tally_.not_written()},
                       {"unknown", tally_.unknown()},
                       {"complete", is_complete()},
@@ -245,7 +254,7 @@ void add_produce(Command app, Session& session) {
         .add_option("--key-separator", options->key_separator,
                     "a line is KEY, this, VALUE; without it in a line there is no key")
         .type_name("TEXT");
-    command.add_option("--acks", options->acks, "topic, none, leader, leader_durable, isr, isr_durable [topic]")
+    command.add_option("--acks", options->acks, "topic, none (sent, and nobody says what became of it), leader, leader_durable, isr, isr_durable [topic]")
         .type_name("LEVEL");
     command.add_option("--compression", options->compression, "none, lz4 or zstd [none]").type_name("CODEC");
     command.add_option("--linger", options->linger, "how long a batch waits for more [5ms]").type_name("DURATION");

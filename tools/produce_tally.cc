@@ -14,7 +14,8 @@ void ProduceTally::note_answer(uint64_t line, const Expected<Receipt>& answer) {
         note_failure(line, answer.error());
         return;
     }
-    written_.fetch_add(1, std::memory_order_relaxed);
+    const bool is_acknowledged = answer->level != Acks::none || answer->duplicate || answer->offset >= 0;
+    (is_acknowledged ? written_ : unacknowledged_).fetch_add(1, std::memory_order_relaxed);
     if (newest_ == nullptr || newest_partition_ != answer->partition) {
         newest_partition_ = answer->partition;
         newest_ = &partitions_[answer->partition];

@@ -38,8 +38,11 @@ class ProduceTally {
     // Something is wrong that will be wrong with the next record too.
     bool should_stop() const { return stop_.load(std::memory_order_relaxed); }
     uint64_t written() const { return written_.load(std::memory_order_relaxed); }
+    // Sent with acks=none: nobody has said that they are written, and nobody will.
+    uint64_t unacknowledged() const { return unacknowledged_.load(std::memory_order_relaxed); }
     uint64_t not_written() const { return not_written_.load(std::memory_order_relaxed); }
     uint64_t unknown() const { return unknown_.load(std::memory_order_relaxed); }
+    uint64_t resolved() const { return written() + unacknowledged() + not_written() + unknown(); }
     const std::vector<FailureKind>& failures() const { return failures_; }
     uint64_t first_failed_line() const { return first_failed_line_; }  // 0: none
     const std::map<int32_t, OffsetRange>& partitions() const { return partitions_; }
@@ -50,6 +53,7 @@ class ProduceTally {
     void note_failure(uint64_t line, const Failure& failure);
 
     std::atomic<uint64_t> written_ = 0;
+    std::atomic<uint64_t> unacknowledged_ = 0;
     std::atomic<uint64_t> not_written_ = 0;
     std::atomic<uint64_t> unknown_ = 0;
     std::atomic<bool> stop_ = false;

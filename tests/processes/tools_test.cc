@@ -264,6 +264,12 @@ TEST_F(Tools, SummariseWhatWasWritten) {
     EXPECT_EQ(text.output, "");
     EXPECT_THAT(text.errors, HasSubstr("1 line read"));
     EXPECT_THAT(text.errors, HasSubstr("1 written, 0 not written, 0 unknown"));
+    summary = tool.json({"produce", "summed", "--acks", "none"}, "e\nf\n");
+    EXPECT_EQ(summary["written"], 0);
+    EXPECT_EQ(summary["not_acknowledged"], 2);
+    Finished silent = tool.run({"produce", "summed", "--acks", "none"}, "g\n");
+    EXPECT_EQ(silent.exit_code, 0);
+    EXPECT_THAT(silent.errors, HasSubstr("; 1 sent, not acknowledged, 0 not written, 0 unknown"));
 }
 
 TEST_F(Tools, SayWhichLinesWereTooLong) {

@@ -9,6 +9,7 @@ Receipt receipt(int32_t partition, int64_t offset) {
     Receipt receipt;
     receipt.partition = partition;
     receipt.offset = offset;
+    receipt.level = Acks::leader;
     return receipt;
 }
 
@@ -36,6 +37,18 @@ TEST(ProduceTally, CountsWhatIsWrittenNobodyKnowsWhere) {
     tally.note_answer(2, failure(ErrorCode::sequence_expired, Outcome::written));
     EXPECT_EQ(tally.written(), 2u);
     EXPECT_EQ(tally.partitions().at(0).first, -1);
+    EXPECT_TRUE(tally.all_well());
+}
+
+TEST(ProduceTally, CallsNothingWrittenThatNobodyAcknowledged) {
+    ProduceTally tally;
+    Receipt silence = receipt(0, -1);
+    silence.level = Acks::none;
+    tally.note_answer(1, silence);
+    tally.note_answer(2, receipt(0, 3));
+    EXPECT_EQ(tally.unacknowledged(), 1u);
+    EXPECT_EQ(tally.written(), 1u);
+    EXPECT_EQ(tally.resolved(), 2u);
     EXPECT_TRUE(tally.all_well());
 }
 
