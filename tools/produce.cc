@@ -1,9 +1,12 @@
 // ironbark produce: a record per line of standard input.
 
+#include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <fmt/format.h>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <thread>
 #include <unistd.h>
 
 #include "ironbark/producer.h"
@@ -19,6 +22,7 @@ namespace ironbark::tools {
 namespace {
 
 using Json = nlohmann::ordered_json;
+using Milliseconds = std::chrono::milliseconds;
 
 struct ProduceOptions {
     std::string topic;
@@ -94,17 +98,41 @@ class ProduceCommand {
     }
 
   private:
-    int produce(const Settings& settings) {
+    int produce(Settings settings) {
+        patience_ = settings.max_block;
+        settings.max_block = std::min(patience_, signal_interval);
         Expected<Producer> producer = Producer::create(settings);
         if (!producer) return session_.fail("cannot start the producer", producer.error());
         producer->on_loss([this](const Loss& loss) { tally_.note_loss(loss); });
-        catch_interrupts();
+        catch_interrupts(interrupts_taken);
         if (is_terminal(STDIN_FILENO)) session_.say("a record per line; Ctrl-D ends the input");
         read_and_send(*producer);
         // Every record is resolved by then: that is what delivery.timeout.ms promises.
-        Expected<void> closed = producer->close(settings.delivery_timeout + settings.request_timeout);
-        if (!closed) session_.say(fmt::format("closing the producer: {}", closed.error().to_string()));
-        return report();
+        wait_for_answers(*producer, settings.delivery_timeout + settings.request_timeout);
+        Expected<void> closed = producer->close(Milliseconds(0));
+        if (!closed && !has_given_up())
+            session_.say(fmt::format("closing the producer: {}", closed.error().to_string()));
+        const int code = report();
+        return has_given_up() ? exit_by_signal + interrupted : code;
+    }
+
+    static bool has_given_up() { return interrupts >= interrupts_taken; }
+
+    // Until everything is resolved, or whoever interrupted it does so again: he is told for what he would wait.
+    void wait_for_answers(Producer& producer, Milliseconds patience) {
+        const auto deadline = std::chrono::steady_clock::now() + patience;
+        bool has_told = false;
+        while (!has_given_up()) {
+            const auto left = std::chrono::duration_cast<Milliseconds>(deadline - std::chrono::steady_clock::now());
+            if (left <= Milliseconds(0)) return;
+            Expected<void> flushed = producer.flush(std::min(left, signal_interval));
+            if (flushed.ok() || flushed.error().code != ErrorCode::timed_out) return;
+            if (interrupted == 0 || has_told || has_given_up()) continue;
+            has_told = true;
+            const uint64_t waiting = lines_ - std::min(lines_, tally_.resolved());
+            session_.say(fmt::format("waiting up to {} for {}; interrupt again to give up", duration_text(left.count()),
+                                     count_text(waiting, "record")));
+        }
     }
 
     Failure no_such_partition(size_t partitions) const {
@@ -147,10 +175,26 @@ class ProduceCommand {
         }
         // Two words, so that std::function keeps it in place: no allocation per record.
         ProduceTally* tally = &tally_;
-        Expected<void> sent = producer.send(record, [tally, line_number = lines_](const Expected<Receipt>& answer) {
+        SendCallback callback = [tally, line_number = lines_](const Expected<Receipt>& answer) {
             tally->note_answer(line_number, answer);
-        });
+        };
+        Expected<void> sent = producer.send(record, callback);
+        if (!sent) sent = send_again(producer, record, callback, sent.error());
         if (!sent) tally_.note_refusal(lines_, sent.error());
+    }
+
+    // Waits for room, or for the topic, a little at a time: otherwise a signal would go unnoticed meanwhile.
+    Expected<void> send_again(Producer& producer, const Record& record, const SendCallback& callback, Failure failure) {
+        const auto deadline = std::chrono::steady_clock::now() + patience_;
+        while (interrupted == 0 && std::chrono::steady_clock::now() < deadline) {
+            const bool has_waited = failure.code == ErrorCode::queue_full || failure.code == ErrorCode::timed_out;
+            if (!has_waited && !failure.is_retriable()) break;
+            if (!has_waited) std::this_thread::sleep_for(signal_interval);
+            Expected<void> sent = producer.send(record, callback);
+            if (sent) return sent;
+            failure = sent.error();
+        }
+        return failure;
     }
 
     // "3 written"; of records that nobody acknowledges only that they were sent.
@@ -227,6 +271,9 @@ class ProduceCommand {
     }
 
     static constexpr uint64_t progress_lines = 1024;  // between two looks at the clock
+    static constexpr Milliseconds signal_interval{100};  // for how long a signal may go unnoticed
+    static constexpr int interrupts_taken = 2;           // one ends the input, one the waiting
+    static constexpr int exit_by_signal = 128;           // as shells have it
 
     Session& session_;
     const ProduceOptions& options_;
@@ -234,6 +281,7 @@ class ProduceCommand {
     std::string separator_;
     ProduceTally tally_;
     Stopwatch watch_;
+    Milliseconds patience_{0};  // for room, or for the topic
     uint64_t lines_ = 0;
     uint64_t bytes_ = 0;
     int input_failure_ = 0;
@@ -254,7 +302,10 @@ void add_produce(Command app, Session& session) {
         .add_option("--key-separator", options->key_separator,
                     "a line is KEY, this, VALUE; without it in a line there is no key")
         .type_name("TEXT");
-    command.add_option("--acks", options->acks, "topic, none (sent, and nobody says what became of it), leader, leader_durable, isr, isr_durable [topic]")
+    command
+        .add_option("--acks", options->acks,
+                    "topic, none (sent, and nobody says what became of it), leader, leader_durable, isr,\n"
+                    "isr_durable [topic]")
         .type_name("LEVEL");
     command.add_option("--compression", options->compression, "none, lz4 or zstd [none]").type_name("CODEC");
     command.add_option("--linger", options->linger, "how long a batch waits for more [5ms]").type_name("DURATION");

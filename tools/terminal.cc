@@ -11,11 +11,21 @@ namespace {
 
 constexpr double progress_interval = 0.2;
 
-void on_interrupt(int number) { interrupted = number; }
+volatile int interrupts_left = 0;
+
+void on_interrupt(int number) {
+    interrupted = number;
+    interrupts = interrupts + 1;
+    interrupts_left = interrupts_left - 1;
+    if (interrupts_left > 0) return;
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+}
 
 }  // namespace
 
 volatile int interrupted = 0;
+volatile int interrupts = 0;
 
 bool is_terminal(int descriptor) { return isatty(descriptor) == 1; }
 
@@ -39,11 +49,14 @@ void Progress::clear() {
     shown_ = false;
 }
 
-void catch_interrupts() {
+void catch_interrupts(int count) {
+    interrupts_left = count;
     struct sigaction action {};
     action.sa_handler = on_interrupt;
-    // No SA_RESTART: a read that waits for input has to come back. Once only: the second one is final.
-    action.sa_flags = static_cast<int>(SA_RESETHAND);
+    // No SA_RESTART: a read that waits for input has to come back. One signal at a time: they are counted.
+    action.sa_flags = 0;
+    sigaddset(&action.sa_mask, SIGINT);
+    sigaddset(&action.sa_mask, SIGTERM);
     sigaction(SIGINT, &action, nullptr);
     sigaction(SIGTERM, &action, nullptr);
 }

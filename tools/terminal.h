@@ -37,9 +37,12 @@ class Progress {
     Stopwatch watch_;
 };
 
-// From now on Ctrl-C and SIGTERM end what the command does instead of the process; the second one ends the process.
-void catch_interrupts();
-// 0 until a signal came. For loops, and for who waits in a system call.
+// From now on Ctrl-C and SIGTERM, so many of them, end what the command does instead of the process; the next one ends
+// the process.
+void catch_interrupts(int count = 1);
+// 0 until a signal came, then its number. For loops, and for who waits in a system call.
 extern volatile int interrupted;
+// How many came.
+extern volatile int interrupts;
 
 }  // namespace ironbark::tools

@@ -580,5 +580,30 @@ TEST(ToolsAndAKill, SayHowManyRecordsMayBeWritten) {
     EXPECT_THAT(finished.errors, HasSubstr("1 written, 0 not written, 3 unknown"));
 }
 
+TEST(ToolsAndAKill, GiveUpWaitingWhenInterruptedTwice) {
+    TemporaryDirectory directory;
+    Daemon daemon({.data_directory = directory / "data"});
+    Tool tool(daemon.bootstrap());
+    ASSERT_EQ(tool.run({"topic", "create", "paused"}).exit_code, 0);
+    auto program = tool.of({"produce", "paused"});
+    program.command.insert(program.command.begin(), {"bash", "-c", "exec \"$0\" \"$@\" 2>&1"});
+    Conversation producer(program);
+    producer.say("before\n");
+    ASSERT_EQ(tool.run({"consume", "paused", "--count", "1"}).output, "before\n");
+    daemon.pause();
+    // More than fits into a pipe: when it is said, much of it has been read, and sent.
+    std::string lines;
+    for (int number = 0; number < 10'000; ++number) lines += std::string(100, 'x') + "\n";
+    producer.say(lines);
+    producer.signal(SIGINT);
+    EXPECT_TRUE(producer.hears("records; interrupt again to give up\n"));
+    producer.signal(SIGINT);
+    Finished finished = producer.finish();
+    daemon.resume();
+    EXPECT_EQ(finished.exit_code, 130);
+    EXPECT_THAT(finished.output, HasSubstr("; 1 written, "));
+    EXPECT_THAT(finished.output, HasSubstr(" unknown; the first line that failed is 2"));
+}
+
 }  // namespace
 }  // namespace ironbark::processes
