@@ -19,7 +19,7 @@ void add_dump(Command noun, Session& session) {
                             {"dump", "show the frames of a segment or graveyard file",
                              "ironbark log dump ironbark-data/partitions/*-0/00000000000000000000.log --records"},
                             [&session, options] { return dump(session, *options); });
-    command.add_option("FILE", options->file, "a .log or .grave file").required();
+    command.add_option("FILE", options->file, "a .log, .grave or .segment file").required();
     command.add_flag("--records", options->records, "with the records of each batch");
     command.add_flag("--all", options->all, "also what stands behind the place where the log ends");
 }
@@ -47,7 +47,8 @@ void add_export(Command noun, Session& session) {
 }
 
 void add_graveyard(Command noun, Session& session) {
-    Command graveyard = add_noun(noun, "graveyard", "records that were cut from logs: list, show, export");
+    Command graveyard = add_noun(
+        noun, "graveyard", "records that were cut from logs, and whole logs that were let go: list, show, export");
     auto directory = std::make_shared<std::string>();
     add_offline_command(graveyard, session,
                         {"list", "list what is buried", "ironbark log graveyard list ./ironbark-data"},
@@ -60,7 +61,7 @@ void add_graveyard(Command noun, Session& session) {
         graveyard, session,
         {"show", "show the frames of a graveyard file", "ironbark log graveyard show FILE.grave --records"},
         [&session, shown] { return dump(session, *shown); });
-    show.add_option("FILE", shown->file, "a .grave file").required();
+    show.add_option("FILE", shown->file, "a .grave or .segment file").required();
     show.add_flag("--records", shown->records, "with the records of each batch");
 
     auto exported = std::make_shared<BuriedExportOptions>();
@@ -69,7 +70,10 @@ void add_graveyard(Command noun, Session& session) {
                             {"export", "print the records of a graveyard file, as consume does",
                              "ironbark log graveyard export FILE.grave | ironbark produce orders-recovered"},
                             [&session, exported] { return export_buried(session, *exported); });
-    command.add_option("FILE", exported->file, "a .grave file").required();
+    command
+        .add_option("FILE", exported->file,
+                    "a .segment file, or a .grave file, which stands for all segments of the same time")
+        .required();
     command.add_option("--format", exported->format, "as consume takes it ['%v\\n']").type_name("TEXT");
 }
 

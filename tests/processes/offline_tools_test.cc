@@ -354,6 +354,17 @@ TEST_F(OfflineTools, ExportSaysWhatItCouldNotExport) {
 
 // ---- graveyard ------------------------------------------------------------------------------------------------------
 
+// The first block of a graveyard file: the line with its checksum.
+std::string grave_head(Json line) {
+    char checksum[17];
+    std::snprintf(checksum, sizeof(checksum), "%016llx",
+                  static_cast<unsigned long long>(ironbark::xxh3(ironbark::as_bytes(line.dump()), 0)));
+    line["checksum"] = checksum;
+    std::string head = line.dump() + "\n";
+    head.resize(4096);
+    return head;
+}
+
 TEST_F(OfflineTools, ListShowAndExportWhatIsBuried) {
     // What a crash leaves: a good end of the log that nobody was promised. Here it is made by hand: the floor is
     // lowered by taking away every promise, and the first frame of the last segment is damaged.
@@ -370,12 +381,7 @@ TEST_F(OfflineTools, ListShowAndExportWhatIsBuried) {
                  {"time_ms", 1714979289123},
                  {"reason", "cut"},
                  {"bytes", segment.size() - 4096}};
-    char checksum[17];
-    std::snprintf(checksum, sizeof(checksum), "%016llx",
-                  static_cast<unsigned long long>(ironbark::xxh3(ironbark::as_bytes(line.dump()), 0)));
-    line["checksum"] = checksum;
-    std::string head = line.dump() + "\n";
-    head.resize(4096);
+    const std::string head = grave_head(line);
     const std::string grave = partition + "/graveyard/00000001714979289123-00000000000000000000.grave";
     write_text(grave, head + segment.substr(4096));
     Json list = tool.json({"log", "graveyard", "list", data});
@@ -396,6 +402,64 @@ TEST_F(OfflineTools, ListShowAndExportWhatIsBuried) {
     EXPECT_EQ(tool.json({"log", "graveyard", "export", grave}, "", 1)["damaged_batches"], 1);
     flip(grave, 0);
     EXPECT_FALSE(problems(data).empty());
+}
+
+// As a replica leaves it that was let go, or replaced because it was damaged: the segments, and a file that tells why.
+TEST_F(OfflineTools, ListShowAndExportALogThatWasBuriedAsAWhole) {
+    const std::string name = filesystem::path(partition).filename().string();
+    const std::string burial = partition + "/graveyard/00000001714979289123-";
+    filesystem::create_directory(partition + "/graveyard");
+    const std::string grave = burial + "00000000000000000000.grave";
+    write_text(grave, grave_head({{"ironbark", "graveyard 1"},
+                                  {"topic", name.substr(0, 36)},
+                                  {"partition", 0},
+                                  {"first_offset", 0},
+                                  {"end_offset", 0},
+                                  {"new_epoch", -1},
+                                  {"time_ms", 1714979289123},
+                                  {"reason", "let go"},
+                                  {"bytes", 0},
+                                  {"segments", segments.size()}}));
+    std::vector<std::string> buried;
+    for (const std::string& segment : segments) {
+        buried.push_back(burial + filesystem::path(segment).stem().string() + ".segment");
+        filesystem::rename(segment, buried.back());
+    }
+    Json list = tool.json({"log", "graveyard", "list", data});
+    ASSERT_EQ(list.size(), segments.size()) << list;
+    int64_t records = 0;
+    for (const Json& file : list) {
+        EXPECT_EQ(file["kind"], "segment");
+        EXPECT_EQ(file["reason"], "let go");
+        EXPECT_EQ(file["first_offset"], records);
+        records += file["records"].get<int64_t>();
+        EXPECT_EQ(file["end_offset"], records);
+        EXPECT_GT(file["bytes"], 4096);
+    }
+    EXPECT_EQ(records, 1800);
+    EXPECT_THAT(tool.run({"log", "graveyard", "list", partition}).output, HasSubstr("2024-05-06T07:08:09.123Z"));
+
+    EXPECT_EQ(tool.json({"log", "graveyard", "show", grave})["head"]["segments"], Json(buried));
+    EXPECT_EQ(tool.json({"log", "graveyard", "show", buried[0]})["records"], list[0]["records"]);
+    EXPECT_EQ(tool.json({"log", "dump", buried[0]})["end"]["next_offset"], list[0]["end_offset"]);
+    EXPECT_EQ(tool.run({"log", "graveyard", "export", grave}).output, all_input);
+    Finished last = tool.run({"log", "graveyard", "export", buried.back()});
+    EXPECT_EQ(last.exit_code, 0) << last.errors;
+    EXPECT_FALSE(last.output.empty());
+    EXPECT_TRUE(all_input.ends_with(last.output));
+
+    // A frame whose header is damaged hides its records, and not those behind it.
+    size_t second = 0;
+    const Json dumped = tool.json({"log", "dump", buried[0]});
+    for (const Json& item : dumped["items"]) {
+        if (second == 0 && item["kind"] == "frame" && item["base_offset"] > 0) second = item["position"].get<size_t>();
+    }
+    ASSERT_GT(second, 4096u);
+    flip(buried[0], second + 20);
+    list = tool.json({"log", "graveyard", "list", data});
+    EXPECT_LT(list[0]["records"], list[0]["end_offset"]);
+    EXPECT_EQ(list[0]["end_offset"], list[1]["first_offset"]);
+    EXPECT_EQ(tool.json({"log", "graveyard", "export", grave}, "", 1)["damaged_batches"], 1);
 }
 
 }  // namespace

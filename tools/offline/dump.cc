@@ -3,9 +3,10 @@
 #include <fmt/format.h>
 #include <memory>
 
-#include "log/graveyard.h"
 #include "log/segment.h"
 #include "tools/json_stream.h"
+#include "tools/offline/buried.h"
+#include "tools/offline/continuity.h"
 #include "tools/offline/frame_records.h"
 #include "tools/offline/frame_walk.h"
 #include "tools/offline/offline_world.h"
@@ -59,40 +60,20 @@ std::string shown_bytes(const std::optional<std::string_view>& bytes) {
     return text;
 }
 
-// Which pieces belong to the log: each frame continues the one before, and bytes that are no frame are part of it only
-// if a frame behind them continues it (after a crash the log goes on at the next block).
-class Continuity {
-  public:
-    Continuity(Offset next, uint64_t chain, Epoch epoch) : next_(next), chain_(chain), epoch_(epoch) {}
-
-    bool continues(const FrameView& frame) const {
-        bool restarts = (frame.header.flags & record::flag_chain_restarts) != 0;
-        return frame.header.base_offset == next_ && (frame.header.chain == chain_ || restarts) &&
-               frame.header.leader_epoch >= epoch_;
-    }
-    void advance(const FrameView& frame) {
-        next_ = frame.next_offset();
-        chain_ = frame.header.checksum;
-        epoch_ = frame.header.leader_epoch;
-    }
-    Offset next() const { return next_; }
-
-  private:
-    Offset next_;
-    uint64_t chain_;
-    Epoch epoch_;
-};
-
+// Pieces of a segment belong to the log if each frame continues the one before, and bytes that are no frame if a frame
+// behind them does (after a crash the log goes on at the next block).
 class Dumper {
   public:
     Dumper(Session& session, const DumpOptions& options) : session_(session), options_(options) {}
 
     Task<Expected<void>> run(World* world) {
         if (options_.file.ends_with(".grave")) co_return co_await dump_grave(world);
-        if (options_.file.ends_with(log::log_suffix)) co_return co_await dump_segment(world);
+        const bool is_segment = options_.file.ends_with(log::log_suffix) || is_buried_segment(options_.file);
+        if (is_segment) co_return co_await dump_segment(world);
         co_return Failure{
             ErrorCode::unsupported, Outcome::not_written,
-            fmt::format("{}: segment files (*.log) and graveyard files (*.grave) can be dumped", options_.file)};
+            fmt::format("{}: segment files (*.log) and graveyard files (*.grave, *.segment) can be dumped",
+                        options_.file)};
     }
 
     int fail(const Failure& failure) {
@@ -131,14 +112,19 @@ class Dumper {
                                                          : fmt::format("behind segment {}", head.previous_base.value),
                             head.chain_before, head.epoch_before.value));
         }
-        continuity_.emplace(head.base, head.chain_before, head.epoch_before);
+        continuity_.emplace(head);
         co_return co_await walk(world, true);
     }
 
     Task<Expected<void>> dump_grave(World* world) {
-        Result<log::BuriedRange> range = co_await log::read_buried_head(world, options_.file);
-        if (!range.ok()) co_return disk_failure("read", options_.file, range.error());
+        Expected<std::vector<BuriedFile>> burial = co_await find_burial(world, options_.file);
+        if (!burial.ok()) co_return burial.error();
+        const log::BuriedRange* range = &burial->front().range;
         identity_ = range->identity;
+        Json segments = Json::array();
+        for (const BuriedFile& file : *burial) {
+            if (is_buried_segment(file.path)) segments.push_back(file.path);
+        }
         begin_json();
         if (json_ != nullptr) {
             json_->field("file", options_.file);
@@ -148,7 +134,15 @@ class Dumper {
                                   {"end_offset", range->end.value},
                                   {"new_epoch", range->epoch.value},
                                   {"time", range->time.milliseconds},
-                                  {"reason", range->reason}});
+                                  {"reason", range->reason},
+                                  {"segments", segments}});
+        } else if (!segments.empty()) {
+            session_.print(fmt::format("graveyard file {}\npartition {}, {} buried {}: {}\n", options_.file,
+                                       identity_.to_string(), count_text(segments.size(), "whole segment"),
+                                       time_text(range->time.milliseconds), range->reason));
+            for (const Json& segment : segments) {
+                session_.print(fmt::format("segment file {}\n", segment.get<std::string>()));
+            }
         } else {
             session_.print(fmt::format("graveyard file {}\npartition {}, offsets {} to {}, buried {}: {}\n",
                                        options_.file, identity_.to_string(), range->first.value, range->end.value - 1,

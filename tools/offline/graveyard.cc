@@ -1,10 +1,11 @@
 #include "tools/offline/graveyard.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <memory>
 
-#include "log/graveyard.h"
 #include "tools/json_stream.h"
+#include "tools/offline/buried.h"
 #include "tools/offline/frame_records.h"
 #include "tools/offline/frame_walk.h"
 #include "tools/offline/offline_world.h"
@@ -18,28 +19,19 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct BuriedFile {
-    std::string path;
-    log::BuriedRange range;
-    std::string problem;  // its head cannot be read
-};
-
+// Of a data directory or of one partition, with what is in the files.
 Task<Expected<std::vector<BuriedFile>>> find_buried(World* world, std::string directory) {
     Expected<LogPlaces> places = co_await find_places(world, std::move(directory));
     if (!places.ok()) co_return places.error();
     std::vector<BuriedFile> files;
     for (const PartitionPlace& place : places->partitions) {
-        Result<std::vector<std::string>> names = co_await log::list_graveyard(world, place.path);
-        if (!names.ok()) co_return disk_failure("read the graveyard of", place.path, names.error());
-        for (const std::string& name : *names) {
-            BuriedFile file;
-            file.path = place.path + "/graveyard/" + name;
-            Result<log::BuriedRange> range = co_await log::read_buried_head(world, file.path);
-            if (range.ok()) {
-                file.range = *range;
-            } else {
-                file.problem = disk_failure("read", file.path, range.error()).hint;
-            }
+        Expected<std::vector<BuriedFile>> found = co_await list_buried(world, place.path);
+        if (!found.ok()) co_return found.error();
+        for (BuriedFile& file : *found) {
+            PieceVisitor all = [](const Piece&) { return true; };
+            Expected<void> walked;
+            if (file.problem.empty()) walked = co_await walk_buried(world, &file, std::move(all));
+            if (!walked.ok()) file.problem = walked.error().hint;
             files.push_back(std::move(file));
         }
     }
@@ -51,50 +43,56 @@ Json to_json(const BuriedFile& file) {
     return {{"file", file.path},
             {"topic_id", file.range.identity.topic.to_string()},
             {"partition", file.range.identity.partition.value},
+            {"kind", file.segment ? "segment" : "range"},
             {"first_offset", file.range.first.value},
             {"end_offset", file.range.end.value},
+            {"records", file.records},
             {"new_epoch", file.range.epoch.value},
             {"time", file.range.time.milliseconds},
             {"reason", file.range.reason},
             {"bytes", file.range.bytes}};
 }
 
-// Prints the records of the frames in a graveyard file; those below its range were copied along with their block.
+// Prints the records of a burial's frames.
 class BuriedPrinter {
   public:
     BuriedPrinter(Session& session, RecordFormat format) : session_(session), format_(std::move(format)) {}
 
     Task<Expected<void>> run(World* world, std::string path) {
-        Result<log::BuriedRange> range = co_await log::read_buried_head(world, path);
-        if (!range.ok()) co_return disk_failure("read", path, range.error());
-        range_ = *range;
+        Expected<std::vector<BuriedFile>> files = co_await find_burial(world, std::move(path));
+        if (!files.ok()) co_return files.error();
+        range_ = files->front().range;
         topic_ = range_.identity.topic.to_string();
-        Result<std::unique_ptr<File>> opened = co_await world->disk.open(path, OpenMode::read, false);
-        if (!opened.ok()) co_return disk_failure("open", path, opened.error());
-        std::unique_ptr<File> file = std::move(opened).value();
-        Result<uint64_t> size = co_await file->size();
-        Result<void> walked = size.ok() ? Result<void>() : Result<void>(size.error());
         if (session_.json) {
             json_ = std::make_unique<JsonStream>(session_.output);
             json_->begin_array("records");
         }
-        if (size.ok()) {
-            log::WindowReader reader(*file, world->buffers, *size, log::read_size);
-            PieceVisitor visitor = [this](const Piece& piece) { return take(piece); };
-            walked = co_await walk_pieces(&reader, range_.identity.seed(), log::block_size, std::move(visitor));
+        Expected<void> printed;
+        for (BuriedFile& file : *files) {
+            if (printed.ok()) printed = co_await print_file(world, &file);
+            range_.end = std::max(range_.end, file.range.end);
         }
-        co_await file->close();
         if (json_ != nullptr) end_json();
-        if (!walked.ok()) co_return disk_failure("read", path, walked.error());
-        co_return Expected<void>();
+        co_return printed;
     }
     uint64_t damaged() const { return damaged_; }
     uint64_t records() const { return records_; }
 
   private:
+    Task<Expected<void>> print_file(World* world, BuriedFile* file) {
+        if (!file->problem.empty()) {
+            session_.say(file->problem);
+            ++damaged_;
+            co_return Expected<void>();
+        }
+        PieceVisitor visitor = [this](const Piece& piece) { return take(piece); };
+        Expected<void> walked = co_await walk_buried(world, file, std::move(visitor));
+        damaged_ += file->gaps;
+        co_return walked;
+    }
+
     bool take(const Piece& piece) {
         if (session_.output.is_closed()) return false;
-        if (piece.kind != Piece::Kind::frame || piece.frame.next_offset() <= range_.first) return true;
         auto show = [this](const ConsumerRecord& record) { print(record); };
         bool is_good =
             piece.fault == nullptr && reader_.visit(piece.frame, topic_, range_.identity.partition.value, show).ok();
@@ -139,14 +137,15 @@ int list_graveyards(Session& session, const std::string& directory) {
     Expected<std::vector<BuriedFile>> files = offline.run(find_buried(&world, directory));
     if (!files) return session.fail("cannot list the graveyards", files.error());
     Json values = Json::array();
-    Table table({"PARTITION", "FIRST OFFSET", "END OFFSET", "WHEN", "SIZE", "REASON", "FILE"});
+    Table table({"PARTITION", "FIRST OFFSET", "END OFFSET", "RECORDS", "WHEN", "SIZE", "REASON", "FILE"});
     for (const BuriedFile& file : *files) {
         values.push_back(to_json(file));
         if (!file.problem.empty()) session.say(file.problem);
         if (!file.problem.empty()) continue;
         table.add({file.range.identity.to_string(), std::to_string(file.range.first.value),
-                   std::to_string(file.range.end.value), time_text(file.range.time.milliseconds),
-                   bytes_text(file.range.bytes), file.range.reason, file.path});
+                   std::to_string(file.range.end.value), std::to_string(file.records),
+                   time_text(file.range.time.milliseconds), bytes_text(file.range.bytes), file.range.reason,
+                   file.path});
     }
     if (session.json) {
         session.print_json(values);
