@@ -54,15 +54,43 @@ struct Status {
         for (const BrokerStatus& status : brokers) sum += status.node.ok() ? status.node->unsynced_bytes : 0;
         return sum;
     }
-    bool is_healthy() const {
-        if (cluster.controller < 0 || cluster.quorum_failure || !problems.empty()) return false;
-        return std::all_of(brokers.begin(), brokers.end(), [](const BrokerStatus& status) {
-            return status.broker.is_alive && status.node.ok() && status.node->replica_problem_count == 0 &&
-                   std::all_of(status.node->directories.begin(), status.node->directories.end(),
-                               [](const DataDirectoryInfo& directory) { return directory.state == "online"; });
-        });
-    }
+    std::vector<std::string> reasons;  // why it is not healthy; empty: it is
+    bool is_healthy() const { return reasons.empty(); }
 };
+
+void add_broker_reasons(const BrokerStatus& status, std::vector<std::string>* reasons) {
+    const std::string who = fmt::format("broker {}", status.broker.id);
+    if (!status.broker.is_alive) {
+        reasons->push_back(fmt::format("{} is gone since {}", who, time_text(status.broker.since)));
+    } else if (!status.node.ok()) {
+        reasons->push_back(fmt::format("{} does not answer: {}", who, status.node.error().to_string()));
+    }
+    if (!status.node.ok()) return;
+    for (const DataDirectoryInfo& directory : status.node->directories) {
+        if (directory.state != "online")
+            reasons->push_back(fmt::format("{}: disk {} is {}", who, directory.path, directory.state));
+    }
+    const auto replicas = static_cast<uint64_t>(status.node->replica_problem_count);
+    if (replicas > 0) reasons->push_back(fmt::format("{}: {} with a problem", who, count_text(replicas, "replica")));
+}
+
+// Everything for which somebody should do something, in a few words each.
+std::vector<std::string> reasons_of(const Status& status) {
+    std::vector<std::string> reasons;
+    if (status.cluster.controller < 0) reasons.push_back("no controller is active");
+    if (status.cluster.quorum_failure) {
+        reasons.push_back("nothing newer is known of the controllers: " + status.cluster.quorum_failure->to_string());
+    }
+    for (const VoterStatus& voter : status.quorum.voters) {
+        if (voter.answers || voter.role == VoterRole::leaving) continue;
+        reasons.push_back(fmt::format("voter {} does not answer", voter.voter.id));
+    }
+    for (const BrokerStatus& broker : status.brokers) add_broker_reasons(broker, &reasons);
+    if (!status.problems.empty()) {
+        reasons.push_back(fmt::format("{} not serving", count_text(status.problems.size(), "partition")));
+    }
+    return reasons;
+}
 
 // Why a partition does not serve; empty if it does.
 std::string problem_of(const PartitionDescription& partition) {
@@ -113,6 +141,7 @@ Expected<Status> ask(Admin& admin, Admin::Timeout patience) {
     Expected<std::vector<TopicSummary>> topics = admin.list_topics(patience);
     if (!topics) return topics.error();
     for (const TopicSummary& topic : *topics) look_at_topic(status, admin, patience, topic);
+    status.reasons = reasons_of(status);
     return status;
 }
 
@@ -177,6 +206,7 @@ Json to_json(const Status& status) {
     }
     return {{"cluster", status.cluster.id},
             {"healthy", status.is_healthy()},
+            {"reasons", status.reasons},
             {"controller", status.cluster.controller},
             {"controllers", tools::to_json(status.quorum, status.cluster)},
             {"metadata_version", status.cluster.metadata_version},
@@ -243,6 +273,7 @@ std::string topics_text(const Status& status) {
 std::string text_of(const Status& status) {
     std::string out =
         fmt::format("cluster {}: {}\n", status.cluster.id, status.is_healthy() ? "healthy" : "NOT HEALTHY");
+    for (const std::string& reason : status.reasons) out += fmt::format("  {}\n", reason);
     out += controllers_text(status);
     out += fmt::format("{}, {}, {} of them not serving\n\n", count_text(status.topics, "topic"),
                        count_text(status.partitions, "partition"), status.problems.size());
@@ -284,7 +315,7 @@ int show_cluster(Session& session) {
         } else {
             session.print(text_of(*status));
         }
-        return exit_done;
+        return status->is_healthy() ? exit_done : exit_refused;
     });
 }
 
@@ -292,8 +323,10 @@ int show_cluster(Session& session) {
 
 void add_cluster(Command app, Session& session) {
     Command noun = add_noun(app, "cluster", "the cluster as a whole");
-    add_command(noun, session, {"status", "show how the cluster fares", "ironbark cluster status --json"},
-                [&session] { return show_cluster(session); });
+    add_command(
+        noun, session,
+        {"status", "show how the cluster fares. Exit code 1 if it is not healthy", "ironbark cluster status --json"},
+        [&session] { return show_cluster(session); });
     add_cluster_events(noun, session);
     add_local_cluster(noun, session);
 }

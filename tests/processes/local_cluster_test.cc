@@ -92,8 +92,11 @@ TEST_F(LocalCluster, GoesOnWithoutTheNodeThatIsKilledAndTakesItBack) {
     ASSERT_EQ(::kill(started["nodes"][index]["pid"].get<pid_t>(), SIGKILL), 0);
     ASSERT_TRUE(comes_true([&] { return alive() == 2; })) << tool.run({"broker", "list"}).output;
     EXPECT_THAT(tool.run({"broker", "list"}).output, HasSubstr("GONE"));
-    EXPECT_THAT(tool.run({"cluster", "status"}).output, HasSubstr("NOT HEALTHY"));
-    EXPECT_EQ(tool.json({"cluster", "status"})["healthy"], false);
+    const Finished status = tool.run({"cluster", "status"});
+    EXPECT_EQ(status.exit_code, 1);
+    EXPECT_THAT(status.output, HasSubstr("NOT HEALTHY"));
+    EXPECT_THAT(status.output, HasSubstr("  broker " + std::to_string(node) + " is gone since 20"));
+    EXPECT_EQ(tool.json({"cluster", "status"}, "", 1)["healthy"], false);
     ASSERT_TRUE(follower.hears("broker_ended"));
     EXPECT_THAT(tool.run({"cluster", "events"}).output, HasSubstr("broker_ended"));
 
