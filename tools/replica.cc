@@ -10,6 +10,7 @@
 
 #include "runtime/base/text.h"
 #include "tools/table.h"
+#include "tools/terminal.h"
 #include "tools/topic.h"
 #include "tools/words.h"
 
@@ -19,6 +20,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::chrono::milliseconds look_interval(200);
+constexpr double told_interval_seconds = 5;
 
 std::string brokers_text(const std::vector<int32_t>& brokers) {
     return fmt::format("{}", fmt::join(brokers, ","));
@@ -35,16 +37,130 @@ Json to_json(const PlannedReplicas& planned) {
             {"to", planned.to}};
 }
 
-// Until the planned move has ended, whoever may have changed or cancelled it meanwhile.
-Expected<PartitionSummary> wait_for_end(Admin& admin, Admin::Timeout patience, const TopicPartition& place) {
+struct Move {
+    std::string topic;
+    PartitionSummary partition;
+    std::vector<int32_t> missing;  // brokers that have to be in sync first
+    std::vector<int32_t> dead;     // brokers that are to keep it, are not in sync, and are not alive
+    std::string lag;               // records that they lack, as the leader knows it
+};
+
+// What each of those that are to be in sync lacks of the leader's log.
+std::string lag_of(const TopicDescription& topic, const Move& move) {
+    std::string text;
+    for (const PartitionDescription& partition : topic.partitions) {
+        if (partition.partition != move.partition.partition) continue;
+        for (const ReplicaState& each : partition.replica_states) {
+            if (!has(move.missing, each.broker)) continue;
+            text += (text.empty() ? "" : ", ") + lag_text(partition, each);
+        }
+    }
+    return text;
+}
+
+// "waits for broker 3, which is not alive"; empty if all live.
+std::string dead_text(const Move& move) {
+    if (move.dead.empty()) return {};
+    const bool is_one = move.dead.size() == 1;
+    return fmt::format("waits for {} {}, which {} not alive", is_one ? "broker" : "brokers", brokers_text(move.dead),
+                       is_one ? "is" : "are");
+}
+
+std::string state_of(const Move& move) {
+    const PartitionSummary& partition = move.partition;
+    const std::string dead = dead_text(move);
+    if (partition.leader < 0) return dead.empty() ? "nobody leads it" : "nobody leads it; " + dead;
+    if (!move.missing.empty()) {
+        std::string text = fmt::format("until brokers {} are in sync", brokers_text(move.missing));
+        if (partition.throttle > 0) {
+            text += fmt::format(", at {}/s each", bytes_text(static_cast<uint64_t>(partition.throttle)));
+        }
+        return dead.empty() ? text : fmt::format("{}; {}", text, dead);
+    }
+    if (!has(partition.moving_to, partition.leader)) return "the leader is handed over";
+    return dead.empty() ? "the others are let go when enough of the new ones are in sync" : dead;
+}
+
+Expected<std::vector<int32_t>> living_brokers(Admin& admin, Admin::Timeout patience) {
+    Expected<ClusterInfo> cluster = admin.describe_cluster(patience);
+    if (!cluster) return cluster.error();
+    std::vector<int32_t> alive;
+    for (const BrokerInfo& broker : cluster->brokers) {
+        if (broker.is_alive) alive.push_back(broker.id);
+    }
+    return alive;
+}
+
+Expected<std::vector<Move>> moves_of(Admin& admin, Admin::Timeout patience) {
+    Expected<std::vector<TopicSummary>> topics = admin.list_topics(patience);
+    if (!topics) return topics.error();
+    Expected<std::vector<int32_t>> alive = living_brokers(admin, patience);
+    if (!alive) return alive.error();
+    std::vector<Move> moves;
+    for (const TopicSummary& topic : *topics) {
+        const size_t first = moves.size();
+        for (const PartitionSummary& partition : topic.partitions) {
+            if (partition.moving_to.empty()) continue;
+            Move& move = moves.emplace_back(Move{topic.name, partition, {}, {}, {}});
+            for (int32_t each : partition.moving_to) {
+                if (!has(partition.in_sync, each) && !has(*alive, each)) move.dead.push_back(each);
+            }
+            for (int32_t each : partition.added) {
+                if (has(partition.moving_to, each) && !has(partition.in_sync, each)) move.missing.push_back(each);
+            }
+        }
+        if (moves.size() == first) continue;
+        // How far they are is worth knowing, and no reason to say nothing.
+        if (Expected<TopicDescription> description = admin.describe_topic(topic.name, patience)) {
+            for (size_t index = first; index < moves.size(); ++index) {
+                moves[index].lag = lag_of(*description, moves[index]);
+            }
+        }
+    }
+    return moves;
+}
+
+// "orders/3: until brokers 4 are in sync (4: 1200 records behind)"; empty if it is not being moved any more.
+std::string progress_of(Admin& admin, Admin::Timeout patience, const TopicPartition& place) {
+    Expected<std::vector<Move>> moves = moves_of(admin, patience);
+    if (!moves)
+        return fmt::format("{}: how far it is is not known: {}", partition_text(place), moves.error().to_string());
+    for (const Move& move : *moves) {
+        if (move.topic != place.topic || move.partition.partition != place.partition) continue;
+        const std::string lag = move.lag.empty() ? "" : fmt::format(" (records behind: {})", move.lag);
+        return fmt::format("{}: {}{}", partition_text(place), state_of(move), lag);
+    }
+    return {};
+}
+
+// Until the planned move has ended, whoever may have changed or cancelled it meanwhile. Says how far it is now and
+// then. A limit of 0: as long as it takes.
+Expected<PartitionSummary> wait_for_end(
+    Session& session, Admin& admin, Admin::Timeout patience, TopicPartition place, std::chrono::milliseconds limit) {
+    const Stopwatch watch;
+    double next_told = told_interval_seconds;
     while (true) {
         Expected<std::vector<TopicSummary>> topics = admin.list_topics(patience);
         if (!topics) return topics.error();
         for (const TopicSummary& topic : *topics) {
             if (topic.name != place.topic && topic.id != place.topic) continue;
+            place.topic = topic.name;
             for (const PartitionSummary& partition : topic.partitions) {
                 if (partition.partition == place.partition && partition.moving_to.empty()) return partition;
             }
+        }
+        const double seconds = watch.seconds();
+        const bool is_over = limit.count() > 0 && seconds * 1000 >= static_cast<double>(limit.count());
+        if (is_over) {
+            return Failure{ErrorCode::timed_out, Outcome::written,
+                           fmt::format("not moved after {}: {}. It goes on by itself; 'ironbark replica status' shows "
+                                       "how far it is",
+                                       duration_text(limit.count()), progress_of(admin, patience, place))};
+        }
+        if (seconds >= next_told) {
+            const std::string progress = progress_of(admin, patience, place);
+            if (!progress.empty()) session.say(progress);
+            next_told = seconds + told_interval_seconds;
         }
         std::this_thread::sleep_for(look_interval);
     }
@@ -75,8 +191,11 @@ int plan(Session& session, const std::string& text, const std::vector<int32_t>& 
                 fmt::format("{}: from brokers {} to {}\n", text, brokers_text(one.before), brokers_text(one.to)));
         }
         if (waits) {
-            Expected<PartitionSummary> end = wait_for_end(admin, patience, *partition);
-            if (!end) return session.fail(fmt::format("cannot follow the move of {}", text), end.error());
+            session.output.flush();
+            // A move takes as long as it takes, unless somebody has said otherwise.
+            const Admin::Timeout limit = session.timeout.empty() ? Admin::Timeout(0) : patience;
+            Expected<PartitionSummary> end = wait_for_end(session, admin, patience, *partition, limit);
+            if (!end) return session.fail(fmt::format("waiting for the move of {}", text), end.error());
             one.to = end->replicas;
             if (!session.json) session.print(fmt::format("{}: brokers {} keep it\n", text, brokers_text(one.to)));
         } else if (!session.json) {
@@ -85,64 +204,6 @@ int plan(Session& session, const std::string& text, const std::vector<int32_t>& 
         if (session.json) session.print_json(to_json(one));
         return exit_done;
     });
-}
-
-struct Move {
-    std::string topic;
-    PartitionSummary partition;
-    std::vector<int32_t> missing;  // brokers that have to be in sync first
-    std::string lag;               // records that they lack, as the leader knows it
-};
-
-// What each of those that are to be in sync lacks of the leader's log.
-std::string lag_of(const TopicDescription& topic, const Move& move) {
-    std::string text;
-    for (const PartitionDescription& partition : topic.partitions) {
-        if (partition.partition != move.partition.partition) continue;
-        for (const ReplicaState& each : partition.replica_states) {
-            if (!has(move.missing, each.broker)) continue;
-            text += (text.empty() ? "" : ", ") + lag_text(partition, each);
-        }
-    }
-    return text;
-}
-
-std::string state_of(const Move& move) {
-    const PartitionSummary& partition = move.partition;
-    if (partition.leader < 0) return "nobody leads it";
-    if (!move.missing.empty()) {
-        std::string text = fmt::format("until brokers {} are in sync", brokers_text(move.missing));
-        if (partition.throttle > 0) {
-            text += fmt::format(", at {}/s each", bytes_text(static_cast<uint64_t>(partition.throttle)));
-        }
-        return text;
-    }
-    if (!has(partition.moving_to, partition.leader)) return "the leader is handed over";
-    return "the others are let go when enough of the new ones are in sync";
-}
-
-Expected<std::vector<Move>> moves_of(Admin& admin, Admin::Timeout patience) {
-    Expected<std::vector<TopicSummary>> topics = admin.list_topics(patience);
-    if (!topics) return topics.error();
-    std::vector<Move> moves;
-    for (const TopicSummary& topic : *topics) {
-        const size_t first = moves.size();
-        for (const PartitionSummary& partition : topic.partitions) {
-            if (partition.moving_to.empty()) continue;
-            Move& move = moves.emplace_back(Move{topic.name, partition, {}, {}});
-            for (int32_t each : partition.added) {
-                if (has(partition.moving_to, each) && !has(partition.in_sync, each)) move.missing.push_back(each);
-            }
-        }
-        if (moves.size() == first) continue;
-        // How far they are is worth knowing, and no reason to say nothing.
-        if (Expected<TopicDescription> description = admin.describe_topic(topic.name, patience)) {
-            for (size_t index = first; index < moves.size(); ++index) {
-                moves[index].lag = lag_of(*description, moves[index]);
-            }
-        }
-    }
-    return moves;
 }
 
 int show_status(Session& session) {
@@ -161,6 +222,7 @@ int show_status(Session& session) {
                               {"added", partition.added},
                               {"in_sync", partition.in_sync},
                               {"missing", move.missing},
+                              {"not_alive", move.dead},
                               {"throttle", partition.throttle}});
             table.add({fmt::format("{}/{}", move.topic, partition.partition),
                        partition.leader < 0 ? "NONE" : std::to_string(partition.leader),
@@ -201,7 +263,9 @@ void add_replica(Command app, Session& session) {
         "--throttle", *throttle,
         "of what each new one copies while it is far behind, like 50MiB/s; once more with another one "
         "to change it");
-    move_command.add_flag("--wait", *waits, "return when it has been moved");
+    move_command.add_flag(
+        "--wait", *waits,
+        "return when it has been moved, or after --timeout if that is given; says now and then how far it is");
 
     auto cancelled = std::make_shared<std::string>();
     Command cancel_command = add_command(

@@ -25,7 +25,7 @@ Expected<Settings> Session::settings() const {
 }
 
 Expected<std::chrono::milliseconds> Session::patience() const {
-    return parse_patience(timeout);
+    return parse_patience(timeout.empty() ? "15s" : timeout);
 }
 
 Expected<Admin> Session::admin() const {

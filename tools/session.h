@@ -25,7 +25,7 @@ class Session {
     bool json = false;
     bool yes = false;
     std::string bootstrap;        // empty: IRONBARK_BOOTSTRAP, else 127.0.0.1:9400
-    std::string timeout = "15s";  // for one answer
+    std::string timeout;          // for one answer; empty: 15 s
     std::function<int()> action;  // what the command line asks for
 
     // Settings for the client library, with the addresses of the command line.

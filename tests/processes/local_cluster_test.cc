@@ -87,6 +87,7 @@ TEST_F(LocalCluster, GoesOnWithoutTheNodeThatIsKilledAndTakesItBack) {
 
     const int node = bystander();
     const auto index = static_cast<size_t>(node - 1);
+    ASSERT_EQ(tool.run({"topic", "create", "kept", "--replicas", "3", "--min-in-sync", "2"}).exit_code, 0);
     Conversation follower(tool.of({"cluster", "events", "--follow", "--json"}));
     ASSERT_TRUE(follower.hears("broker_registered"));
     ASSERT_EQ(::kill(started["nodes"][index]["pid"].get<pid_t>(), SIGKILL), 0);
@@ -97,6 +98,14 @@ TEST_F(LocalCluster, GoesOnWithoutTheNodeThatIsKilledAndTakesItBack) {
     EXPECT_THAT(status.output, HasSubstr("NOT HEALTHY"));
     EXPECT_THAT(status.output, HasSubstr("  broker " + std::to_string(node) + " is gone since 20"));
     EXPECT_EQ(tool.json({"cluster", "status"}, "", 1)["healthy"], false);
+    // A move that needs the one that is gone says so, and does not wait for ever.
+    const std::string waits = "waits for broker " + std::to_string(node) + ", which is not alive";
+    const std::string to = std::to_string(node % 3 + 1) + "," + std::to_string(node);
+    const Finished move = tool.run({"replica", "move", "kept/0", "--to", to, "--wait", "--timeout", "2s"});
+    EXPECT_EQ(move.exit_code, 1);
+    EXPECT_THAT(move.errors, HasSubstr("not moved after 2.0 s: kept/0: " + waits));
+    EXPECT_THAT(tool.run({"replica", "status"}).output, HasSubstr(waits));
+    EXPECT_EQ(tool.run({"replica", "cancel", "kept/0"}).exit_code, 0);
     ASSERT_TRUE(follower.hears("broker_ended"));
     EXPECT_THAT(tool.run({"cluster", "events"}).output, HasSubstr("broker_ended"));
 
