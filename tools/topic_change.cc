@@ -38,7 +38,9 @@ int show_changes(Session& session,
     for (const auto& [key, value] : options.changes.set) keys.push_back(key);
     Json changes = Json::array();
     Table table({"SETTING", "BEFORE", "NOW"});
+    bool is_other = false;
     for (const std::string& key : keys) {
+        is_other = is_other || value_of(before, key) != value_of(after, key);
         changes.push_back({{"key", key}, {"before", value_of(before, key)}, {"now", value_of(after, key)}});
         table.add({key, value_of(before, key), value_of(after, key)});
     }
@@ -47,8 +49,36 @@ int show_changes(Session& session,
             Json{{"topic", before.name}, {"dry_run", options.changes.validate_only}, {"changes", changes}});
     } else {
         session.print(table.to_string());
+        if (!is_other) session.print(options.changes.validate_only ? "nothing would change\n" : "nothing changed\n");
     }
     return exit_done;
+}
+
+// As the cluster keeps it: "2d" is 172800000, "64KiB" 65536. What is not understood stays; it was checked elsewhere.
+std::string normalised(const std::vector<TopicOptionInfo>& options, const std::string& key, const std::string& text) {
+    for (const TopicOptionInfo& option : options) {
+        if (option.key != key || (option.type != "bytes" && option.type != "duration")) continue;
+        const Result<int64_t> number = option.type == "bytes" ? parse_bytes(text) : parse_milliseconds(text);
+        if (number.ok()) return std::to_string(*number);
+    }
+    return text;
+}
+
+// What the topic would be like.
+Expected<TopicDescription> altered_topic(Admin& admin,
+                                         Admin::Timeout patience,
+                                         const TopicDescription& before,
+                                         const TopicChanges& changes) {
+    Expected<std::vector<TopicOptionInfo>> options = admin.topic_options(patience);
+    if (!options) return options.error();
+    TopicDescription wanted = before;
+    for (SettingValue& setting : wanted.settings) {
+        auto change = changes.set.find(setting.key);
+        if (change != changes.set.end()) setting.value = normalised(*options, setting.key, change->second);
+        bool is_reset = std::count(changes.reset.begin(), changes.reset.end(), setting.key) > 0;
+        if (is_reset) setting.value = setting.default_value;
+    }
+    return wanted;
 }
 
 int alter(Session& session, AlterOptions options) {
@@ -67,14 +97,9 @@ int alter(Session& session, AlterOptions options) {
         Expected<void> altered = admin.alter_topic(options.topic, options.changes, patience);
         if (!altered) return session.fail(fmt::format("cannot alter topic '{}'", options.topic), altered.error());
         if (options.changes.validate_only) {
-            TopicDescription wanted = *before;
-            for (SettingValue& setting : wanted.settings) {
-                auto change = options.changes.set.find(setting.key);
-                if (change != options.changes.set.end()) setting.value = change->second;
-                bool is_reset = std::count(options.changes.reset.begin(), options.changes.reset.end(), setting.key) > 0;
-                if (is_reset) setting.value = setting.default_value;
-            }
-            return show_changes(session, options, *before, wanted);
+            Expected<TopicDescription> wanted = altered_topic(admin, patience, *before, options.changes);
+            if (!wanted) return session.fail("it could be done, but what would change cannot be said", wanted.error());
+            return show_changes(session, options, *before, *wanted);
         }
         Expected<TopicDescription> after = admin.describe_topic(options.topic, patience);
         if (!after) return session.fail("the settings were changed, but cannot be read again", after.error());
@@ -162,6 +187,12 @@ Expected<PartitionDescription> find_partition(const TopicDescription& topic, int
                                count_text(topic.partitions.size(), "partition"), topic.partitions.size() - 1)};
 }
 
+Failure beyond_high_watermark(int64_t to, int64_t high_watermark) {
+    return {ErrorCode::offset_out_of_range, Outcome::not_written,
+            fmt::format("only records below the high watermark, which is {}, can be deleted, and not those up to {}",
+                        high_watermark, to)};
+}
+
 int delete_records(Session& session, const DeleteOptions& options) {
     Expected<int64_t> before = parse_before(options.before);
     if (!before) return session.usage(before.error());
@@ -176,6 +207,10 @@ int delete_records(Session& session, const DeleteOptions& options) {
         std::string plan = fmt::format("delete {} of {}/{} for good: offsets {} up to, not including, {}",
                                        count_text(static_cast<uint64_t>(count), "record"), topic->name,
                                        options.partition, partition->log_start, to);
+        // With --yes the leader decides, whose high watermark may be higher by then.
+        if (!session.yes && partition->high_watermark >= 0 && to > partition->high_watermark) {
+            return session.fail(what, beyond_high_watermark(to, partition->high_watermark));
+        }
         if (!session.confirm(plan)) return exit_refused;
         Expected<std::vector<DeletedRecords>> deleted =
             admin.delete_records({{{topic->name, options.partition}, to}}, patience);

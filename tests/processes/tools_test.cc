@@ -105,7 +105,10 @@ TEST_F(Tools, OnlySayWhatTheyWouldDo) {
     expect_refused({"topic", "describe", "dry"}, "there is no such topic");
     create("wet", "2");
     EXPECT_EQ(tool.json({"topic", "add-partitions", "wet", "--to", "5", "--dry-run"})["partitions"], 5);
-    EXPECT_EQ(tool.json({"topic", "alter", "wet", "--set", "retention.ms=1d", "--dry-run"})["changes"][0]["now"], "1d");
+    EXPECT_EQ(tool.json({"topic", "alter", "wet", "--set", "retention.ms=1d", "--dry-run"})["changes"][0]["now"],
+              "86400000");
+    EXPECT_THAT(tool.run({"topic", "alter", "wet", "--set", "retention.ms=7d", "--dry-run"}).output,
+                HasSubstr("nothing would change"));
     Json topic = tool.json({"topic", "describe", "wet"});
     EXPECT_EQ(topic["partitions"].size(), 2u);
     EXPECT_EQ(topic["settings"]["retention.ms"]["source"], "default");
@@ -160,6 +163,8 @@ TEST_F(Tools, DeleteRecordsOnlyWhenToldSo) {
     Finished all = tool.run({"topic", "delete-records", "shortened", "--partition", "0", "--before", "end", "--yes"});
     EXPECT_EQ(all.output, "deleted 3 records; shortened/0 now starts at offset 5\n") << all.errors;
     EXPECT_EQ(consume("shortened"), "");
+    expect_refused({"topic", "delete-records", "shortened", "--partition", "0", "--before", "9"},
+                   "below the high watermark, which is 5");
     expect_refused({"topic", "delete-records", "shortened", "--partition", "0", "--before", "9", "--yes"},
                    "below the high watermark");
     expect_refused({"topic", "delete-records", "shortened", "--partition", "7", "--before", "1", "--yes"},
