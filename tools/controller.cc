@@ -1,5 +1,6 @@
 // ironbark controller status | replace-voter: the daemons that decide together about the cluster's metadata.
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -24,6 +25,11 @@ std::string heard_text(const VoterStatus& status, bool anybody_is_active) {
     return status.answers ? ago : "SILENT: " + ago;
 }
 
+// A cluster of one needs none.
+std::string address_of(const VoterInfo& voter) {
+    return voter.host.empty() ? "-" : fmt::format("{}:{}", voter.host, voter.port);
+}
+
 std::string text_of(const QuorumStatus& quorum, const ClusterInfo& cluster) {
     std::string out =
         cluster.controller < 0 ? "NO ACTIVE CONTROLLER\n" : fmt::format("active controller: {}\n", cluster.controller);
@@ -34,9 +40,8 @@ std::string text_of(const QuorumStatus& quorum, const ClusterInfo& cluster) {
     out += majority_text(quorum) + "\n\n";
     Table table({"VOTER", "ADDRESS", "DIRECTORY", "ROLE", "BEHIND", "LAST HEARD"});
     for (const VoterStatus& status : quorum.voters) {
-        table.add({std::to_string(status.voter.id), fmt::format("{}:{}", status.voter.host, status.voter.port),
-                   status.voter.directory, name(status.role), std::to_string(status.behind),
-                   heard_text(status, cluster.controller >= 0)});
+        table.add({std::to_string(status.voter.id), address_of(status.voter), status.voter.directory, name(status.role),
+                   status.answers ? std::to_string(status.behind) : "-", heard_text(status, cluster.controller >= 0)});
     }
     out += table.to_string();
     for (const std::string& line : advice(quorum, cluster)) out += "\n" + line + "\n";
@@ -68,6 +73,15 @@ Expected<VoterInfo> find_voter(const ClusterInfo& cluster, int32_t id) {
                    fmt::format("the voters are {}; 'ironbark controller status' shows them", fmt::join(ids, ", "))};
 }
 
+// Whether the active controller hears of that very directory: then it is not lost.
+bool is_in_place(const ClusterInfo& cluster, const VoterInfo& voter) {
+    if (cluster.controller < 0) return false;  // then nobody knows
+    const QuorumStatus quorum = quorum_of(cluster, {});
+    return std::any_of(quorum.voters.begin(), quorum.voters.end(), [&](const VoterStatus& status) {
+        return status.answers && status.voter.id == voter.id && status.voter.directory == voter.directory;
+    });
+}
+
 std::string plan_text(const VoterInfo& voter) {
     return fmt::format(
         "make the data directory that daemon {} has now a voter in place of {}. What the old directory had promised to "
@@ -83,8 +97,11 @@ int replace_voter(Session& session, int32_t id) {
         if (!cluster) return session.fail(what, cluster.error());
         Expected<VoterInfo> voter = find_voter(*cluster, id);
         if (!voter) return session.fail(what, voter.error());
-        if (!session.confirm(plan_text(*voter))) return exit_refused;
-        Expected<ReplacedVoter> replaced = admin.replace_voter(id, patience);
+        // With --yes the active controller decides, who asks the daemon itself.
+        const bool is_needless = !session.yes && is_in_place(*cluster, *voter);
+        if (!is_needless && !session.confirm(plan_text(*voter))) return exit_refused;
+        Expected<ReplacedVoter> replaced(ReplacedVoter{voter->directory, voter->directory});
+        if (!is_needless) replaced = admin.replace_voter(id, patience);
         if (!replaced) return session.fail(what, replaced.error());
         const bool is_same = replaced->before == replaced->now;
         if (session.json) {

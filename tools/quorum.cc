@@ -143,7 +143,7 @@ Json to_json(const QuorumStatus& quorum, const ClusterInfo& cluster) {
                           {"role", name(status.role)},
                           {"answers", status.answers},
                           {"match", status.voter.match},
-                          {"behind", status.behind},
+                          {"behind", status.answers ? Json(status.behind) : Json()},
                           {"last_heard_ms", status.voter.last_heard_ms}});
     }
     Json value = {{"active", cluster.controller},

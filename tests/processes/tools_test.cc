@@ -187,6 +187,8 @@ TEST_F(Tools, ShowTheController) {
     EXPECT_EQ(status["active"], 1) << status;
     EXPECT_THAT(tool.run({"controller", "status"}).output, HasSubstr("active controller: 1"));
     expect_refused({"controller", "replace-voter", "9", "--yes"}, "cannot replace voter 9");
+    const std::string id = std::to_string(tool.json({"controller", "status"})["active"].get<int>());
+    EXPECT_THAT(tool.run({"controller", "replace-voter", id}).output, HasSubstr("already: nothing to replace"));
 }
 
 TEST_F(Tools, ListWhatHappened) {

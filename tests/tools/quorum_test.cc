@@ -86,6 +86,7 @@ TEST(Quorum, CountsOneOfTwoThatHaveTheSameId) {
     EXPECT_THAT(advice(quorum, cluster), IsEmpty());
     const nlohmann::ordered_json value = to_json(quorum, cluster);
     EXPECT_EQ(value["voters"][2]["behind"], 95);
+    EXPECT_TRUE(value["voters"][3]["behind"].is_null()) << "nobody knows it of one that does not answer";
     EXPECT_EQ(value["majority"], 2);
     EXPECT_FALSE(value.contains("error"));
 }
