@@ -42,6 +42,11 @@ int list_brokers(Session& session) {
                        broker.is_controller_only ? "-" : std::to_string(broker.leads),
                        broker.is_controller_only ? controller + " only" : controller});
         }
+        if (cluster->controller < 0) {
+            session.say(
+                "no controller is active: this is what was known when one was; 'ironbark controller status' says what "
+                "to do");
+        }
         if (session.json) {
             session.print_json(values);
         } else {
