@@ -94,13 +94,12 @@ Option& Option::type_name(const char* name) {
     return *this;
 }
 
-Option& Option::number_from(int64_t least) {
-    auto check = [least](const std::string& text) -> std::string {
+Option& Option::number_from(int64_t least, int64_t most) {
+    auto check = [least, most](const std::string& text) -> std::string {
         int64_t number = 0;
         auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-        bool is_good =
-            error == std::errc{} && end == text.data() + text.size() && number >= least && number <= INT32_MAX;
-        return is_good ? std::string() : fmt::format("'{}' is no number from {} to {}", text, least, INT32_MAX);
+        bool is_good = error == std::errc{} && end == text.data() + text.size() && number >= least && number <= most;
+        return is_good ? std::string() : fmt::format("'{}' is no number from {} to {}", text, least, most);
     };
     option_->check(CLI::Validator(check, "", "number"));
     return *this;

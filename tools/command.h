@@ -28,8 +28,8 @@ class Option {
     Option& required();
     // What the help shows in place of the value.
     Option& type_name(const char* name);
-    // Refuses what is no whole number from `least` on; the message says so.
-    Option& number_from(int64_t least);
+    // Refuses what is no whole number from `least` on, up to `most`; the message says so.
+    Option& number_from(int64_t least, int64_t most = INT32_MAX);
     // For lists: each value has the option's name before it.
     Option& one_value_each();
     // For lists: the values are one word.

@@ -111,7 +111,25 @@ class ConsumeCommand {
             }
             unfinished_[end.partition] = end.offset;
         }
+        if (visibility != Visibility::replicated) count_not_synced(admin, queries, *found, patience);
         return {};
+    }
+
+    // Records that every in-sync replica has in memory, and that are not shown before all have them on disk. What
+    // cannot be asked is not worth a failure.
+    void count_not_synced(Admin& admin,
+                          const std::vector<OffsetQuery>& queries,
+                          const std::vector<FoundOffset>& ends,
+                          Admin::Timeout patience) {
+        Expected<std::vector<FoundOffset>> found = admin.list_offsets(queries, Visibility::replicated, patience);
+        if (!found) return;
+        for (const FoundOffset& replicated : *found) {
+            for (const FoundOffset& end : ends) {
+                const bool is_same = end.partition.partition == replicated.partition.partition;
+                if (!is_same || replicated.failure || replicated.offset < end.offset) continue;
+                not_synced_ += static_cast<uint64_t>(replicated.offset - end.offset);
+            }
+        }
     }
 
     int read(const Settings& settings, Start start) {
@@ -132,6 +150,10 @@ class ConsumeCommand {
         session_.output.flush();
         if (!finished) {
             session_.say(fmt::format("cannot go on reading '{}': {}", options_.topic, finished.error().to_string()));
+        } else if (not_synced_ > 0 && unfinished_.empty()) {
+            session_.say(fmt::format("{} not synced yet and not shown: --visibility replicated shows {}",
+                                     not_synced_ == 1 ? "1 record is" : fmt::format("{} records are", not_synced_),
+                                     not_synced_ == 1 ? "it" : "them"));
         }
         return finished.ok() ? exit_done : exit_refused;
     }
@@ -206,6 +228,7 @@ class ConsumeCommand {
     RecordFormat format_;
     std::vector<TopicPartition> partitions_;
     std::map<TopicPartition, int64_t> unfinished_;  // with the end that is to be reached
+    uint64_t not_synced_ = 0;                       // records behind these ends that are not shown yet
     std::unique_ptr<JsonStream> json_;
     Json gaps_ = Json::array();
     std::set<std::string> said_;
@@ -229,16 +252,21 @@ void add_consume(Command app, Session& session) {
                     "where to begin: start, end, an offset, -N for the last N of each partition, @TIME for ms\n"
                     "since 1970 or like 2024-05-06T07:08:09Z [start]")
         .type_name("PLACE");
-    command.add_option("--count", options->count, "stop after so many records").type_name("N");
+    command.add_option("--count", options->count, "stop after so many records")
+        .number_from(0, INT64_MAX)
+        .type_name("N");
     command
         .add_option("--format", options->format,
                     "%t topic, %p partition, %o offset, %T timestamp, %k key, %v value, %h headers, %e epoch,\n"
                     "%K and %V sizes of key and value, %%; \\n \\t \\r \\0 \\\\ \\xHH ['%v\\n']")
         .type_name("TEXT");
-    command.add_flag("--exit-at-end", options->exit_at_end, "stop at what is the end now");
+    command.add_flag("--exit-at-end", options->exit_at_end,
+                     "stop at what is the end now; says if records there are not shown yet");
     command
         .add_option("--visibility", options->visibility,
-                    "topic, durable (what no power cut can take back) or replicated [topic]")
+                    "durable: what every in-sync replica has on disk, so that no power cut takes it back;\n"
+                    "replicated: what every in-sync replica has in memory; topic: durable, or replicated where\n"
+                    "the topic's acks.default is a memory level (none, leader, isr) [topic]")
         .type_name("WHICH");
     add_set(command, options->settings, "any setting of consumers, for example fetch.max.wait.ms=50ms");
 }

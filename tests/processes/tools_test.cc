@@ -295,6 +295,18 @@ TEST_F(Tools, SayWhichLinesWereTooLong) {
     EXPECT_EQ(refused["first_failed_line"], 2);
 }
 
+TEST_F(Tools, SayWhatIsNotShownBecauseItIsNotSynced) {
+    ASSERT_EQ(tool.run({"topic", "create", "unsynced", "--set", "flush.interval.ms=1h"}).exit_code, 0);
+    ASSERT_EQ(tool.run({"produce", "unsynced", "--acks", "leader"}, "a\nb\n").exit_code, 0);
+    Finished durable = tool.run({"consume", "unsynced", "--exit-at-end"});
+    EXPECT_EQ(durable.exit_code, 0);
+    EXPECT_EQ(durable.output, "");
+    EXPECT_THAT(durable.errors, HasSubstr("2 records are not synced yet and not shown: --visibility replicated"));
+    Finished replicated = tool.run({"consume", "unsynced", "--exit-at-end", "--visibility", "replicated"});
+    EXPECT_EQ(replicated.output, "a\nb\n");
+    EXPECT_EQ(replicated.errors, "");
+}
+
 TEST_F(Tools, BeginWhereTheyAreTold) {
     create("places");
     produce("places", "0\n1\n2\n3\n4\n");
@@ -441,6 +453,7 @@ TEST_F(Tools, RefuseAWrongCommandLine) {
     expect_usage({"topic", "create", "a", "--set", "retention.ms"}, "it is KEY=VALUE");
     expect_usage({"topic", "alter", "a"}, "nothing to change");
     expect_usage({"topic", "delete-records", "a", "--partition", "0", "--before", "x"}, "it is an offset, or 'end'");
+    expect_usage({"consume", "a", "--count", "-1"}, "'-1' is no number from 0");
     expect_usage({"topic", "list", "--bootstrap", "nowhere"}, "HOST:PORT");
     expect_usage({"topic", "list", "--timeout", "soon"}, "it is a duration");
     expect_usage({"produce", "a", "--acks", "most"}, "leader_durable");
