@@ -13,7 +13,7 @@ function(run)
 endfunction()
 
 run(EXPECTED 0 COMMAND ${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/prefix --component client)
-run(EXPECTED 0 COMMAND ${CMAKE_COMMAND} -S ${SOURCE}/tests/client/installed -B ${WORK}/build
+run(EXPECTED 0 COMMAND ${CMAKE_COMMAND} -G Ninja -S ${SOURCE}/tests/client/installed -B ${WORK}/build
     -DCMAKE_PREFIX_PATH=${WORK}/prefix -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_CXX_FLAGS=${FLAGS}
     -DCMAKE_BUILD_TYPE=Release -DEXAMPLES=${SOURCE}/client/examples)
 run(EXPECTED 0 COMMAND ${CMAKE_COMMAND} --build ${WORK}/build)
