@@ -200,8 +200,7 @@ void SendWindow::found_gap(Entry& entry, int32_t expected, Instant repeat_at) {
     Failure failure = not_done(ErrorCode::out_of_order_sequence,
                                std::string("records before it that were acknowledged at level ") + name(lost.level) +
                                    " are not in the log any more: a promise is broken. This producer writes nothing "
-                                   "more to the partition; look "
-                                   "into the brokers before another one does");
+                                   "more to the partition; look into the brokers before another one does");
     doubt_written(failure);
     end_as_failed(entry, std::move(failure));
 }

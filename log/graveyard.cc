@@ -14,8 +14,6 @@
 namespace ironbark::log {
 namespace {
 
-constexpr const char* grave_suffix = ".grave";
-constexpr const char* segment_suffix = ".segment";
 constexpr const char* time_end = "-";  // in names: the time, this, an offset
 constexpr size_t copy_size = size_t{1} << 20;
 
@@ -149,7 +147,7 @@ Task<std::vector<GraveFile>> list_files(World* world, std::string graveyard) {
     Result<std::vector<std::string>> names = co_await world->disk.list(graveyard);
     if (!names.ok()) co_return files;
     for (const std::string& name : *names) {
-        const bool is_segment = name.ends_with(segment_suffix);
+        const bool is_segment = name.ends_with(buried_segment_suffix);
         if (!is_segment && !name.ends_with(grave_suffix)) {
             (void)co_await world->disk.remove(graveyard + "/" + name);
             continue;
@@ -196,7 +194,7 @@ Task<Result<std::optional<Timestamp>>> newest_burial(World* world, std::string d
 
 Task<Result<void>> bury_segment(World* world, std::string directory, Timestamp time, Offset base) {
     std::string from = directory + "/" + segment_file_name(base, log_suffix);
-    std::string to = graveyard_of(directory) + "/" + name_of(time, base, segment_suffix);
+    std::string to = graveyard_of(directory) + "/" + name_of(time, base, buried_segment_suffix);
     return world->disk.rename(std::move(from), std::move(to));
 }
 

@@ -15,6 +15,10 @@
 
 namespace ironbark::log {
 
+// How the names of its files end: of a range, and of a segment that went there as a whole.
+constexpr const char* grave_suffix = ".grave";
+constexpr const char* buried_segment_suffix = ".segment";
+
 struct BuriedRange {
     PartitionIdentity identity;
     Offset first;          // of the first record that was cut

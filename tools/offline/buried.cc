@@ -9,8 +9,6 @@
 namespace ironbark::tools {
 namespace {
 
-constexpr const char* buried_segment_suffix = ".segment";
-constexpr const char* buried_range_suffix = ".grave";
 constexpr const char* buried_time_mark = "-";  // in names: the time, this, an offset
 
 std::string file_name_of(const std::string& path) {
@@ -92,7 +90,7 @@ Task<Expected<std::vector<std::string>>> names_in(World* world, std::string fold
     if (!names.ok() && names.error().code == ErrorCode::not_found) co_return std::vector<std::string>();
     if (!names.ok()) co_return disk_failure("read", folder, names.error());
     std::erase_if(*names, [](const std::string& name) {
-        return !name.ends_with(buried_segment_suffix) && !name.ends_with(buried_range_suffix);
+        return !name.ends_with(log::buried_segment_suffix) && !name.ends_with(log::grave_suffix);
     });
     std::sort(names->begin(), names->end());
     co_return std::move(*names);
@@ -114,7 +112,7 @@ Task<Expected<BuriedFile>> read_segment(World* world, std::string path) {
     const std::string burial = burial_of(file_name_of(path));
     if (!names.ok() || burial.empty()) co_return file;
     for (const std::string& name : *names) {
-        if (!name.starts_with(burial) || !name.ends_with(buried_range_suffix)) continue;
+        if (!name.starts_with(burial) || !name.ends_with(log::grave_suffix)) continue;
         Result<log::BuriedRange> range = co_await log::read_buried_head(world, folder_of(path) + "/" + name);
         if (!range.ok()) continue;
         file.range.reason = range->reason;
@@ -125,14 +123,14 @@ Task<Expected<BuriedFile>> read_segment(World* world, std::string path) {
 
 bool names_a_segment(const std::vector<std::string>& names, const std::string& burial) {
     return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
-        return name.starts_with(burial) && name.ends_with(buried_segment_suffix);
+        return name.starts_with(burial) && name.ends_with(log::buried_segment_suffix);
     });
 }
 
 }  // namespace
 
 bool is_buried_segment(const std::string& path) {
-    return path.ends_with(buried_segment_suffix);
+    return path.ends_with(log::buried_segment_suffix);
 }
 
 Task<Expected<BuriedFile>> read_buried(World* world, std::string path) {
@@ -167,7 +165,7 @@ Task<Expected<std::vector<BuriedFile>>> find_burial(World* world, std::string pa
     Expected<std::vector<std::string>> names = co_await names_in(world, folder_of(path));
     if (!names.ok()) co_return names.error();
     for (const std::string& name : *names) {
-        if (!name.starts_with(burial) || !name.ends_with(buried_segment_suffix)) continue;
+        if (!name.starts_with(burial) || !name.ends_with(log::buried_segment_suffix)) continue;
         const std::string segment = folder_of(path) + "/" + name;
         Expected<BuriedFile> next = co_await read_buried(world, segment);
         files.push_back(next.ok() ? std::move(*next) : unreadable_file(segment, next.error().hint));

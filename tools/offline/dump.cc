@@ -67,7 +67,7 @@ class Dumper {
     Dumper(Session& session, const DumpOptions& options) : session_(session), options_(options) {}
 
     Task<Expected<void>> run(World* world) {
-        if (options_.file.ends_with(".grave")) co_return co_await dump_grave(world);
+        if (options_.file.ends_with(log::grave_suffix)) co_return co_await dump_grave(world);
         const bool is_segment = options_.file.ends_with(log::log_suffix) || is_buried_segment(options_.file);
         if (is_segment) co_return co_await dump_segment(world);
         co_return Failure{
