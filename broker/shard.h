@@ -93,6 +93,7 @@ class Shard {
     // epoch. Nobody: this broker knows of none, or the error is about something else.
     KnownLeader leader_instead(const PartitionIdentity& identity, const Error& error) const;
     const std::map<PartitionIdentity, std::unique_ptr<Partition>>& partitions() const { return partitions_; }
+    std::vector<PartitionIdentity>& stirred() { return partition_context_.stirred; }  // PartitionContext
     const MetadataSnapshot& metadata() const { return metadata_; }
     // Suspends until there is newer metadata, or the deadline; closed: the shard is stopping.
     Task<Wake> wait_for_metadata(Instant deadline) { return metadata_changed_.wait(deadline); }

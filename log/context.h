@@ -66,9 +66,9 @@ struct LogContext {
     std::function<void(bool is_full)> on_storage_full{};  // it has changed; may be empty
     LogCounters counters{};
     std::function<void(const RoundTimes&)> on_round{};  // may be empty
-    std::map<PartitionIdentity, Log*> dirty{};        // logs whose floor has moved since it was marked
-    std::function<void(Log&)> on_moved{};             // a log's durable end has moved, or it has failed; may be empty
-    Event* marks_wanted = nullptr;                    // set when the first becomes dirty
+    std::map<PartitionIdentity, Log*> dirty{};          // logs whose floor has moved since it was marked
+    std::function<void(Log&)> on_moved{};  // a log's durable end has moved, it failed or is damaged; may be empty
+    Event* marks_wanted = nullptr;         // set when the first becomes dirty
 
     void note_dirty(Log& log);
     void look_at_space_in_time() {

@@ -83,6 +83,7 @@ Error Log::corrupt_read(Offset segment_base, uint64_t position, const char* what
     ++context_->counters.corrupt_reads;
     is_damaged_ = true;
     read_problem_ = path_of(segment_base, log_suffix) + " at byte " + std::to_string(position) + ": " + what;
+    if (context_->on_moved) context_->on_moved(*this);
     return {ErrorCode::corrupt_data, "stored bytes fail their checksum"};
 }
 

@@ -85,7 +85,7 @@ void Core::on(PeerProcessDied died) {
     if (is_leader() || heard_from_ != died.peer) return;
     is_leader_seen_dead_ = true;
     // A moment of its own for each voter, lest all of them be candidates at once.
-    const auto spread_ms = static_cast<uint64_t>(settings_.heartbeat_interval_ms);
+    const auto spread_ms = static_cast<uint64_t>(std::max<int64_t>(1, settings_.election_timeout_ms / 6));
     election_due_ms_ = std::min(election_due_ms_, now_ms_ + static_cast<int64_t>(random_ % spread_ms));
 }
 

@@ -38,7 +38,9 @@ struct Settings {
     // A follower that hears nothing for so long may be a candidate: in its turn, between once and 1.3 times this, after
     // a leader; else at a random moment between once and twice this.
     int64_t election_timeout_ms = 300;
-    int64_t heartbeat_interval_ms = 50;
+    // A quarter of it: one that is late, or a follower that is, is no election yet; and each wakes an idle leader three
+    // times, once for each of two answers.
+    int64_t heartbeat_interval_ms = 75;
     Limits limits{};
 };
 

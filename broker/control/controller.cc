@@ -128,7 +128,7 @@ consensus::DriverSettings Controller::driver_settings() {
     consensus::DriverSettings settings;
     settings.core.self = self_;
     settings.core.election_timeout_ms = settings_.election_timeout / 1ms;
-    settings.core.heartbeat_interval_ms = std::max<int64_t>(1, settings.core.election_timeout_ms / 6);
+    settings.core.heartbeat_interval_ms = std::max<int64_t>(1, settings.core.election_timeout_ms / 4);
     settings.on_role = [this](const consensus::RoleChanged& role) {
         role_ = role;
         if (!role.is_ready) appointer_.clear();

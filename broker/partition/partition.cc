@@ -258,6 +258,7 @@ void Partition::move_marks() {
         log_->note_watermarks(high_watermark_, durable_watermark_);
         return;
     }
+    stir();
     ReplicaSet& replicas = leadership_->replicas;
     replicas.own_moved({log_->log_end(), log_->durable_end(), log_->log_start()}, leadership_->sync_to,
                        world_.executor.now());
@@ -287,6 +288,7 @@ uint64_t Partition::watch(std::function<void()> changed) {
 }
 
 void Partition::notify() {
+    stir();
     for (const auto& [number, changed] : watchers_) changed();
 }
 

@@ -55,6 +55,9 @@ struct PartitionContext {
     std::function<Instant()> lease_end;
     // The in-sync set, or the leader, of a partition that this broker leads may have to change.
     std::function<void()> in_sync_is_due;
+    // Something has happened to these since they were last seen at rest (Partition::come_to_rest): of thousands of idle
+    // partitions not even the memory is to be touched to see that they are.
+    std::vector<PartitionIdentity> stirred{};
     uint64_t watches_made = 0;  // a number names one watch of whichever partition
 };
 
@@ -67,7 +70,9 @@ class Partition {
           identity_(identity),
           settings_(settings),
           appending_(world_.executor),
-          gate_(world_.executor) {}
+          gate_(world_.executor) {
+        stir();
+    }
 
     const PartitionIdentity& identity() const { return identity_; }
     PartitionState state() const { return state_; }
@@ -139,13 +144,21 @@ class Partition {
         int32_t membership = 0;
         bool is_damaged = false;
     };
-    void set_standing(Standing standing) { standing_ = standing; }
+    void set_standing(Standing standing) {
+        standing_ = standing;
+        stir();
+    }
     const Standing& standing() const { return standing_; }
+    // It is in `PartitionContext::stirred` from now on; or not any more, until something happens to it.
+    void stir() {
+        if (!std::exchange(is_stirred_, true)) context_.stirred.push_back(identity_);
+    }
+    void come_to_rest() { is_stirred_ = false; }
     // Nobody begins anything with it any more. Suspends until what was begun has ended; then the log may go.
     Task<void> remove();
     // Held by whoever uses the log across a suspension.
     Gate::Holder use() { return gate_.enter(); }
-    // Called by the shard when the log's durable end has moved, or the log has failed.
+    // Called by the shard when the log's durable end has moved, or the log has failed or was found to be damaged.
     void log_moved();
 
     struct Times {
@@ -219,6 +232,7 @@ class Partition {
     Offset durable_watermark_;
     Mutex appending_;  // held from the check of a sequence until its batch is in the log
     bool is_appending_ = false;
+    bool is_stirred_ = false;
     Gate gate_;
     std::map<uint64_t, std::function<void()>> watchers_;
 };

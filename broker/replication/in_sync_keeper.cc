@@ -14,6 +14,8 @@ namespace {
 constexpr Duration in_sync_look_interval = 5ms;
 constexpr Duration in_sync_retry_pause = 100ms;
 constexpr int looks_per_lag_time = 20;
+// Where nothing moves: who falls behind now is due a whole lag time from now.
+constexpr int looks_per_lag_time_at_rest = 4;
 constexpr Duration mend_retry_pause = 2s;  // after a damaged log that could not be replaced
 
 // Nobody leads from there on.
@@ -58,8 +60,7 @@ constexpr Duration full_time = 5s;
 // Why another one is to lead, if one can.
 enum class Trouble : uint8_t { none, damaged, hangs, full };
 
-Trouble trouble_of(const Partition& partition, const Shard& shard) {
-    const Instant now = shard.executor().now();
+Trouble trouble_of(const Partition& partition, const Shard& shard, Instant now) {
     if (partition.is_damaged()) return Trouble::damaged;
     if (partition.log()->round_since() < now - hanging_time) return Trouble::hangs;
     return shard.full_since() < now - full_time ? Trouble::full : Trouble::none;
@@ -113,6 +114,7 @@ void InSyncKeeper::take(const Metadata& metadata) {
     }
     if (living == living_) return;
     living_ = std::move(living);
+    looks_at_all_ = true;
     look();
 }
 
@@ -120,7 +122,7 @@ Task<void> InSyncKeeper::run() {
     while (!stopping_.is_set()) {
         due_.reset();
         // A follower falls behind without a word: so there is a look now and then.
-        Instant next = shard_.executor().now() + lag_time_max_ / looks_per_lag_time;
+        Instant next = shard_.executor().now() + lag_time_max_ / looks_per_lag_time_at_rest;
         Work work = collect(&next);
         for (auto& batch : in_batches(std::move(work.changes))) scope_.spawn(propose(std::move(batch)));
         if (!work.beginnings.empty() && !std::exchange(is_beginning_, true)) {
@@ -139,43 +141,76 @@ Task<void> InSyncKeeper::run() {
     }
 }
 
+// Partitions that are not known to be at rest. A disk without room is the trouble of all.
+std::vector<PartitionIdentity> InSyncKeeper::stirred() {
+    std::vector<PartitionIdentity> stirred = std::exchange(shard_.stirred(), {});
+    if (std::exchange(looks_at_all_, shard_.full_since() != never)) {
+        stirred.clear();
+        for (const auto& [identity, partition] : shard_.partitions()) stirred.push_back(identity);
+        return stirred;
+    }
+    std::sort(stirred.begin(), stirred.end());
+    stirred.erase(std::unique(stirred.begin(), stirred.end()), stirred.end());
+    return stirred;
+}
+
 InSyncKeeper::Work InSyncKeeper::collect(Instant* next) {
     Work work;
     const Instant now = shard_.executor().now();
-    for (const auto& [identity, partition] : shard_.partitions()) {
-        Leadership* leadership = partition->leadership();
-        if (leadership == nullptr) {
-            if (may_need_care(*partition)) collect_without(*partition, work, next);
-            continue;
-        }
-        if (leadership->replicas.is_alone()) continue;
-        collect_move(*partition, work);
-        collect_relief(*partition, work);
-        if (partition->leadership() == nullptr) continue;
-        *next = std::min(*next, leadership->move.due());
-        std::optional<InSyncProposal> proposal = leadership->replicas.propose(living_, lag_time_max_, now);
-        *next = std::min(*next, leadership->replicas.next_look(lag_time_max_));
-        if (now >= leadership->next_hold &&
-            leadership->replicas.has_joiner_but_for_appends(living_, lag_time_max_, hold_time_max, now)) {
-            leadership->next_hold = now + hold_pause;
-            scope_.spawn(make_way(identity, leadership->epoch));
-        }
-        if (!proposal) continue;
-        InSyncChange change;
-        change.topic = identity.topic;
-        change.partition = identity.partition;
-        change.leader = shard_.self();
-        change.leader_epoch = leadership->epoch;
-        change.partition_epoch = proposal->partition_epoch;
-        change.in_sync = proposal->in_sync;
-        for (const auto& [broker, incarnation] : proposal->joining) change.joining.push_back({broker, incarnation});
-        if (!proposal->leaving.empty()) {
-            news_.left[broker::list_of(proposal->leaving)].push_back(identity);
-        }
-        work.changes.push_back(std::move(change));
+    for (const PartitionIdentity& identity : stirred()) {
+        Partition* partition = shard_.find(identity);
+        if (partition == nullptr) continue;
+        partition->come_to_rest();
+        if (is_at_rest(*partition, now)) continue;
+        partition->stir();
+        *next = std::min(*next, now + lag_time_max_ / looks_per_lag_time);
+        collect_from(*partition, now, work, next);
     }
     tell_news();
     return work;
+}
+
+// Whatever ends this is told to the partition, or is asked of all.
+bool InSyncKeeper::is_at_rest(const Partition& partition, Instant now) const {
+    const Leadership* leadership = partition.leadership();
+    if (leadership == nullptr) return !may_need_care(partition);
+    if (leadership->replicas.is_alone()) return true;
+    const bool is_writing = partition.durable_end() < partition.log_end() || partition.log()->round_since() != never;
+    return leadership->replicas.is_settled(living_) && !leadership->move.is_named() && !is_writing &&
+           trouble_of(partition, shard_, now) == Trouble::none;
+}
+
+void InSyncKeeper::collect_from(Partition& partition, Instant now, Work& work, Instant* next) {
+    Leadership* leadership = partition.leadership();
+    if (leadership == nullptr) {
+        collect_without(partition, work, next);
+        return;
+    }
+    collect_move(partition, work);
+    collect_relief(partition, work);
+    if (partition.leadership() == nullptr) return;
+    *next = std::min(*next, leadership->move.due());
+    std::optional<InSyncProposal> proposal = leadership->replicas.propose(living_, lag_time_max_, now);
+    *next = std::min(*next, leadership->replicas.next_look(lag_time_max_));
+    const PartitionIdentity& identity = partition.identity();
+    if (now >= leadership->next_hold &&
+        leadership->replicas.has_joiner_but_for_appends(living_, lag_time_max_, hold_time_max, now)) {
+        leadership->next_hold = now + hold_pause;
+        scope_.spawn(make_way(identity, leadership->epoch));
+    }
+    if (!proposal) return;
+    InSyncChange change;
+    change.topic = identity.topic;
+    change.partition = identity.partition;
+    change.leader = shard_.self();
+    change.leader_epoch = leadership->epoch;
+    change.partition_epoch = proposal->partition_epoch;
+    change.in_sync = proposal->in_sync;
+    for (const auto& [broker, incarnation] : proposal->joining) change.joining.push_back({broker, incarnation});
+    if (!proposal->leaving.empty()) {
+        news_.left[broker::list_of(proposal->leaving)].push_back(identity);
+    }
+    work.changes.push_back(std::move(change));
 }
 
 void InSyncKeeper::note_joined(const PartitionIdentity& identity, const BrokerIds& joined) {
@@ -268,11 +303,6 @@ Task<void> InSyncKeeper::mend(std::vector<ReplicaDamage> damages, std::vector<Pa
     look();
 }
 
-bool InSyncKeeper::lives(BrokerId broker) const {
-    auto known = living_.find(broker);
-    return known != living_.end() && known->second.value >= 0;
-}
-
 // It is to lead, and cannot: for good, or until there is room on its disk. Then it is kept for this one if nobody else
 // has what was acknowledged.
 void InSyncKeeper::collect_unable(const Partition& partition,
@@ -280,7 +310,7 @@ void InSyncKeeper::collect_unable(const Partition& partition,
                                   Work& work,
                                   Instant* next) {
     const PartitionIdentity& identity = partition.identity();
-    const auto could_lead = [this](BrokerId broker) { return broker != shard_.self() && lives(broker); };
+    const auto could_lead = [this](BrokerId broker) { return broker != shard_.self() && is_alive(broker, living_); };
     const bool is_for_good = !partition.wants_room() && record.replicas.size() > 1;
     // Or this was said already, and nobody knows whether it was heard.
     const bool is_said = partition.has_given_up(record.leader_epoch);
@@ -302,7 +332,7 @@ void InSyncKeeper::collect_move(Partition& partition, Work& work) {
     const int32_t partition_epoch = leadership.replicas.partition_epoch();
     if (*step == PlannedMove::Step::hand_over) {
         // Its log is of no use in the set.
-        const Trouble trouble = trouble_of(partition, shard_);
+        const Trouble trouble = trouble_of(partition, shard_, shard_.executor().now());
         const bool leaves = trouble == Trouble::damaged || trouble == Trouble::hangs;
         work.handovers.push_back({identity.topic, identity.partition, shard_.self(), leadership.epoch, partition_epoch,
                                   target, leadership.replicas.incarnation_of(target), leaves});
@@ -315,14 +345,14 @@ void InSyncKeeper::collect_move(Partition& partition, Work& work) {
 
 // Its disk hangs, is full, or has lost records: the member that has most on its own is to lead.
 void InSyncKeeper::collect_relief(Partition& partition, Work& work) {
-    const Trouble trouble = trouble_of(partition, shard_);
+    const Trouble trouble = trouble_of(partition, shard_, shard_.executor().now());
     if (trouble == Trouble::none) return;
     Leadership& leadership = *partition.leadership();
     const ReplicaSet::Replica* best = nullptr;
     const std::vector<ReplicaSet::Replica> replicas = leadership.replicas.replicas(shard_.executor().now());
     for (const ReplicaSet::Replica& each : replicas) {
         const bool is_there = each.broker != shard_.self() && each.is_in_sync && each.has_matched &&
-                              lives(each.broker) &&
+                              is_alive(each.broker, living_) &&
                               (trouble != Trouble::full || !shard_.leader_sessions().is_full(each.broker));
         if (is_there && (best == nullptr || each.ends.durable > best->ends.durable)) best = &each;
     }

@@ -57,7 +57,9 @@ class InSyncKeeper {
     void tell_news();
     std::string list_of(const std::vector<PartitionIdentity>& partitions) const;
     Task<void> run();
+    std::vector<PartitionIdentity> stirred();
     Work collect(Instant* next);
+    void collect_from(Partition& partition, Instant now, Work& work, Instant* next);
     Task<void> propose(std::vector<InSyncChange> changes);
     Task<void> begin_again(std::vector<PartitionIdentity> partitions);
     Task<void> give_up(std::vector<Appointment> ends);
@@ -66,7 +68,7 @@ class InSyncKeeper {
     Task<void> mend(std::vector<ReplicaDamage> damages, std::vector<PartitionIdentity> to_empty);
     Task<void> make_way(PartitionIdentity identity, Epoch epoch);
     bool is_making_way(const PartitionIdentity& identity, Epoch epoch) const;
-    bool lives(BrokerId broker) const;
+    bool is_at_rest(const Partition& partition, Instant now) const;
     void collect_unable(const Partition& partition, const PartitionRecord& record, Work& work, Instant* next);
     void collect_move(Partition& partition, Work& work);
     void collect_relief(Partition& partition, Work& work);
@@ -81,6 +83,7 @@ class InSyncKeeper {
     Duration lag_time_max_;
     Execute execute_;
     Living living_;
+    bool looks_at_all_ = true;  // once: who lives has changed
     bool is_mending_ = false;
     bool is_giving_up_ = false;
     std::string damage_problem_;  // that was said last

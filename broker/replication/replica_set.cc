@@ -6,6 +6,11 @@
 
 namespace ironbark::broker {
 
+bool is_alive(BrokerId broker, const Living& living) {
+    auto known = living.find(broker);
+    return known != living.end() && known->second.value >= 0;
+}
+
 void LagClock::target_moved(Offset position, Offset before, Instant now) {
     if (position < before) return;
     // It had everything until now.
@@ -234,11 +239,9 @@ std::optional<InSyncProposal> ReplicaSet::propose(const Living& living, Duration
             proposal.joining.emplace_back(broker, follower.incarnation);
             continue;
         }
-        auto lives = living.find(broker);
-        const bool is_gone = lives == living.end() || lives->second.value < 0;
         const bool lags = follower.appended.lags(follower.ends.appended, own_.appended, now, lag_time_max) ||
                           follower.durable.lags(follower.ends.durable, sync_to_, now, lag_time_max);
-        if (is_gone || lags) {
+        if (lags || !is_alive(broker, living)) {
             proposal.leaving.push_back(broker);
         } else {
             proposal.in_sync.push_back(broker);
@@ -247,6 +250,14 @@ std::optional<InSyncProposal> ReplicaSet::propose(const Living& living, Duration
     if (proposal.joining.empty() && proposal.leaving.empty()) return std::nullopt;
     pending_ = proposal;
     return proposal;
+}
+
+bool ReplicaSet::is_settled(const Living& living) const {
+    if (pending_ || committed_.size() != replicas_.size()) return false;
+    return std::all_of(followers_.begin(), followers_.end(), [&](const auto& each) {
+        const ReplicaEnds& ends = each.second.ends;
+        return ends.appended >= own_.appended && ends.durable >= sync_to_ && is_alive(each.first, living);
+    });
 }
 
 Instant ReplicaSet::next_look(Duration lag_time_max) const {

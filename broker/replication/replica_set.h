@@ -72,6 +72,7 @@ struct ReplicaLife {
 
 // Which incarnation of a broker lives now; -1: none does.
 using Living = std::map<BrokerId, Incarnation>;
+bool is_alive(BrokerId broker, const Living& living);
 
 class ReplicaSet {
   public:
@@ -133,6 +134,8 @@ class ReplicaSet {
     // Certainly nobody has got it: it is not pending any more.
     void withdraw() { pending_.reset(); }
     const std::optional<InSyncProposal>& pending() const { return pending_; }
+    // Every replica is in the set and alive, and has everything: nothing is to be proposed until something moves.
+    bool is_settled(const Living& living) const;
     // When `propose` should be asked again though nothing has moved.
     Instant next_look(Duration lag_time_max) const;
     // A replica that follows well could join, had it the records that were appended last: where appends never pause, it

@@ -35,5 +35,19 @@ TEST(Partition, AWatchIsNotEndedByTheNumberOfAnotherPartitionsWatch) {
     EXPECT_EQ(told, 1);
 }
 
+TEST(Partition, IsStirredOnceUntilItComesToRest) {
+    simulation::Simulation simulation(1);
+    TwoReplicas& replicas =
+        simulation.node("n").start([](World& world) { return std::make_unique<TwoReplicas>(world); });
+    EXPECT_EQ(replicas.context.stirred.size(), 2) << "each when it was made";
+    replicas.context.stirred.clear();
+    replicas.before.fail("of this test");
+    EXPECT_TRUE(replicas.context.stirred.empty()) << "it is known to be stirred";
+    replicas.before.come_to_rest();
+    replicas.before.set_standing({0, true});
+    replicas.before.fail("of this test");
+    EXPECT_EQ(replicas.context.stirred.size(), 1);
+}
+
 }  // namespace
 }  // namespace ironbark::broker

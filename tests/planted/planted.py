@@ -2,6 +2,7 @@
 """Puts mistakes that others made back into the replication, one at a time, and says how many seeds it took to notice.
 
     tests/planted/planted.py [--build DIR] [--seeds N] [--with record_chaos|simulate] [NAME ...]
+    tests/planted/planted.py --check
 
 Noticed by RecordChaos (cluster_test), or by `simulate --nodes 3`. Works on a copy of the tree (in --build, which is
 made and kept: the first build takes long), so that a run that is broken off leaves no mistake behind. A mistake that
@@ -45,13 +46,19 @@ PLANTED = {
     "unclean-start-stays-in-sync": (
         "broker/controller/tiers.cc", "bool changed = erase(partition.in_sync, broker);", "bool changed = false;"),
     "join-without-the-durable-end": (
-        "broker/replication/replica_set.cc", "if (ends.appended < high_ || ends.durable < durable_) return false;",
-        "if (ends.appended < high_) return false;"),
+        "broker/replication/replica_set.cc",
+        "return follower.ends.appended >= high_ && follower.ends.durable >= durable_;",
+        "return follower.ends.appended >= high_;"),
     "join-without-the-end": (
-        "broker/replication/replica_set.cc", "if (ends.appended < high_ || ends.durable < durable_) return false;", ""),
+        "broker/replication/replica_set.cc",
+        "return follower.ends.appended >= high_ && follower.ends.durable >= durable_;",
+        "(void)follower;\n    return true;"),
     "join-before-the-epochs-start": (
         "broker/replication/replica_set.cc",
-        "return ends.appended >= epoch_start_ && ends.durable >= epoch_start_;", "return true;"),
+        "return follower.ends.appended >= epoch_start_ && follower.ends.durable >= epoch_start_;", "return true;"),
+    "what-moves-is-not-looked-at": (
+        "broker/partition/partition.cc", "    stir();\n    ReplicaSet& replicas", "    ReplicaSet& replicas",
+        "broker/partition/partition.cc", "void Partition::notify() {\n    stir();\n", "void Partition::notify() {\n"),
     "smaller-set-while-a-change-is-pending": (
         "broker/replication/replica_set.cc", "    return pending_ && contains(pending_->in_sync, broker);",
         "    (void)broker;\n    return false;"),
@@ -166,17 +173,25 @@ def copy_tree(copy):
         target.chmod(source.stat().st_mode)
 
 
-def try_one(name, copy, folder, options):
-    """Whether the mistake is noticed."""
+def plant(name, tree):
+    """The files as they are, and with the mistake; None where its place is not found, which is said."""
     words = PLANTED[name]
-    edits = [(copy / words[at], words[at + 1], words[at + 2]) for at in range(0, len(words), 3)]
+    edits = [(tree / words[at], words[at + 1], words[at + 2]) for at in range(0, len(words), 3)]
     texts = {path: path.read_text() for path, _, _ in edits}
     changed = dict(texts)
     for path, before, after in edits:
         if changed[path].count(before) != 1:
-            print(f"{name:45} its place in {path.relative_to(copy)} is not found", flush=True)
-            return False
+            print(f"{name:45} its place in {path.relative_to(tree)} is not found", flush=True)
+            return texts, None
         changed[path] = changed[path].replace(before, after)
+    return texts, changed
+
+
+def try_one(name, copy, folder, options):
+    """Whether the mistake is noticed."""
+    texts, changed = plant(name, copy)
+    if changed is None:
+        return False
     begin = time.monotonic()
     try:
         for path, text in changed.items():
@@ -200,8 +215,12 @@ def main():
     parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument("--with", dest="simulator", choices=sorted(TARGETS), default="record_chaos")
     parser.add_argument("--jobs", type=int, default=2, help="of the build")
+    parser.add_argument("--check", action="store_true", help="whether each has its place in the code; builds nothing")
     parser.add_argument("names", nargs="*", default=list(PLANTED))
     options = parser.parse_args()
+    if options.check:
+        changes = [plant(name, ROOT)[1] for name in options.names]
+        return 1 if None in changes else 0
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(f"signal {number}"))
     copy = options.build / "tree"
     copy_tree(copy)

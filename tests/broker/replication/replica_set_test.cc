@@ -58,6 +58,7 @@ struct Script {
         set->take(record, min_in_sync, now);
     }
     std::optional<InSyncProposal> propose() { return set->propose(living, lag, now); }
+    bool settled() const { return set->is_settled(living); }
     bool makes_way() const { return set->has_joiner_but_for_appends(living, lag, hold, now); }
     int64_t high() const { return set->high_watermark().value; }
     int64_t durable() const { return set->durable_watermark().value; }
@@ -397,6 +398,33 @@ TEST(ReplicaSet, AReplicaIsKnownByItsMembership) {
     script.decide({1, 2});
     EXPECT_FALSE(script.set->counts(BrokerId(3), 0));
     EXPECT_TRUE(script.set->counts(BrokerId(3), 12)) << "it has been emptied";
+}
+
+// Nobody looks at such a partition again until something moves: so it must not be one that has something to propose.
+TEST(ReplicaSet, IsSettledWhileNothingCanBeProposed) {
+    Script script;
+    EXPECT_FALSE(script.settled()) << "nobody has matched";
+    script.match(2).match(3);
+    script.ack(2, 0, 0);
+    script.ack(3, 0, 0);
+    EXPECT_TRUE(script.settled());
+    script.append(10);
+    EXPECT_FALSE(script.settled()) << "they may fall behind";
+    script.ack(2, 10, 0);
+    EXPECT_FALSE(script.settled());
+    script.ack(3, 10, 0);
+    EXPECT_TRUE(script.settled());
+    script.sync().want(10);
+    EXPECT_FALSE(script.settled()) << "somebody waits for their disks";
+    script.ack(2, 10, 10);
+    script.ack(3, 10, 10);
+    EXPECT_TRUE(script.settled());
+    script.living[BrokerId(3)] = Incarnation(-1);
+    EXPECT_FALSE(script.settled()) << "a dead one is to leave";
+    EXPECT_TRUE(script.propose());
+    script.decide({1, 2});
+    script.living[BrokerId(3)] = Incarnation(2);
+    EXPECT_FALSE(script.settled()) << "it may return";
 }
 
 }  // namespace
