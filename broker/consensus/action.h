@@ -87,6 +87,7 @@ struct RoleChanged {
     Term term;
     std::optional<Voter> leader;
     bool is_ready = false;  // leads, and has applied everything that earlier leaders committed
+    int64_t silence_ms = 0;  // leads, and nobody of those who elected it had confirmed another for so long
 };
 
 enum class ReportKind : uint8_t {

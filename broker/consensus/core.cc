@@ -84,9 +84,9 @@ void Core::on(PeerProcessDied died) {
     }
     if (is_leader() || heard_from_ != died.peer) return;
     is_leader_seen_dead_ = true;
-    // A moment of its own for each voter, lest all of them be candidates at once.
-    const auto spread_ms = static_cast<uint64_t>(std::max<int64_t>(1, settings_.election_timeout_ms / 6));
-    election_due_ms_ = std::min(election_due_ms_, now_ms_ + static_cast<int64_t>(random_ % spread_ms));
+    const int64_t within = settings_.election_timeout_ms / 6;
+    const bool has_a_turn = leader_ && membership();
+    election_due_ms_ = std::min(election_due_ms_, now_ms_ + (has_a_turn ? turn_ms(within) : chance_ms(within)));
 }
 
 int64_t Core::timer_ms() const {
@@ -142,7 +142,7 @@ void Core::apply() {
 }
 
 void Core::announce() {
-    RoleChanged now{role_, term_, leader_, is_ready()};
+    RoleChanged now{role_, term_, leader_, is_ready(), is_leader() ? silence_ms_ : 0};
     bool is_news = now.role != announced_.role || now.term != announced_.term || now.leader != announced_.leader ||
                    now.is_ready != announced_.is_ready;
     if (!is_news) return;

@@ -118,9 +118,12 @@ class Core {
 
     // Terms and elections (core_election.cc).
     bool leader_is_alive() const;
+    int64_t silence_ms() const { return now_ms_ - std::max(heard_ms_, led_until_ms_); }
     bool may_campaign() const;
     bool is_alone() const;
     int64_t election_patience_ms() const;
+    int64_t turn_ms(int64_t within) const;
+    int64_t chance_ms(int64_t within) const;
     void reset_election_timer();
     void enter_term(Term term, std::optional<Voter> vote);
     void become_follower(std::optional<Voter> leader);
@@ -209,6 +212,7 @@ class Core {
     bool is_leader_seen_dead_ = false;
     int64_t election_due_ms_ = 0;
     std::vector<Voter> votes_;
+    int64_t silence_ms_ = 0;  // the shortest of those who have voted
     struct Incoming {
         Snapshot snapshot;
         uint64_t position = 0;  // received and written
@@ -218,6 +222,7 @@ class Core {
     std::optional<Incoming> incoming_;
 
     // Leader.
+    int64_t led_until_ms_ = 0;
     LogIndex term_start_;  // its first entry
     std::vector<Progress> progress_;
     uint64_t round_ = 0;  // the newest that was begun

@@ -19,23 +19,33 @@ bool Core::is_alone() const {
     return membership() && membership()->everybody() == std::vector<Voter>{settings_.self};
 }
 
+int64_t Core::chance_ms(int64_t within) const {
+    return static_cast<int64_t>(random_ % static_cast<uint64_t>(std::max<int64_t>(1, within)));
+}
+
 // How long from now on nothing may be heard. After a leader the others are candidates one after the other, within three
-// tenths of the timeout: the first leads before the second would be in its way, and who cannot win holds up the rest
-// for one turn only. Where that came to nothing, or nobody is known to lead, chance keeps them apart.
+// tenths of the timeout. Where that came to nothing, or nobody is known to lead, chance keeps them apart.
 int64_t Core::election_patience_ms() const {
-    const auto timeout = static_cast<uint64_t>(settings_.election_timeout_ms);
-    if (role_ != Role::follower || !leader_ || !membership() || !membership()->contains(settings_.self)) {
-        return static_cast<int64_t>(timeout + random_ % timeout);
-    }
-    uint64_t before = 0;
-    uint64_t others = 0;
+    const int64_t timeout = settings_.election_timeout_ms;
+    const bool has_a_turn =
+        role_ == Role::follower && leader_ && membership() && membership()->contains(settings_.self);
+    return timeout + (has_a_turn ? turn_ms(timeout * 3 / 10) : chance_ms(timeout));
+}
+
+// When, `within` a time from now, this one is a candidate after the leader that it knows: the first leads before the
+// second would be in its way, and who cannot win holds up the rest for one turn only. Nobody begins in the second half
+// of a turn: it is left for the votes.
+int64_t Core::turn_ms(int64_t within) const {
+    ASSERT(leader_ && membership());
+    int64_t before = 0;
+    int64_t others = 0;
     for (const Voter& voter : membership()->everybody()) {
         if (voter == *leader_) continue;
         ++others;
         before += voter < settings_.self ? 1 : 0;
     }
-    const uint64_t turn = std::max<uint64_t>(1, timeout * 3 / 10 / std::max<uint64_t>(1, others));
-    return static_cast<int64_t>(timeout + before * turn + random_ % turn);
+    const int64_t turn = within / std::max<int64_t>(1, others);
+    return before * turn + chance_ms(turn / 2);
 }
 
 void Core::reset_election_timer() {
@@ -82,6 +92,7 @@ void Core::leave_leadership() {
     if (transfer_) actions_.push_back(TransferEnded{true});
     transfer_.reset();
     progress_.clear();
+    led_until_ms_ = now_ms_;
     role_ = Role::follower;
     leader_.reset();
     reset_election_timer();
@@ -102,6 +113,7 @@ void Core::campaign() {
 void Core::start_election(bool is_transfer) {
     role_ = Role::candidate;
     votes_.clear();
+    silence_ms_ = silence_ms();
     enter_term(term_after(term_), settings_.self);
     reset_election_timer();
     // These leave when the vote for oneself is durable, and then it is counted.
@@ -151,14 +163,16 @@ void Core::handle(const Message& message, const VoteRequest& request) {
         if (!vote_) enter_term(term_, message.from);
         reset_election_timer();
     }
-    send(message.from, VoteResponse{false, is_willing, campaign_term});
+    send(message.from, VoteResponse{false, is_willing, campaign_term, silence_ms()});
 }
 
 void Core::handle(const Message& message, const VoteResponse& response) {
     if (!response.is_granted) return;
     Role asking = response.is_pre_vote ? Role::pre_candidate : Role::candidate;
     Term asked = response.is_pre_vote ? term_after(term_) : term_;
-    if (role_ == asking && response.campaign_term == asked) count_vote(message.from);
+    if (role_ != asking || response.campaign_term != asked) return;
+    silence_ms_ = std::min(silence_ms_, response.silence_ms);
+    count_vote(message.from);
 }
 
 void Core::handle(const Message& message, const TimeoutNow&) {

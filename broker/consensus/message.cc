@@ -22,6 +22,7 @@ const char* problem_of_body(const VoteRequest& request, const Message& message, 
 
 const char* problem_of_body(const VoteResponse& response, const Message& message, const Limits&) {
     if (response.campaign_term == Term(0)) return "a vote in no term";
+    if (response.silence_ms < 0) return "a vote after a silence of no length";
     bool is_promise = response.is_granted && !response.is_pre_vote;
     if (is_promise && response.campaign_term > message.term) return "a vote in a term that the voter has not reached";
     return nullptr;

@@ -21,6 +21,7 @@ struct VoteResponse {
     bool is_pre_vote = false;
     bool is_granted = false;
     Term campaign_term;  // that the vote is for
+    int64_t silence_ms = 0;  // since it confirmed a leadership: by an answer to a leader, or its own
 };
 
 // Entries that follow `previous`. Without entries: a heartbeat, and with previous = 0 one that asks nothing of the log.

@@ -291,9 +291,13 @@ Duration Controller::session_timeout() const {
 }
 
 // Whoever died with the controller before is found at once; whoever is silent gets a whole session timeout, of those
-// that leases were granted by the longer one.
+// that leases were granted by the longer one, and as if it had begun when a majority may have confirmed another
+// controller last. Half of it is left in any case for the living to be heard here
+// (docs/adr/0013-the-wait-of-a-new-controller.md).
 Task<void> Controller::become_active() {
-    const Duration grace = std::max(session_timeout(), settings_.session_timeout);
+    const Duration whole = std::max(session_timeout(), settings_.session_timeout);
+    const Duration silence = std::chrono::milliseconds(role_.silence_ms);
+    const Duration grace = std::max(whole - silence, whole / 2);
     liveness_.begin(now(), grace, machine_.state());
     spdlog::info("controller: active in term {}", role_.term.value);
     const Timestamp time(world_.executor.wall_milliseconds());

@@ -54,7 +54,8 @@ At<wire::VoteRequest> write(FlatBufferBuilder& builder, const VoteRequest& body)
 }
 
 At<wire::VoteResponse> write(FlatBufferBuilder& builder, const VoteResponse& body) {
-    return wire::CreateVoteResponse(builder, body.is_pre_vote, body.is_granted, body.campaign_term.value);
+    return wire::CreateVoteResponse(builder, body.is_pre_vote, body.is_granted, body.campaign_term.value,
+                                    static_cast<uint64_t>(body.silence_ms));
 }
 
 At<wire::AppendRequest> write(FlatBufferBuilder& builder, const AppendRequest& body) {
@@ -162,7 +163,8 @@ Result<MessageBody> read_body(const wire::VoteRequest& from, Bytes*) {
 }
 
 Result<MessageBody> read_body(const wire::VoteResponse& from, Bytes*) {
-    return MessageBody(VoteResponse{from.is_pre_vote(), from.is_granted(), Term(from.campaign_term())});
+    return MessageBody(VoteResponse{from.is_pre_vote(), from.is_granted(), Term(from.campaign_term()),
+                                    static_cast<int64_t>(from.silence_ms())});
 }
 
 Result<MessageBody> read_body(const wire::AppendRequest& from, Bytes* payload) {

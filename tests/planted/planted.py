@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Puts mistakes that others made back into the replication, one at a time, and says how many seeds it took to notice.
 
-    tests/planted/planted.py [--build DIR] [--seeds N] [--with record_chaos|simulate] [NAME ...]
+    tests/planted/planted.py [--build DIR] [--seeds N] [--with record_chaos|scripts|simulate] [NAME ...]
     tests/planted/planted.py --check
 
-Noticed by RecordChaos (cluster_test), or by `simulate --nodes 3`. Works on a copy of the tree (in --build, which is
+Noticed by RecordChaos (cluster_test), by the scripts of broker_test and cluster_test, or by `simulate --nodes 3`. Works on a copy of the tree (in --build, which is
 made and kept: the first build takes long), so that a run that is broken off leaves no mistake behind. A mistake that
 is not noticed, or whose place in the code is not found, makes it exit with 1.
 """
@@ -59,6 +59,22 @@ PLANTED = {
     "what-moves-is-not-looked-at": (
         "broker/partition/partition.cc", "    stir();\n    ReplicaSet& replicas", "    ReplicaSet& replicas",
         "broker/partition/partition.cc", "void Partition::notify() {\n    stir();\n", "void Partition::notify() {\n"),
+    "rejoin-by-time": (
+        "broker/replication/replica_set.cc", "            if (!may_join(broker, follower, living)) continue;",
+        "            const bool lags = follower.appended.lags(follower.ends.appended, own_.appended, now, lag_time_max);\n"
+        "            if (lags || !is_candidate(broker, follower, living)) continue;"),
+    "durable-lag-ignored": (
+        "broker/replication/replica_set.cc",
+        "        const bool lags = follower.appended.lags(follower.ends.appended, own_.appended, now, lag_time_max) ||\n"
+        "                          follower.durable.lags(follower.ends.durable, sync_to_, now, lag_time_max);",
+        "        const bool lags = follower.appended.lags(follower.ends.appended, own_.appended, now, lag_time_max);"),
+    "old-clean-mark-believed": (
+        "broker/controller/metadata_brokers.cc", "is_repeat || stopped_cleanly == known->incarnation;",
+        "is_repeat || stopped_cleanly.value >= 0;"),
+    "wiped-replica-counts": (
+        "broker/controller/metadata_brokers.cc",
+        "    if (known->directory != broker.directory) return EventCause::other_directory;\n",
+        "    if (known->directory != broker.directory) return EventCause::clean_start;\n"),
     "smaller-set-while-a-change-is-pending": (
         "broker/replication/replica_set.cc", "    return pending_ && contains(pending_->in_sync, broker);",
         "    (void)broker;\n    return false;"),
@@ -117,18 +133,34 @@ PLANTED = {
 }
 
 
-TARGETS = {"record_chaos": "cluster_test", "simulate": "simulate"}
-PROGRAMS = {"record_chaos": "tests/broker/cluster/cluster_test", "simulate": "tests/simulation/cluster/simulate"}
+TARGETS = {"record_chaos": ["cluster_test"], "scripts": ["broker_test", "cluster_test"], "simulate": ["simulate"]}
+PROGRAMS = {"broker_test": "tests/broker/broker_test", "cluster_test": "tests/broker/cluster/cluster_test",
+            "simulate": "tests/simulation/cluster/simulate"}
 
 seeds_patience = 3600  # seconds, for one seed of RecordChaos or some of simulate: the machine may be busy
 
 
-def build(folder, target, jobs):
-    done = subprocess.run(["ninja", "-C", folder, f"-j{jobs}", target], capture_output=True, text=True, check=False)
+def build(folder, targets, jobs):
+    done = subprocess.run(["ninja", "-C", folder, f"-j{jobs}", *targets], capture_output=True, text=True, check=False)
     return "" if done.returncode == 0 else done.stdout[-2000:]
 
 
-def notice_by_chaos(program, seeds, patience):
+def notice_by_scripts(programs, seeds, patience):
+    """The first script that fails; 1 stands for all of them."""
+    for program in programs:
+        command = [program, "--gtest_filter=-*Chaos*", "--gtest_fail_fast"]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=patience, check=False)
+        except subprocess.TimeoutExpired:
+            return 1, "it does not end"
+        if done.returncode != 0:
+            running = re.findall(r"\[ RUN      \] (.*)", done.stdout)
+            return 1, running[-1] if running else "?"
+    return None, ""
+
+
+def notice_by_chaos(programs, seeds, patience):
+    program = programs[0]
     for first in range(1, seeds + 1):
         environment = {"IRONBARK_RECORD_FIRST": str(first), "IRONBARK_RECORD_SEEDS": "1"}
         command = [program, "--gtest_filter=RecordChaos.*"]
@@ -142,8 +174,9 @@ def notice_by_chaos(program, seeds, patience):
     return None, ""
 
 
-def notice_by_simulate(program, seeds, patience):
+def notice_by_simulate(programs, seeds, patience):
     """Some seeds at a time, so that two processors are used; then the first that failed once more, to hear why."""
+    program = programs[0]
     for first in range(1, seeds + 1, 20):
         command = [program, "--nodes", "3", "--seed", str(first), "--count", "20", "--jobs", "2"]
         try:
@@ -199,8 +232,9 @@ def try_one(name, copy, folder, options):
         if problem := build(folder, TARGETS[options.simulator], options.jobs):
             print(f"{name:45} does not build: {problem.strip().splitlines()[-1]}", flush=True)
             return False
-        notice = {"record_chaos": notice_by_chaos, "simulate": notice_by_simulate}[options.simulator]
-        seed, said = notice(folder / PROGRAMS[options.simulator], options.seeds, seeds_patience)
+        notice = {"record_chaos": notice_by_chaos, "scripts": notice_by_scripts, "simulate": notice_by_simulate}
+        programs = [folder / PROGRAMS[target] for target in TARGETS[options.simulator]]
+        seed, said = notice[options.simulator](programs, options.seeds, seeds_patience)
     finally:
         for path, text in texts.items():
             path.write_text(text)

@@ -262,11 +262,94 @@ TEST(Election, LateNewsOfADeathDoNotDepose) {
         3 voters
         elect 1
         dead 2 1            # it had died long ago, and leads again
-        wait 10
         2 is follower 2     # the timer has not expired
-        wait 100
+        wait 110
         1 is leader 2
         2 follows 1
+    )");
+}
+
+TEST(Election, ThoseWhoSeeALeaderDieAreCandidatesInTheirTurn) {
+    run(R"(
+        5 voters
+        elect 5
+        wait 50
+        cut 5
+        dead 1 5
+        dead 2 5
+        dead 3 5
+        dead 4 5
+        wait 11
+        1 is leader 3       # the others grant what nobody else asks for
+        2 follows 1
+        3 follows 1
+        4 follows 1
+    )");
+}
+
+// When a lease may have been granted last hangs on this (Controller::become_active).
+TEST(Election, ALeaderKnowsWhenItsVotersHadConfirmedAnotherLast) {
+    run(R"(
+        3 voters
+        elect 1
+        wait 100
+        crash 1
+        wait 400
+        2 is leader 3
+        2 leads after 320 ms
+    )");
+    run(R"(
+        3 voters
+        elect 1
+        wait 100
+        crash 1
+        dead 2 1
+        dead 3 1
+        wait 20
+        2 is leader 3
+        2 leads after 8 ms
+    )");
+    run(R"(
+        3 voters
+        elect 1
+        wait 100
+        transfer 1 2
+        settle
+        2 is leader 3
+        2 leads after 0 ms
+    )");
+    run(R"(
+        # the one that had heard the leader a moment ago is among the voters
+        3 voters
+        elect 1
+        wait 100
+        cut 2
+        wait 400
+        crash 1
+        join 2
+        dead 3 1
+        dead 2 1
+        wait 20
+        2 is leader 3
+        2 leads after 20 ms
+    )");
+    run(R"(
+        # the voter is who led until now, and had confirmed itself
+        5 voters
+        elect 1
+        wait 100
+        cut 3
+        cut 4
+        cut 5
+        wait 320
+        1 is follower 2
+        cut 2
+        join 3
+        join 4
+        expire 3
+        settle
+        3 is leader 3
+        3 leads after 29 ms
     )");
 }
 

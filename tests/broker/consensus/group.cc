@@ -27,6 +27,13 @@ Voter voter(int id, int generation) {
 Uuid cluster() {
     return Uuid::from_words(77, 77);
 }
+Settings settings_of_scripts() {
+    Settings settings;
+    settings.election_timeout_ms = 300;
+    settings.heartbeat_interval_ms = 50;
+    return settings;
+}
+
 Payload payload(const std::string& text) {
     return std::make_shared<const std::vector<uint8_t>>(text.begin(), text.end());
 }
@@ -62,6 +69,7 @@ void Group::perform(int id, const Action& action) {
     } else if (const auto* transfer = std::get_if<TransferEnded>(&action)) {
         tell(transfer->is_done ? "handed over" : "not handed over");
     } else if (const auto* role = std::get_if<RoleChanged>(&action)) {
+        one.role = *role;
         if (role->is_ready) tell("ready in " + number(role->term.value));
     } else if (const auto* report = std::get_if<Report>(&action)) {
         tell(report->text);
@@ -332,6 +340,7 @@ std::optional<std::string> Group::seen(const Words& words) {
     Status status = core(id).status();
     if (what == "is") return begin + name(status.role) + " " + number(status.term.value);
     if (what == "follows") return begin + (status.leader ? std::to_string(status.leader->id.value) : "nobody");
+    if (what == "leads") return begin + "after " + number(node(id).role.silence_ms) + " ms";
     if (what == "commit") return begin + number(status.commit.value);
     if (what == "durable") return begin + number(status.durable.value);
     if (what == "snapshot") return begin + number(status.snapshot.value);

@@ -35,9 +35,12 @@ Voter voter(int id, int generation = 0);
 Uuid cluster();
 Payload payload(const std::string& text);
 
+// Times of the scripts: an election timeout of 300 ms, a heartbeat every 50.
+Settings settings_of_scripts();
+
 class Group {
   public:
-    Settings settings{};
+    Settings settings = settings_of_scripts();
 
     void run(const std::string& script);
 
@@ -59,6 +62,7 @@ class Group {
         bool is_stalled = false;
         std::vector<std::string> applied;
         std::vector<std::string> told;
+        RoleChanged role{};
     };
     using Link = std::pair<int, int>;
 

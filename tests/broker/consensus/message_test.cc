@@ -69,6 +69,7 @@ TEST_F(BadMessage, OfATermThatCannotBe) {
               "a vote request for a log that is newer than its owner's term");
     EXPECT_EQ(said_to_2(VoteResponse{false, true, Term(0)}), "a vote in no term");
     EXPECT_EQ(said_to_2(VoteResponse{false, true, Term(3)}), "a vote in a term that the voter has not reached");
+    EXPECT_EQ(said_to_2(VoteResponse{false, true, Term(2), -1}), "a vote after a silence of no length");
 }
 
 TEST_F(BadMessage, WithEntriesThatCannotFollowEachOther) {

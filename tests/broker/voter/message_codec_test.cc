@@ -41,7 +41,7 @@ std::vector<MessageBody> bodies() {
     request.entries.push_back({LogIndex(12), Term(3), EntryKind::command, payload(70'000, 'b'), nullptr});
     return {VoteRequest{true, false, LogIndex(5), Term(4)},
             VoteRequest{false, true, LogIndex(5), Term(4)},
-            VoteResponse{true, true, Term(6)},
+            VoteResponse{true, true, Term(6), 320},
             request,
             AppendRequest{LogIndex(), Term(), {}, LogIndex(6), 12},
             AppendResponse{13, true, LogIndex(14), {}, {}, {}},
