@@ -232,6 +232,7 @@ Expected<TopicDescription> decode_describe_topic(const rpc::CallResult& result) 
     topic.name = text(from.name());
     topic.id = text(from.topic());
     topic.settings_version = from.settings_version();
+    topic.min_in_sync = from.min_in_sync();
     topic.settings = read_settings(from.settings());
     if (from.partitions() == nullptr) return topic;
     for (const wire::PartitionDescription* partition : *from.partitions()) topic.partitions.push_back(read(*partition));

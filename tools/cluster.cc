@@ -32,9 +32,11 @@ struct PartitionProblem {
 // Of a topic; sums over its partitions.
 struct TopicStatus {
     std::string name;
+    int32_t min_in_sync = -1;
     size_t partitions = 0;
     size_t without_leader = 0;
     size_t not_all_in_sync = 0;
+    size_t below_min_in_sync = 0;
     int64_t not_synced = 0;
     int64_t on_one_disk = 0;
     size_t not_known = 0;  // partitions whose leader has not said what would be lost
@@ -89,6 +91,11 @@ std::vector<std::string> reasons_of(const Status& status) {
     if (!status.problems.empty()) {
         reasons.push_back(fmt::format("{} not serving", count_text(status.problems.size(), "partition")));
     }
+    for (const TopicStatus& topic : status.topic_states) {
+        if (topic.below_min_in_sync == 0) continue;
+        reasons.push_back(fmt::format("topic {}: {} below its min-in-sync of {}: records at the isr levels are refused",
+                                      topic.name, count_text(topic.below_min_in_sync, "partition"), topic.min_in_sync));
+    }
     return reasons;
 }
 
@@ -110,12 +117,15 @@ void look_at_topic(Status& status, Admin& admin, Admin::Timeout patience, const 
     }
     TopicStatus state;
     state.name = topic.name;
+    state.min_in_sync = description->min_in_sync;
     for (const PartitionDescription& partition : description->partitions) {
         std::string problem = problem_of(partition);
         if (!problem.empty()) status.problems.push_back({topic.name, partition.partition, std::move(problem)});
         ++state.partitions;
         state.without_leader += partition.leader < 0 ? 1 : 0;
+        const auto in_sync = static_cast<int32_t>(partition.in_sync.size());
         state.not_all_in_sync += partition.in_sync.size() < partition.replicas.size() ? 1 : 0;
+        state.below_min_in_sync += in_sync < description->min_in_sync ? 1 : 0;
         const AtRisk risk = at_risk(partition);
         state.not_known += risk.is_known() ? 0 : 1;
         state.not_synced += std::max<int64_t>(0, risk.not_synced);
@@ -200,6 +210,8 @@ Json to_json(const Status& status) {
                           {"partitions", topic.partitions},
                           {"without_leader", topic.without_leader},
                           {"not_all_in_sync", topic.not_all_in_sync},
+                          {"min_in_sync", topic.min_in_sync},
+                          {"below_min_in_sync", topic.below_min_in_sync},
                           {"records_not_synced", topic.not_synced},
                           {"records_on_one_disk", topic.on_one_disk},
                           {"not_known", topic.not_known}});
@@ -260,12 +272,13 @@ std::string replica_problems_text(int32_t broker, const NodeDescription& node) {
 // What would be lost now: with the power of all machines, or with one disk.
 std::string topics_text(const Status& status) {
     if (status.topic_states.empty()) return {};
-    Table table({"TOPIC", "PARTITIONS", "NO LEADER", "NOT ALL IN SYNC", "RECORDS ON NO DISK", "ON ONE DISK AT MOST"});
+    Table table({"TOPIC", "PARTITIONS", "NO LEADER", "NOT ALL IN SYNC", "BELOW MINIMUM", "RECORDS ON NO DISK",
+                 "ON ONE DISK AT MOST"});
     for (const TopicStatus& topic : status.topic_states) {
         const std::string more = topic.not_known > 0 ? " or more" : "";
         table.add({topic.name, std::to_string(topic.partitions), std::to_string(topic.without_leader),
-                   std::to_string(topic.not_all_in_sync), std::to_string(topic.not_synced) + more,
-                   std::to_string(topic.on_one_disk) + more});
+                   std::to_string(topic.not_all_in_sync), std::to_string(topic.below_min_in_sync),
+                   std::to_string(topic.not_synced) + more, std::to_string(topic.on_one_disk) + more});
     }
     return table.to_string() + "\n";
 }

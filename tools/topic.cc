@@ -119,6 +119,7 @@ Json to_json(const TopicDescription& topic) {
     return {{"name", topic.name},
             {"id", topic.id},
             {"settings_version", topic.settings_version},
+            {"min_in_sync", topic.min_in_sync},
             {"settings", std::move(settings)},
             {"partitions", std::move(partitions)}};
 }
@@ -128,7 +129,8 @@ std::string number_text(int64_t number) {
 }
 
 std::string text_of(const TopicDescription& topic) {
-    std::string out = fmt::format("topic {} ({})\n\n", topic.name, topic.id);
+    std::string out = fmt::format("topic {} ({}), min-in-sync {}\n\n", topic.name, topic.id,
+                                  topic.min_in_sync < 0 ? "unknown" : std::to_string(topic.min_in_sync));
     Table partitions({"PARTITION", "STATE", "LEADER", "EPOCH", "REPLICAS", "IN SYNC", "START", "DURABLE", "HIGH", "END",
                       "ON DISK", "SEGMENTS"});
     std::string problems;

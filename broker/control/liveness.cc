@@ -7,6 +7,10 @@ namespace ironbark::broker {
 void Liveness::begin(Instant now, Duration grace, const Metadata& metadata) {
     grace_end_ = now + grace;
     std::erase_if(heard_, [&](const auto& each) { return metadata.brokers().count(each.first) == 0; });
+    for (const auto& [id, broker] : metadata.brokers()) {
+        Heard& heard = heard_[id];
+        if (heard.incarnation != broker.incarnation) heard = {broker.incarnation, Instant()};
+    }
 }
 
 Instant Liveness::due_of(const BrokerRecord& broker, Duration session_timeout) const {

@@ -13,7 +13,7 @@ namespace ironbark::broker {
 class Liveness {
   public:
     // A controller that becomes active, or that was itself held up, has heard nothing for reasons of its own: nobody is
-    // silent before `grace` has passed.
+    // silent before `grace` has passed. Those who are registered by now are once it has.
     void begin(Instant now, Duration grace, const Metadata& metadata);
     // A heartbeat of this incarnation.
     void heard(BrokerId broker, Incarnation incarnation, Instant now) { heard_[broker] = {incarnation, now}; }

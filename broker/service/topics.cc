@@ -461,7 +461,7 @@ Task<rpc::Response> ClientService::describe_topic(rpc::Request request) {
     wire::Uuid id = rpc::to_wire(topic->id);
     co_return respond(
         builder, wire::CreateDescribeTopicResponseDirect(builder, 0, &id, topic->name.c_str(), topic->settings_version,
-                                                         &settings, &partitions));
+                                                         &settings, &partitions, topic->min_in_sync));
 }
 
 }  // namespace ironbark::broker

@@ -17,6 +17,7 @@ namespace ironbark::processes {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 using Json = nlohmann::json;
 using std::string_literals::operator""s;
 
@@ -88,6 +89,8 @@ TEST_F(LocalCluster, GoesOnWithoutTheNodeThatIsKilledAndTakesItBack) {
     const int node = bystander();
     const auto index = static_cast<size_t>(node - 1);
     ASSERT_EQ(tool.run({"topic", "create", "kept", "--replicas", "3", "--min-in-sync", "2"}).exit_code, 0);
+    ASSERT_EQ(tool.run({"topic", "create", "strict", "--replicas", "3", "--min-in-sync", "3"}).exit_code, 0);
+    EXPECT_THAT(tool.run({"topic", "describe", "strict"}).output, HasSubstr("min-in-sync 3"));
     Conversation follower(tool.of({"cluster", "events", "--follow", "--json"}));
     ASSERT_TRUE(follower.hears("broker_registered"));
     ASSERT_EQ(::kill(started["nodes"][index]["pid"].get<pid_t>(), SIGKILL), 0);
@@ -98,6 +101,11 @@ TEST_F(LocalCluster, GoesOnWithoutTheNodeThatIsKilledAndTakesItBack) {
     EXPECT_THAT(status.output, HasSubstr("NOT HEALTHY"));
     EXPECT_THAT(status.output, HasSubstr("  broker " + std::to_string(node) + " is gone since 20"));
     EXPECT_EQ(tool.json({"cluster", "status"}, "", 1)["healthy"], false);
+    const std::string below =
+        "topic strict: 1 partition below its min-in-sync of 3: records at the isr levels are refused";
+    EXPECT_TRUE(comes_true([&] { return tool.run({"cluster", "status"}).output.find(below) != std::string::npos; }))
+        << tool.run({"cluster", "status"}).output;
+    EXPECT_THAT(tool.run({"cluster", "status"}).output, Not(HasSubstr("topic kept")));
     // A move that needs the one that is gone says so, and does not wait for ever.
     const std::string waits = "waits for broker " + std::to_string(node) + ", which is not alive";
     const std::string to = std::to_string(node % 3 + 1) + "," + std::to_string(node);

@@ -79,6 +79,7 @@ struct TopicDescription {
     std::string name;
     std::string id;
     int64_t settings_version = -1;
+    int32_t min_in_sync = -1;  // with fewer in sync a partition takes no records at the isr levels; -1: unknown
     std::vector<SettingValue> settings{};
     std::vector<PartitionDescription> partitions{};
 };

@@ -57,6 +57,17 @@ TEST(Liveness, WhoJudgesAnewGivesEverybodyAWholeSession) {
     EXPECT_EQ(liveness.silent(at(11'500), timeout, metadata).size(), 1u);
 }
 
+TEST(Liveness, WhoHadRegisteredBeforeHasTheGraceAndNoMore) {
+    Metadata metadata;
+    Liveness liveness;
+    start(metadata, 1, 1);
+    liveness.begin(at(10'000), 4 * timeout / 5, metadata);
+    EXPECT_TRUE(liveness.silent(at(11'199), timeout, metadata).empty());
+    start(metadata, 2, 1);
+    EXPECT_EQ(liveness.next_due(timeout, metadata), at(11'200));
+    EXPECT_EQ(liveness.silent(at(11'200), timeout, metadata).size(), 1u) << "not the one that has just registered";
+}
+
 TEST(Liveness, LeasesOfALongerSessionAreWaitedForWhenAShorterOneIsInForce) {
     Metadata metadata;
     Liveness liveness;
