@@ -208,12 +208,8 @@ std::optional<ClusterRun::RottenPlace> ClusterRun::draw_rot(DaemonNode& daemon, 
     SimulatedDisk& disk = daemon.node().disk();
     std::vector<RottenPlace> choices;
     for (const std::string& path : disk.files()) {
-        const size_t partition = path.find("/partitions/");
-        if (!path.ends_with(".log") || partition == std::string::npos) continue;
-        if (path.find("graveyard") != std::string::npos) continue;
-        const size_t begin = partition + std::string("/partitions/").size();
-        const auto identity = PartitionIdentity::parse(path.substr(begin, path.find('/', begin) - begin));
-        if (!identity) continue;
+        const std::optional<PartitionIdentity> identity = partition_of_file(path);
+        if (!path.ends_with(".log") || !identity) continue;
         const log::Floor end = marked_end(*identity);
         const Offset base(std::stoll(path.substr(path.rfind('/') + 1)));
         const uint64_t size = disk.size(path);

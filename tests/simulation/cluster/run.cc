@@ -150,19 +150,12 @@ void Run::rot_something() {
     SimulatedDisk& disk = broker_.node().disk();
     std::vector<std::string> files;
     for (const std::string& path : disk.files()) {
-        bool is_kind = path.ends_with(suffix) && path.find("/partitions/") != std::string::npos;
-        if (is_kind && path.find("graveyard") == std::string::npos && disk.size(path) > 0) files.push_back(path);
+        if (path.ends_with(suffix) && partition_of_file(path) && disk.size(path) > 0) files.push_back(path);
     }
     if (files.empty()) return;
     const std::string& path = files[random_.below(files.size())];
-    if (plan_.faults.rot == Rot::log) {
-        for (const KnownTopic& topic : stage_.topics) {
-            for (int32_t index = 0; index < topic.partitions; ++index) {
-                PartitionIdentity identity{topic.id, PartitionIndex(index)};
-                if (path.find(identity.to_string()) != std::string::npos) stage_.history.damaged(identity);
-            }
-        }
-    }
+    // Of a topic that is being deleted, too: it may be found to stand, and is judged then.
+    if (plan_.faults.rot == Rot::log) stage_.history.damaged(*partition_of_file(path));
     uint64_t position = random_.below(disk.size(path));
     uint32_t bit = static_cast<uint32_t>(random_.below(8));
     bool is_unreadable = random_.chance(one_in(2));

@@ -2,6 +2,7 @@
 // What the programs of one run share, outside of their world: the phase, the topics that are known to exist, the
 // checker. Everything runs on one thread.
 
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -17,6 +18,15 @@ enum class Phase : uint8_t {
     recovery,  // no faults any more: producers go on until each partition has taken a record of theirs, and end
     settled,   // nothing is written any more: consumers go on until they have everything, and end
 };
+
+// Whose log the file is part of; none of files elsewhere, and of graveyards.
+inline std::optional<PartitionIdentity> partition_of_file(const std::string& path) {
+    const std::string directory = "/partitions/";
+    const size_t found = path.find(directory);
+    if (found == std::string::npos || path.find("graveyard") != std::string::npos) return std::nullopt;
+    const size_t begin = found + directory.size();
+    return PartitionIdentity::parse(path.substr(begin, path.find('/', begin) - begin));
+}
 
 struct KnownTopic {
     std::string name;
