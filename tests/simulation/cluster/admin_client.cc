@@ -115,9 +115,13 @@ Task<bool> AdminClient::learn_topic(std::string name, std::string id) {
     rpc::CallResult refreshed = co_await router_.refresh(std::move(names), deadline);
     const client::TopicView* view = router_.find(name);
     if (!refreshed.ok() || view == nullptr) co_return false;
-    // A broker that does not know yet of a deletion, or whose deletion nobody knows the outcome of.
-    const bool is_another = stage_.history.is_deleted(view->id) || (!id.empty() && view->id.to_string() != id);
-    if (stage_.plan.nodes > 1 && is_another) co_return false;
+    // By a broker that has not heard of the last creation or deletion yet.
+    if (!id.empty() && view->id.to_string() != id) co_return false;
+    // In a cluster a deletion of which nobody knows the outcome may still be carried out.
+    if (stage_.plan.nodes > 1 && stage_.history.is_deleted(view->id)) co_return false;
+    // One broker carries out what it is asked in that order. It has said that the name is taken, so the deletions that
+    // it had heard of have come to nothing; the others were lost with their connections.
+    stage_.history.topic_stands(view->id);
     ++stage_.history.counts().topics_made;
     forget(name);
     stage_.topics.push_back({name, view->id, view->partition_count()});
@@ -158,11 +162,12 @@ Task<void> AdminClient::delete_topic() {
     if (drawn == nullptr || stage_.topics.size() < 2) co_return;
     KnownTopic topic = *drawn;
     forget(topic.name);
-    stage_.history.topic_deleted(topic.id);
+    stage_.history.topic_may_go(topic.id);
     rpc::CallResult result = co_await call(Method::delete_topic, client::encode_delete_topic(topic.name, request_time));
     Expected<void> deleted = client::decode_delete_topic(result);
     stage_.history.say(who, "deletes " + topic.name + ": " + (deleted.ok() ? "ok" : deleted.error().to_string()));
     if (!deleted.ok()) co_return;
+    stage_.history.topic_deleted(topic.id);
     stage_.deleted.push_back(topic.name);
     ++stage_.history.counts().topics_deleted;
 }

@@ -180,7 +180,7 @@ void History::lost(const std::string& who, uint64_t producer, const PartitionIde
                        std::to_string(loss.last_offset) + ", level " + ironbark::name(loss.level) +
                        (loss.is_final ? ", final" : "") + (loss.is_fatal ? ", fatal" : "");
     say(who, "is told that it has lost " + text);
-    if (partitions_[name].is_damaged || is_gone(name)) return;
+    if (partitions_[name].is_damaged || is_beyond_judgement(name)) return;
     std::vector<SentRecord*> told = acknowledged(producer, name);
     if (loss.records <= 0 || told.size() < static_cast<size_t>(loss.records)) {
         fail("a loss of some of " + std::to_string(told.size()) + " records", who + " is told of " + text);
@@ -240,6 +240,13 @@ bool History::must_be_gone(const SentRecord& sent) const {
     return !excuses_.may_be_lost(sent.partition, replaced, sent.lost_at);
 }
 
+void History::topic_stands(const Uuid& topic) {
+    auto asked = deleted_topics_.find(topic);
+    if (asked == deleted_topics_.end()) return;
+    if (asked->second) fail("topic " + topic.to_string() + " was deleted", "it is there");
+    deleted_topics_.erase(asked);
+}
+
 void History::may_delete(const PartitionIdentity& partition, int64_t before) {
     int64_t& most = partitions_[partition].may_start_at;
     most = std::max(most, before);
@@ -275,7 +282,7 @@ void History::make_durable(SentRecord& sent, Partition& partition, int64_t offse
 
 void History::claim(const std::string& who, SentRecord& sent, int64_t offset, const Told& told) {
     Partition& partition = partitions_[sent.partition];
-    if (partition.is_damaged || is_gone(sent.partition)) return;
+    if (partition.is_damaged || is_beyond_judgement(sent.partition)) return;
     const int32_t epoch = told.epoch;
     std::string here =
         named(sent.number) + " at " + place(sent.partition, offset) + " in epoch " + std::to_string(epoch);

@@ -103,7 +103,12 @@ class History {
     bool may_refuse(const PartitionIdentity& partition) {
         return partitions_[partition].may_refuse || is_damaged(partition);
     }
+    // Somebody asks for it: from here on nobody can say whether it is there, until `topic_deleted` or `topic_stands`.
+    void topic_may_go(const Uuid& topic) { deleted_topics_.emplace(topic, false); }
     void topic_deleted(const Uuid& topic) { deleted_topics_[topic] = true; }
+    // It is there, and every deletion that was asked for has come to nothing.
+    void topic_stands(const Uuid& topic);
+    // It is, or may be.
     bool is_deleted(const Uuid& topic) const { return deleted_topics_.contains(topic); }
     // Everything below is durable, as somebody was told.
     int64_t durable_end(const PartitionIdentity& partition) { return partitions_[partition].durable_end; }
@@ -187,7 +192,13 @@ class History {
         return excuses_.may_be_lost(record.partition, told, record.sent);
     }
     bool must_be_gone(const SentRecord& record) const;
+    // Nothing is promised any more, or nobody can say.
     bool is_gone(const PartitionIdentity& partition) const { return deleted_topics_.contains(partition.topic); }
+    // Whether nothing is to be concluded from what its leader says. A broker that says something about what its log
+    // holds has the log, whatever was asked meanwhile; but who led it in a cluster, the metadata does not say any more.
+    bool is_beyond_judgement(const PartitionIdentity& partition) const {
+        return excuses_.has_cluster() && is_gone(partition);
+    }
     void check_claims(const PartitionIdentity& name, int64_t log_start, const std::vector<FinalRecord>& log);
     void check_order(const PartitionIdentity& name, int64_t log_start, const std::vector<FinalRecord>& log);
     void check_losses(const PartitionIdentity& name, int64_t log_start, const std::vector<FinalRecord>& log);
@@ -201,7 +212,7 @@ class History {
     std::map<uint64_t, SentRecord> records_;
     std::map<uint64_t, size_t> open_;  // by producer
     std::map<PartitionIdentity, Partition> partitions_;
-    std::map<Uuid, bool> deleted_topics_;
+    std::map<Uuid, bool> deleted_topics_;  // and whether that is certain
     std::deque<std::string> lines_;
     Counts counts_;
 };
