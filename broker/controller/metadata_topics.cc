@@ -83,7 +83,7 @@ Result<std::vector<PartitionRecord>> Metadata::assigned(
         if (alive.empty()) {
             return Error(ErrorCode::not_enough_replicas, "of one partition's brokers none is alive");
         }
-        partitions.push_back(new_partition(std::move(replicas), std::move(alive)));
+        partitions.push_back(new_partition(std::move(replicas), std::move(alive), min_in_sync));
     }
     return partitions;
 }

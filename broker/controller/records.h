@@ -54,7 +54,7 @@ struct BrokerRecord {
 struct PartitionRecord {
     BrokerIds replicas;  // in order of preference
     BrokerIds in_sync;
-    BrokerIds holders;    // left in_sync while it was below min-in-sync, and have not lost memory since
+    BrokerIds holders;    // not in in_sync since it was below min-in-sync, and have not lost memory since
     BrokerIds durable;    // the last in_sync with at least min-in-sync members, less wiped disks
     BrokerId leader{-1};  // -1: nobody leads
     Epoch leader_epoch;

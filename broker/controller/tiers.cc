@@ -133,13 +133,15 @@ bool is_consistent(const PartitionRecord& partition, int32_t min_in_sync) {
     return partition.leader_epoch.value >= 0 && partition.partition_epoch >= 0;
 }
 
-PartitionRecord new_partition(BrokerIds replicas, BrokerIds in_sync) {
+PartitionRecord new_partition(BrokerIds replicas, BrokerIds in_sync, int32_t min_in_sync) {
     PartitionRecord partition;
-    partition.leader = in_sync.front();
     partition.memberships.assign(replicas.size(), 0);
     partition.replicas = std::move(replicas);
-    partition.durable = in_sync;
-    partition.in_sync = std::move(in_sync);
+    // Nothing was acknowledged, so whoever is away has all of it.
+    partition.in_sync = partition.durable = partition.replicas;
+    const BrokerId leader = in_sync.front();
+    set_in_sync(partition, std::move(in_sync), min_in_sync);
+    partition.leader = leader;
     return partition;
 }
 

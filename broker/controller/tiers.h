@@ -22,8 +22,8 @@ inline constexpr Error no_epoch_left(ErrorCode::invalid_request, "a partition ha
 // epochs from 0.
 bool is_consistent(const PartitionRecord& partition, int32_t min_in_sync);
 
-// A new partition, with an in-sync set that has the leader.
-PartitionRecord new_partition(BrokerIds replicas, BrokerIds in_sync);
+// A new partition, with an in-sync set whose first member leads.
+PartitionRecord new_partition(BrokerIds replicas, BrokerIds in_sync, int32_t min_in_sync);
 
 // Nobody leads from now on. The in-sync set stays: an appointment leaves out who does not answer.
 void end_leadership(PartitionRecord& partition);

@@ -1,4 +1,5 @@
 // Starts and ends of brokers, and what they mean for partitions.
+#include "broker/controller/tiers.h"
 #include "tests/broker/controller/metadata_samples.h"
 
 namespace ironbark::broker {
@@ -163,6 +164,22 @@ TEST(MetadataBrokers, AnotherDirectoryLeavesTheDurableTierToo) {
     EXPECT_EQ(partition(state).in_sync, ids({3}));
     EXPECT_EQ(partition(state).durable, ids({3}));
     EXPECT_EQ(partition(state).partition_epoch, 4);
+}
+
+// Else the loss of the one log that was there, and in which nothing was promised, would be the end of the partition.
+TEST(MetadataBrokers, WhoWasAwayWhenAPartitionWasMadeLacksNothing) {
+    Metadata state = after({end(1, 1), end(3, 1), create_topic(topic("new", 2, 2), on(1, {2, 1, 3}))}, three_brokers());
+    const auto made = [&state]() -> const PartitionRecord& { return state.find(uuid(2))->partitions[0]; };
+    EXPECT_EQ(made().in_sync, ids({2}));
+    EXPECT_EQ(made().holders, ids({1, 3})) << "with one in sync nothing is acknowledged at an isr level";
+    EXPECT_EQ(made().durable, ids({2, 1, 3}));
+    ASSERT_TRUE(state.apply(register_broker(start(1, 2, 1))).ok());
+    ASSERT_TRUE(state.apply(end(2, 1)).ok());
+    EXPECT_EQ(electable(made(), false), ids({2, 1, 3}));
+    // Where one is enough it is the only one that has what was acknowledged.
+    ASSERT_TRUE(state.apply(create_topic(topic("alone", 3, 1), on(1, {1, 2, 3}))).ok());
+    EXPECT_EQ(state.find(uuid(3))->partitions[0].holders, ids({}));
+    EXPECT_EQ(state.find(uuid(3))->partitions[0].durable, ids({1}));
 }
 
 TEST(MetadataBrokers, AHolderThatStartsUncleanlyIsNoneAnyMore) {
