@@ -118,6 +118,7 @@ class Core {
 
     // Terms and elections (core_election.cc).
     bool leader_is_alive() const;
+    // Since it confirmed a leadership: by an answer to a leader, or its own. (What it did before it started it forgot.)
     int64_t silence_ms() const { return now_ms_ - std::max(heard_ms_, led_until_ms_); }
     bool may_campaign() const;
     bool is_alone() const;

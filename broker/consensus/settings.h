@@ -38,8 +38,8 @@ struct Settings {
     // A follower that hears nothing for so long may be a candidate: in its turn, between once and 1.3 times this, after
     // a leader; else at a random moment between once and twice this.
     int64_t election_timeout_ms = 300;
-    // A quarter of it: one that is late, or a follower that is, is no election yet; and each wakes an idle leader three
-    // times, once for each of two answers.
+    // A quarter of that: one that is late is no election yet. More of them would keep idle voters awake: a leader of
+    // two wakes three times for each.
     int64_t heartbeat_interval_ms = 75;
     Limits limits{};
 };

@@ -55,7 +55,7 @@ struct PartitionRecord {
     BrokerIds replicas;  // in order of preference
     BrokerIds in_sync;
     BrokerIds holders;    // not in in_sync since it was below min-in-sync, and have not lost memory since
-    BrokerIds durable;    // the last in_sync with at least min-in-sync members, less wiped disks
+    BrokerIds durable;    // the last in_sync with at least min-in-sync members (before: all), less wiped disks
     BrokerId leader{-1};  // -1: nobody leads
     Epoch leader_epoch;
     int32_t partition_epoch = 0;

@@ -154,8 +154,9 @@ def notice_by_scripts(programs, seeds, patience):
         except subprocess.TimeoutExpired:
             return 1, "it does not end"
         if done.returncode != 0:
-            running = re.findall(r"\[ RUN      \] (.*)", done.stdout)
-            return 1, running[-1] if running else "?"
+            failed = re.findall(r"\[  FAILED  \] (\S+)", done.stdout)
+            begun = re.findall(r"\[ RUN      \] (\S+)", done.stdout)  # the last one, if it took the program with it
+            return 1, (failed[:1] or begun[-1:] or ["?"])[0]
     return None, ""
 
 
