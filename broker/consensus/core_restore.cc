@@ -50,7 +50,7 @@ Result<Core> Core::restore(const Settings& settings, Restored restored, const Mo
     core.now_ms_ = moment.now_ms;
     core.random_ = moment.random;
     TRY_VOID(core.load(std::move(restored)));
-    core.heard_ms_ = moment.now_ms;
+    core.heard_ms_ = core.led_until_ms_ = moment.now_ms;
     core.reset_election_timer();
     core.announced_ = {Role::follower, core.term_, std::nullopt, false, 0};
     core.check_invariants();
