@@ -15,6 +15,10 @@ std::string at(LogIndex index) {
     return " at index " + std::to_string(index.value);
 }
 
+std::string of(Term term) {
+    return "term " + std::to_string(term.value);
+}
+
 uint64_t content_of(const Entry& entry) {
     uint64_t hash = mix(static_cast<uint64_t>(entry.kind), command_of(entry));
     if (!entry.membership) return hash;
@@ -182,9 +186,25 @@ void Checker::resolved(uint64_t command, ironbark::Outcome outcome, LogIndex ind
     }
 }
 
-void Checker::read_ends(LogIndex began, LogIndex applied) {
-    if (applied < began) fail("reads: a read does not see what was acknowledged before it" + at(began));
+void Checker::read_ends(const Read& read, LogIndex applied, Term term) {
+    if (applied < read.visible) {
+        fail("reads: a read does not see what was acknowledged before it" + at(read.visible));
+    }
     visible_ = std::max(visible_, applied);
+    int64_t& last = last_asked_us_.try_emplace(term, read.asked_us).first->second;
+    last = std::max(last, read.asked_us);
+    for (auto next = silent_since_us_.upper_bound(term); next != silent_since_us_.end(); ++next) {
+        if (read.asked_us > next->second) fail("silence: a read in " + of(term) + " against " + of(next->first));
+    }
+}
+
+// A clock may be as much as a twentieth fast, and counts whole milliseconds.
+void Checker::elected(Term term, int64_t now_us, int64_t silence_ms) {
+    const int64_t since_us = now_us - std::max<int64_t>(0, silence_ms - 1) * 1000 * 100 / 105;
+    if (!silent_since_us_.emplace(term, since_us).second) return;
+    for (auto last = last_asked_us_.begin(); last != last_asked_us_.end() && last->first < term; ++last) {
+        if (last->second > since_us) fail("silence: a read in " + of(last->first) + " against " + of(term));
+    }
 }
 
 }  // namespace ironbark::consensus::simulation

@@ -13,6 +13,7 @@
 //   proposals            written: there it stands; not written: nowhere, ever; and nothing stands twice
 //   disturbance          no pre-vote is granted by who leads, or heard from a leader that it has not seen to die
 //   reads                see everything that was acknowledged, or read, before they were asked for
+//   silence              nothing that was asked of an earlier leader within the time that a new one names was confirmed
 
 #include <map>
 #include <optional>
@@ -69,8 +70,13 @@ class Checker {
 
     void proposed(uint64_t command, Term expected_term) { proposals_[command] = {expected_term, false, {}}; }
     void resolved(uint64_t command, ironbark::Outcome outcome, LogIndex index);
-    LogIndex read_begins() const { return visible_; }
-    void read_ends(LogIndex began, LogIndex applied);
+    struct Read {
+        LogIndex visible;
+        int64_t asked_us = 0;
+    };
+    Read read_begins(int64_t now_us) const { return {visible_, now_us}; }
+    void read_ends(const Read& read, LogIndex applied, Term term);
+    void elected(Term term, int64_t now_us, int64_t silence_ms);
 
     LogIndex ledger_end() const { return LogIndex(ledger_.size() - 1); }
     uint64_t written() const { return written_; }
@@ -94,6 +100,8 @@ class Checker {
     std::vector<Term> committed_in_{Term()};  // of each in the ledger: the term of the leader that committed it
     std::unordered_map<uint64_t, Proposal> proposals_;
     LogIndex visible_;  // acknowledged, or shown by a read
+    std::map<Term, int64_t> last_asked_us_;    // of the reads that this leader answered
+    std::map<Term, int64_t> silent_since_us_;  // what was asked of earlier ones after that, nobody may have confirmed
     uint64_t written_ = 0;
 };
 

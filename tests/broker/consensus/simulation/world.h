@@ -116,7 +116,7 @@ class World {
     Counts counts_;
     uint64_t next_command_ = 1;
     uint64_t next_read_ = 1;
-    std::unordered_map<uint64_t, LogIndex> reads_;
+    std::unordered_map<uint64_t, Checker::Read> reads_;
     std::optional<Voter> incoming_;  // being admitted
     LogIndex healed_end_;
     uint64_t written_when_healed_ = 0;

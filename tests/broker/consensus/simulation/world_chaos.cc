@@ -37,7 +37,7 @@ void World::read() {
     Node* node = some_leader();
     if (!node) return;
     const uint64_t id = next_read_++;
-    reads_[id] = checker_.read_begins();
+    reads_[id] = checker_.read_begins(now_us_);
     step(*node, ReadBarrier{ReadId(id)});
 }
 

@@ -197,11 +197,12 @@ void World::perform(Node& node, const Action& action) {
     } else if (const auto* read = std::get_if<ReadResolved>(&action)) {
         if (read->code == ErrorCode::none) {
             ++counts_.reads;
-            checker_.read_ends(reads_[read->id.value], node.applied);
+            checker_.read_ends(reads_[read->id.value], node.applied, node.core->status().term);
         }
         reads_.erase(read->id.value);
     } else if (const auto* role = std::get_if<RoleChanged>(&action)) {
         trace(&node, std::string("is ") + name(role->role) + (role->is_ready ? ", ready" : ""));
+        if (role->role == Role::leader) checker_.elected(role->term, now_us_, role->silence_ms);
         if (role->role == Role::leader && !role->is_ready && mishaps_.chance(plan_.short_reigns)) {
             schedule(mishaps_.between(0, 8 * plan_.delay_us), Kind::death, node.number, node.life);
         }
