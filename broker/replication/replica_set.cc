@@ -84,6 +84,7 @@ bool ReplicaSet::counts(BrokerId broker, int32_t membership) const {
 void ReplicaSet::matched(const ReplicaLife& who, Offset end, Instant now) {
     if (!counts(who.broker, who.membership)) return;
     Follower& follower = followers_.at(who.broker);
+    if (who.incarnation < follower.incarnation) return;  // a request of a life that is over, and was long under way
     if (follower.incarnation != who.incarnation) follower.ends = {Offset(-1), Offset(-1), Offset(-1)};
     follower.incarnation = who.incarnation;
     follower.ends.appended = std::max(follower.ends.appended, std::min(end, own_.appended));

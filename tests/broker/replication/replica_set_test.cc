@@ -400,6 +400,20 @@ TEST(ReplicaSet, AReplicaIsKnownByItsMembership) {
     EXPECT_TRUE(script.set->counts(BrokerId(3), 12)) << "it has been emptied";
 }
 
+// It was under way when the broker was killed, and comes when the next incarnation has long matched (seed 1153 of three
+// daemons): nothing that this one says would have counted any more.
+TEST(ReplicaSet, ALateMatchOfAnEarlierIncarnationCountsForNothing) {
+    Script script;
+    script.match(2).match(3).append(10).sync();
+    script.match(2, 0, 2);
+    EXPECT_TRUE(script.ack(2, 10, 10, 2));
+    script.match(2, 0, 1);
+    EXPECT_EQ(script.set->incarnation_of(BrokerId(2)), Incarnation(2));
+    EXPECT_TRUE(script.ack(2, 10, 10, 2));
+    script.ack(3, 10, 10);
+    EXPECT_EQ(script.high(), 10);
+}
+
 // Nobody looks at such a partition again until something moves: so it must not be one that has something to propose.
 TEST(ReplicaSet, IsSettledWhileNothingCanBeProposed) {
     Script script;
