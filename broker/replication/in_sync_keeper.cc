@@ -66,10 +66,14 @@ Trouble trouble_of(const Partition& partition, const Shard& shard, Instant now) 
     return shard.full_since() < now - full_time ? Trouble::full : Trouble::none;
 }
 
+// It could not lead, for good or until there is room.
+bool is_unable(const Partition& partition) {
+    return partition.state() == PartitionState::failed || partition.wants_room() || partition.is_damaged();
+}
+
 // Without a leadership most of them follow, and there is nothing to do for them at a look.
 bool may_need_care(const Partition& partition) {
-    return partition.state() == PartitionState::failed || partition.wants_room() || partition.is_damaged() ||
-           partition.standing().is_damaged;
+    return is_unable(partition) || partition.standing().is_damaged;
 }
 
 }  // namespace
@@ -256,10 +260,8 @@ void InSyncKeeper::collect_without(const Partition& partition, Work& work, Insta
     const PartitionIdentity& identity = partition.identity();
     const PartitionRecord* record = shard_.find_record(identity);
     if (record == nullptr) return;
-    const bool is_unable =
-        partition.state() == PartitionState::failed || partition.wants_room() || partition.is_damaged();
     if (record->leader == shard_.self()) {
-        if (is_unable) collect_unable(partition, *record, work, next);
+        if (is_unable(partition)) collect_unable(partition, *record, work, next);
         return;
     }
     if (record->replicas.size() < 2) return;

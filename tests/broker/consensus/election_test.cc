@@ -239,6 +239,7 @@ TEST(Election, ADeadLeaderIsReplacedAtOnceByThoseWhoSawItDie) {
         wait 20
         2 is leader 3
         3 follows 2
+        2 leads after 8 ms  # nobody may take that for silence
     )");
 }
 
@@ -297,17 +298,6 @@ TEST(Election, ALeaderKnowsWhenItsVotersHadConfirmedAnotherLast) {
         wait 400
         2 is leader 3
         2 leads after 320 ms
-    )");
-    run(R"(
-        3 voters
-        elect 1
-        wait 100
-        crash 1
-        dead 2 1
-        dead 3 1
-        wait 20
-        2 is leader 3
-        2 leads after 8 ms
     )");
     run(R"(
         3 voters
